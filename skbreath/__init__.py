@@ -1,0 +1,27 @@
+"""skbreath: tell inhale from exhale in breath sounds, the scikit-learn way.
+
+Every public name is importable from here. Nothing heavy (torch, librosa,
+scikit-learn, pandas) is imported before a name that needs it is used.
+"""
+
+import lazy_loader as _lazy
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "audio": ["AudioError", "AudioReader", "load_audio"],
+    "classifier": ["ResidualCNNClassifier"],
+    "datasets": ["load_kaggle_breath", "make_breath_sounds"],
+    "evaluation": ["evaluate"],
+    "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
+    "network": ["ResidualCNN1d"],
+    "pipeline": ["make_breath_classifier"],
+    "search": ["OptunaSearchCV", "top_estimators"],
+    "threshold": ["ThresholdClassifier"],
+    "voting": ["WeightedVotingClassifier"],
+}
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__, submodules=sorted(_PUBLIC), submod_attrs=_PUBLIC
+)
+__all__ = sorted([*__all__, "__version__"])

@@ -1,0 +1,34 @@
+"""Fixtures shared by all tests: threads, real data, small synthetic data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    # Small nets on small batches: threads only fight each other here, and the
+    # scikit-learn check suite is many times slower with more than one.
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("CI") == "true" or "slow" in config.getoption("-m"):
+        return
+    skip = pytest.mark.skip(reason="slow: runs in CI or with -m slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Folder of the real recordings; the test is skipped where they are absent."""
+    folder = Path(os.environ.get("SKBREATH_DATA", REPOSITORY.parent / "shared/data"))
+    if not (folder / "kaggle-breath" / "train.csv").is_file():
+        pytest.skip(f"no real recordings at {folder} (set SKBREATH_DATA)")
+    return folder
