@@ -1,0 +1,89 @@
+"""The torch and skorch side of training: batches of rows, soft weighted targets.
+
+skorch collates sample by sample, which costs more than the small networks here
+compute. A whole batch is therefore taken from the tensors by one indexing.
+"""
+
+import torch
+from skorch import NeuralNetClassifier
+from torch.nn import functional as F
+from torch.utils.data import Dataset, Sampler
+
+__all__ = ["Batches", "ClipTensors", "WeightedNet", "class_probabilities"]
+
+
+class ClipTensors(Dataset):
+    """Features, one-column-per-output targets and weights, indexed by the batch."""
+
+    def __init__(self, X, targets, weights):
+        self.X = torch.as_tensor(X, dtype=torch.float32)
+        self.targets = torch.as_tensor(targets, dtype=torch.float32)
+        self.weights = torch.as_tensor(weights, dtype=torch.float32)
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, rows):
+        return self.X[rows], (self.targets[rows], self.weights[rows])
+
+
+class Batches(Sampler):
+    """Row indices of each batch, shuffled or in order.
+
+    A last batch of a single row joins the one before it: batch normalisation has
+    no variance to divide by in one row of one frame.
+    """
+
+    def __init__(self, n_rows, batch_size, shuffle):
+        self.n_rows = n_rows
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self):
+        return sum(1 for _ in self._bounds())
+
+    def _bounds(self):
+        start = 0
+        while start < self.n_rows:
+            stop = min(start + self.batch_size, self.n_rows)
+            if self.n_rows - stop == 1:
+                stop = self.n_rows
+            yield start, stop
+            start = stop
+
+    def __iter__(self):
+        order = torch.randperm(self.n_rows) if self.shuffle else None
+        for start, stop in self._bounds():
+            yield torch.arange(start, stop) if order is None else order[start:stop]
+
+
+def class_probabilities(logits):
+    """Turn logits into probabilities of shape ``(n_clips, n_classes)``."""
+    if logits.shape[1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=1)
+    return torch.softmax(logits, dim=1)
+
+
+class WeightedNet(NeuralNetClassifier):
+    """A skorch classifier whose rows carry soft targets and a weight each."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        targets, weights = (part.to(y_pred.device) for part in y_true)
+        if y_pred.shape[1] == 1:
+            loss = F.binary_cross_entropy_with_logits(
+                y_pred, targets, reduction="none"
+            ).squeeze(1)
+        else:
+            loss = F.cross_entropy(y_pred, targets, reduction="none")
+        return (loss * weights).sum() / weights.sum()
+
+    def run_single_epoch(self, *args, **kwargs):
+        # skorch takes every KeyboardInterrupt for a wish to stop early, as its
+        # callbacks raise one for that. One that comes while batches are computed
+        # is the user's Ctrl-C: remember it, so that `fit` can pass it on.
+        try:
+            return super().run_single_epoch(*args, **kwargs)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise

@@ -1,0 +1,449 @@
+"""The residual CNN as a scikit-learn classifier."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from sklearn.utils import check_random_state, column_or_1d, gen_batches
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+__all__ = ["ResidualCNNClassifier"]
+
+
+class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
+    """Residual CNN trained with AdamW, early stopping and a learning rate schedule.
+
+    Holds a :class:`skorch.NeuralNetClassifier`, built in `fit`, so that whatever
+    skorch offers is reachable through `callbacks` and `net_params` while the
+    estimator itself follows scikit-learn's rules: any labels, `clone`,
+    `sample_weight`, `groups`, bit-identical repeats.
+
+    Parameters
+    ----------
+    module : type, default=None
+        Class of a :class:`torch.nn.Module`, called as ``module(n_channels,
+        n_outputs, hidden_channels=, kernel_size=, dropout=)``. None means
+        :class:`~skbreath.ResidualCNN1d`.
+    hidden_channels : int, default=64
+        Width of the network.
+    kernel_size : int, default=3
+        Size of its convolutions, odd.
+    dropout : float, default=0.5
+        Dropout probability, in [0, 1).
+    lr : float, default=1e-3
+        Learning rate at the start.
+    weight_decay : float, default=1e-4
+        Decoupled weight decay of AdamW.
+    scheduler : {"step", "cosine"} or None, default="step"
+        "step" multiplies the learning rate by `gamma` every `step_size` epochs,
+        "cosine" lowers it to zero over `max_epochs`, None keeps it.
+    gamma : float, default=0.5
+        Factor of the "step" schedule.
+    step_size : int, default=5
+        Epochs between two steps.
+    batch_size : int, default=64
+        Clips in a batch.
+    max_epochs : int, default=25
+        Epochs at most.
+    early_stopping : bool, default=True
+        Hold back a part of the training rows, stop once its loss has not improved
+        for `patience` epochs, and keep the weights of the best epoch.
+    patience : int, default=10
+        Epochs without improvement before training stops.
+    validation_fraction : float, default=0.2
+        Part of the rows held back for early stopping, stratified; with `groups`
+        given to `fit`, whole groups are held back.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, keyed by label.
+    callbacks : list of skorch callbacks, default=None
+        Added to those that early stopping and the schedule need.
+    net_params : dict, default=None
+        More parameters of the skorch net, for example
+        ``{"iterator_train__num_workers": 1}``.
+    device : str, default="cpu"
+        Where torch computes, such as "cpu" or "cuda".
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the order of the batches, dropout, and the
+        rows held back. The same integer gives the same bits on one machine.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    net_ : skorch.NeuralNetClassifier
+        The trained net; the torch module is ``net_.module_``.
+    history_ : list of dict
+        Per epoch: ``epoch``, ``train_loss``, ``dur`` (s) and, with early
+        stopping, ``valid_loss``.
+    n_features_in_ : int
+        Number of feature channels.
+
+    See Also
+    --------
+    ResidualCNN1d : The default network.
+
+    Notes
+    -----
+    `X` has shape ``(n_clips, n_channels, n_frames)``. A 2-D `X` is taken as clips
+    of a single frame. Clips at prediction may have another number of frames than
+    in training.
+
+    A pickled classifier keeps its weights as NumPy arrays and builds its net anew
+    when loaded, on the CPU where `device` is not available. The state of the
+    optimizer and of callbacks is not kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbreath import ResidualCNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["E", "I"], 20)
+    >>> X = rng.normal(size=(40, 8, 16)) + (y == "I")[:, None, None]
+    >>> net = ResidualCNNClassifier(hidden_channels=8, batch_size=8, random_state=0)
+    >>> net.fit(X, y).predict(X[[0, -1]])
+    array(['E', 'I'], dtype='<U1')
+    """
+
+    # A consumer of groups by default, so that a pipeline hands them down without
+    # a set_fit_request at every level.
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        "module": [type, None],
+        "hidden_channels": [Interval(Integral, 1, None, closed="left")],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "scheduler": [StrOptions({"step", "cosine"}), None],
+        "gamma": [Interval(Real, 0, 1, closed="right")],
+        "step_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
+        "class_weight": [dict, Options(str, {"balanced"}), None],
+        "callbacks": [list, None],
+        "net_params": [dict, None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        module=None,
+        hidden_channels=64,
+        kernel_size=3,
+        dropout=0.5,
+        lr=1e-3,
+        weight_decay=1e-4,
+        scheduler="step",
+        gamma=0.5,
+        step_size=5,
+        batch_size=64,
+        max_epochs=25,
+        early_stopping=True,
+        patience=10,
+        validation_fraction=0.2,
+        class_weight=None,
+        callbacks=None,
+        net_params=None,
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.module = module
+        self.hidden_channels = hidden_channels
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.scheduler = scheduler
+        self.gamma = gamma
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, groups=None, sample_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+            Features, finite.
+        y : array-like of shape (n_clips,)
+            Labels of any type, at least two classes.
+        groups : array-like of shape (n_clips,), default=None
+            Recording or patient of each clip. The rows held back for early
+            stopping then share no group with those trained on.
+        sample_weight : array-like of shape (n_clips,), default=None
+            Weight of each clip in the loss.
+
+        Returns
+        -------
+        self : ResidualCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or not of such a shape, lengths differ, or y has
+            fewer than two classes.
+        """
+        import torch
+
+        X, y = validate_data(
+            self, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
+        )
+        X = _as_clips(X)
+        check_classification_targets(y)
+        if groups is not None:
+            groups = column_or_1d(groups)
+            check_consistent_length(X, groups)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        # Rows of no weight must not count, not even in the batch statistics.
+        rows = np.flatnonzero(weights)
+        X, y, weights = X[rows], y[rows], weights[rows]
+        groups = None if groups is None else groups[rows]
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "ResidualCNNClassifier needs at least two classes, got "
+                f"{len(self.classes_)} class in the rows of non-zero weight."
+            )
+        weights = weights * compute_sample_weight(self.class_weight, y)
+        weights = weights / weights.mean()
+
+        random_state = check_random_state(self.random_state)
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        train, valid = self._inner_split(codes, groups, random_state)
+        # fork_rng: training must not disturb the random numbers of the caller.
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self._train(X, self._encode(codes), weights, train, valid)
+        self.history_ = [
+            {key: value for key, value in epoch.items() if key != "batches"}
+            for epoch in self.net_.history
+        ]
+        return self
+
+    def _inner_split(self, codes, groups, random_state):
+        """Rows to train on, and rows to stop by (empty without early stopping)."""
+        rows = np.arange(len(codes))
+        if not self.early_stopping:
+            return rows, rows[:0]
+        n_units = np.bincount(codes).min() if groups is None else len(np.unique(groups))
+        n_valid = int(np.ceil(self.validation_fraction * len(rows)))
+        if n_units < 2 or n_valid < len(self.classes_):
+            what = "rows of each class" if groups is None else "groups"
+            warnings.warn(
+                f"Too few {what} to hold some back for early stopping: training for "
+                f"all {self.max_epochs} epochs. Pass early_stopping=False to say that "
+                "this is intended.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return rows, rows[:0]
+        seed = int(random_state.randint(np.iinfo(np.int32).max))
+        if groups is None:
+            splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
+            return next(splitter.split(codes, codes))
+        n_splits = min(n_units, round(1 / self.validation_fraction))
+        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+        for train, valid in splitter.split(codes, codes, groups):
+            # One group may hold all rows of a class.
+            if len(np.unique(codes[train])) == len(self.classes_):
+                return train, valid
+        raise ValueError(
+            "No group can be held back for early stopping without losing a class; "
+            "pass finer groups or early_stopping=False."
+        )
+
+    def _encode(self, codes):
+        """One target column per output of the network."""
+        if len(self.classes_) == 2:
+            return codes[:, None]
+        return np.eye(len(self.classes_))[codes]
+
+    def _make_net(self, device, **params):
+        """Build the skorch net, its network with random weights."""
+        from ._training import WeightedNet
+
+        if self.module is None:
+            from .network import ResidualCNN1d as module
+        else:
+            module = self.module
+        n_classes = len(self.classes_)
+        return WeightedNet(
+            module=module,
+            module__n_channels=self.n_features_in_,
+            module__n_outputs=1 if n_classes == 2 else n_classes,
+            module__hidden_channels=self.hidden_channels,
+            module__kernel_size=self.kernel_size,
+            module__dropout=self.dropout,
+            device=device,
+            **params,
+        ).initialize()
+
+    def _train(self, X, targets, weights, train, valid):
+        from skorch.callbacks import EarlyStopping, LRScheduler
+        from skorch.helper import predefined_split
+        from torch import optim
+
+        from ._training import Batches, ClipTensors
+
+        callbacks = list(self.callbacks or [])
+        params = {
+            "optimizer": optim.AdamW,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "max_epochs": self.max_epochs,
+            "batch_size": None,  # the samplers give whole batches
+            "iterator_train__sampler": Batches(len(train), self.batch_size, True),
+            "train_split": None,
+            "callbacks": callbacks,
+            "callbacks__valid_acc": None,
+            "verbose": self.verbose,
+        }
+        if self.scheduler == "step":
+            policy = {"step_size": self.step_size, "gamma": self.gamma}
+            callbacks.append(LRScheduler(optim.lr_scheduler.StepLR, **policy))
+        elif self.scheduler == "cosine":
+            policy = {"T_max": self.max_epochs}
+            callbacks.append(
+                LRScheduler(optim.lr_scheduler.CosineAnnealingLR, **policy)
+            )
+        if len(valid):
+            held_back = ClipTensors(X[valid], targets[valid], weights[valid])
+            params["train_split"] = predefined_split(held_back)
+            params["iterator_valid__sampler"] = Batches(
+                len(valid), 4 * self.batch_size, False
+            )
+            callbacks.append(EarlyStopping(patience=self.patience, load_best=True))
+        if not self.verbose:
+            params["callbacks__print_log"] = None
+        params.update(self.net_params or {})
+        net = self._make_net(self.device, **params)
+        net.partial_fit(ClipTensors(X[train], targets[train], weights[train]), y=None)
+        if getattr(net, "interrupted_", False):
+            raise KeyboardInterrupt
+        net.train_split = None  # the model does not carry its data along
+        self.net_ = net
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_clips, n_classes)
+            Columns in the order of `classes_`.
+        """
+        import torch
+
+        from ._training import class_probabilities
+
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
+        )
+        X = _as_clips(X)
+        module = self.net_.module_.eval()
+        proba = np.empty((len(X), len(self.classes_)))
+        with torch.inference_mode():
+            for batch in gen_batches(len(X), 4 * self.batch_size):
+                clips = torch.from_numpy(X[batch]).to(self.net_.device)
+                proba[batch] = class_probabilities(module(clips).double()).cpu().numpy()
+        return proba
+
+    def predict(self, X):
+        """Most probable label of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,)
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def __getstate__(self):
+        # Weights as arrays, no torch objects: a device that the loading machine
+        # lacks, or an optimizer bound to one, cannot get in the way.
+        state = super().__getstate__().copy()
+        net = state.pop("net_", None)
+        if net is not None:
+            state["_weights"] = {
+                name: tensor.detach().cpu().numpy()
+                for name, tensor in net.module_.state_dict().items()
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is None:
+            return
+        import torch
+
+        device = self.device
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            device = "cpu"
+        with torch.random.fork_rng():
+            self.net_ = self._make_net(device, verbose=0)
+        self.net_.module_.load_state_dict(
+            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        )
+        self.net_.module_.eval()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+
+def _as_clips(X):
+    """Give features their axis of frames."""
+    if X.ndim == 2:
+        return X[:, :, None]
+    if X.ndim != 3:
+        raise ValueError(
+            "X must have the shape (n_clips, n_channels, n_frames) or "
+            f"(n_clips, n_channels), got {X.ndim} dimensions."
+        )
+    return X

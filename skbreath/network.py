@@ -1,0 +1,126 @@
+"""Residual convolutional networks over the frames of a clip.
+
+A network is an ordinary :class:`torch.nn.Module` that maps features of shape
+``(n_clips, n_channels, n_frames)`` to logits of shape ``(n_clips, n_outputs)``.
+It knows nothing of files, labels or training.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["ResidualCNN1d"]
+
+
+class _ResidualBlock1d(nn.Module):
+    """Two convolutions and a skip, as in He et al. (2016), over time."""
+
+    def __init__(self, n_in, n_out, kernel_size):
+        super().__init__()
+        padding = kernel_size // 2
+        self.body = nn.Sequential(
+            nn.Conv1d(n_in, n_out, kernel_size, padding=padding),
+            nn.BatchNorm1d(n_out),
+            nn.ReLU(),
+            nn.Conv1d(n_out, n_out, kernel_size, padding=padding),
+            nn.BatchNorm1d(n_out),
+        )
+        self.skip = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.skip(x))
+
+
+def _halve_frames(x):
+    """Max-pool by two over time; a single frame has nothing left to pool."""
+    return F.max_pool1d(x, 2) if x.shape[-1] >= 2 else x
+
+
+class ResidualCNN1d(nn.Module):
+    """Residual CNN over time with global average and max pooling.
+
+    The feature channels of a frame are the input channels of the first
+    convolution: a stem, one residual block at `hidden_channels`, one at twice as
+    many, each followed by a halving of the frames, then the mean and the maximum
+    over the frames that remain, joined, and a small two-layer head.
+
+    Parameters
+    ----------
+    n_channels : int
+        Feature channels of a frame, 112 for the whole stack of
+        :class:`~skbreath.BreathFeatures`.
+    n_outputs : int, default=1
+        Logits per clip: 1 for two classes, else the number of classes.
+    hidden_channels : int, default=64
+        Width of the first block; the second has twice as many.
+    kernel_size : int, default=3
+        Frames that one convolution sees, odd.
+    dropout : float, default=0.5
+        Probability of dropping a unit, before the pooling and inside the head.
+
+    Raises
+    ------
+    ValueError
+        If `kernel_size` is even: the blocks could not keep their frames.
+
+    See Also
+    --------
+    ResidualCNNClassifier : Trains it as a scikit-learn classifier.
+
+    References
+    ----------
+    He K., Zhang X., Ren S., Sun J. (2016). Deep residual learning for image
+    recognition. CVPR, 770-778.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbreath import ResidualCNN1d
+    >>> network = ResidualCNN1d(n_channels=112).eval()
+    >>> network(torch.zeros(4, 112, 63)).shape
+    torch.Size([4, 1])
+    >>> network.embed(torch.zeros(4, 112, 63)).shape
+    torch.Size([4, 256])
+    """
+
+    def __init__(
+        self, n_channels, n_outputs=1, *, hidden_channels=64, kernel_size=3, dropout=0.5
+    ):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
+        wide = 2 * hidden_channels
+        self.stem = nn.Sequential(
+            nn.Conv1d(n_channels, hidden_channels, kernel_size, padding=kernel_size // 2),
+            nn.BatchNorm1d(hidden_channels),
+            nn.ReLU(),
+        )
+        self.block1 = _ResidualBlock1d(hidden_channels, hidden_channels, kernel_size)
+        self.block2 = _ResidualBlock1d(hidden_channels, wide, kernel_size)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Sequential(
+            nn.Linear(2 * wide, hidden_channels),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_channels, n_outputs),
+        )
+
+    def embed(self, x):
+        """Pool a clip to one vector.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_clips, n_channels, n_frames)
+
+        Returns
+        -------
+        embedding : torch.Tensor of shape (n_clips, 4 * hidden_channels)
+            Mean, then maximum over the frames of the last block.
+        """
+        x = _halve_frames(self.block1(self.stem(x)))
+        x = self.dropout(_halve_frames(self.block2(x)))
+        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+
+    def forward(self, x):
+        """Give the logits of shape ``(n_clips, n_outputs)``."""
+        return self.head(self.embed(x))
