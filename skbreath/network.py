@@ -17,12 +17,11 @@ class _ResidualBlock1d(nn.Module):
 
     def __init__(self, n_in, n_out, kernel_size):
         super().__init__()
-        padding = kernel_size // 2
         self.body = nn.Sequential(
-            nn.Conv1d(n_in, n_out, kernel_size, padding=padding),
+            nn.Conv1d(n_in, n_out, kernel_size, padding="same"),
             nn.BatchNorm1d(n_out),
             nn.ReLU(),
-            nn.Conv1d(n_out, n_out, kernel_size, padding=padding),
+            nn.Conv1d(n_out, n_out, kernel_size, padding="same"),
             nn.BatchNorm1d(n_out),
         )
         self.skip = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
@@ -91,7 +90,9 @@ class ResidualCNN1d(nn.Module):
             raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
         wide = 2 * hidden_channels
         self.stem = nn.Sequential(
-            nn.Conv1d(n_channels, hidden_channels, kernel_size, padding=kernel_size // 2),
+            nn.Conv1d(
+                n_channels, hidden_channels, kernel_size, padding=kernel_size // 2
+            ),
             nn.BatchNorm1d(hidden_channels),
             nn.ReLU(),
         )
