@@ -4,12 +4,31 @@ skorch collates sample by sample, which costs more than the small networks here
 compute. A whole batch is therefore taken from the tensors by one indexing.
 """
 
+from contextlib import contextmanager
+
 import torch
 from skorch import NeuralNetClassifier
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
-__all__ = ["Batches", "ClipTensors", "WeightedNet", "class_probabilities"]
+__all__ = [
+    "Batches",
+    "ClipTensors",
+    "WeightedNet",
+    "class_probabilities",
+    "torch_threads",
+]
+
+
+@contextmanager
+def torch_threads(n_threads):
+    """Let torch use `n_threads` CPU threads while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class ClipTensors(Dataset):

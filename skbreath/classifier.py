@@ -72,6 +72,10 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         ``{"iterator_train__num_workers": 1}``.
     device : str, default="cpu"
         Where torch computes, such as "cpu" or "cuda".
+    n_threads : int, default=1
+        CPU threads of torch while this classifier trains and predicts. One is no
+        slower where folds or members run in parallel already (`n_jobs`), and the
+        bits of a result depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the batches, dropout, and the
         rows held back. The same integer gives the same bits on one machine.
@@ -139,6 +143,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "callbacks": [list, None],
         "net_params": [dict, None],
         "device": [str],
+        "n_threads": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -164,6 +169,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         callbacks=None,
         net_params=None,
         device="cpu",
+        n_threads=1,
         random_state=None,
         verbose=0,
     ):
@@ -185,6 +191,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         self.callbacks = callbacks
         self.net_params = net_params
         self.device = device
+        self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
 
@@ -217,6 +224,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
+        from ._training import torch_threads
+
         X, y = validate_data(
             self, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
         )
@@ -243,7 +252,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         train, valid = self._inner_split(codes, groups, random_state)
         # fork_rng: training must not disturb the random numbers of the caller.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), torch_threads(self.n_threads):
             torch.manual_seed(seed)
             self._train(X, self._encode(codes), weights, train, valid)
         self.history_ = [
@@ -370,7 +379,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
-        from ._training import class_probabilities
+        from ._training import class_probabilities, torch_threads
 
         check_is_fitted(self)
         X = validate_data(
@@ -379,7 +388,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         X = _as_clips(X)
         module = self.net_.module_.eval()
         proba = np.empty((len(X), len(self.classes_)))
-        with torch.inference_mode():
+        with torch.inference_mode(), torch_threads(self.n_threads):
             for batch in gen_batches(len(X), 4 * self.batch_size):
                 clips = torch.from_numpy(X[batch]).to(self.net_.device)
                 proba[batch] = class_probabilities(module(clips).double()).cpu().numpy()

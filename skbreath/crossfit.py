@@ -1,22 +1,23 @@
 """Cross-fitting that respects groups: splits, and scores of rows never fitted on.
 
-The vote, the threshold and the evaluation all stand on these two functions, so
-that what "out of fold" means is decided in one place.
+The vote, the threshold, the search and the evaluation all stand on these functions,
+so that what "out of fold" means is decided in one place.
 """
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
-from sklearn.utils import _safe_indexing
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-__all__ = ["check_group_cv", "out_of_fold"]
+__all__ = ["check_group_cv", "out_of_fold", "out_of_fold_each"]
 
 
-def check_group_cv(cv=None, y=None, groups=None):
+def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     """Make a splitter from `cv`, grouped whenever `groups` are given.
 
     scikit-learn turns an integer into a plain stratified k-fold and then ignores
@@ -28,9 +29,13 @@ def check_group_cv(cv=None, y=None, groups=None):
     cv : int, splitter, iterable of (train, test) or None, default=None
         As in scikit-learn; None means 5 folds.
     y : array-like of shape (n_samples,), default=None
-        Class labels.
+        Class labels, or any target if `classifier` is False.
     groups : array-like of shape (n_samples,), default=None
         Group of each row, such as the recording or the patient.
+    classifier : bool, default=True
+        Whether the folds serve a classifier. If not, or if `y` holds no classes,
+        there is nothing to stratify and an integer with `groups` means
+        :class:`~sklearn.model_selection.GroupKFold`.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def check_group_cv(cv=None, y=None, groups=None):
     Raises
     ------
     ValueError
-        If there are fewer groups than folds.
+        If there are fewer groups than folds, or not one group for each row.
 
     Examples
     --------
@@ -48,15 +53,20 @@ def check_group_cv(cv=None, y=None, groups=None):
     StratifiedGroupKFold(n_splits=3, random_state=None, shuffle=False)
     """
     cv = 5 if cv is None else cv
+    if groups is not None and y is not None:
+        check_consistent_length(y, groups)
     if groups is None or not isinstance(cv, Integral):
-        return check_cv(cv, y, classifier=True)
+        return check_cv(cv, y, classifier=classifier)
     n_groups = len(np.unique(np.asarray(groups)))
     if n_groups < cv:
         raise ValueError(
             f"cv={cv} folds need at least {cv} different groups, got {n_groups}; "
             "lower cv or pass finer groups."
         )
-    return StratifiedGroupKFold(n_splits=int(cv))
+    has_classes = y is not None and type_of_target(y) in ("binary", "multiclass")
+    if classifier and has_classes:
+        return StratifiedGroupKFold(n_splits=int(cv))
+    return GroupKFold(n_splits=int(cv))
 
 
 def _fit_and_predict(estimator, X, y, train, test, methods, fit_params):
@@ -103,23 +113,78 @@ def out_of_fold(
     Raises
     ------
     ValueError
-        If a training part lacks a class that `y` has.
+        If a training part lacks a class that `y` has (before anything is fitted),
+        or if the fitted clone knows other classes than `y` has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> X, y = np.arange(8.0).reshape(-1, 1), np.array(list("EIEIEIEI"))
+    >>> splits = [(np.arange(4), np.arange(4, 8)), (np.arange(4, 8), np.arange(4))]
+    >>> for test, output in out_of_fold(GaussianNB(), X, y, splits):
+    ...     print(test, output["predict_proba"].shape)
+    [4 5 6 7] (4, 2)
+    [0 1 2 3] (4, 2)
     """
+    return out_of_fold_each(
+        [estimator], X, y, splits, methods=methods, fit_params=[fit_params],
+        n_jobs=n_jobs,
+    )[0]  # fmt: skip
+
+
+def out_of_fold_each(
+    estimators, X, y, splits, *, methods=("predict_proba",), fit_params, n_jobs=None
+):
+    """Run :func:`out_of_fold` for several estimators, all their fits in one pool.
+
+    Parameters
+    ----------
+    estimators : list of classifier
+        Each is cloned for each split.
+    X, y, splits, methods, n_jobs
+        As in :func:`out_of_fold`.
+    fit_params : list of dict or None
+        One per estimator.
+
+    Returns
+    -------
+    results : list of list of (test, dict)
+        The result of :func:`out_of_fold` for each estimator.
+
+    Raises
+    ------
+    ValueError
+        As :func:`out_of_fold`.
+    """
+    splits = list(splits)
     classes = np.unique(np.asarray(y))
-    fit_params = {} if fit_params is None else fit_params
-    outputs = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_predict)(
-            clone(estimator), X, y, train, test, methods, fit_params
-        )
-        for train, test in splits
-    )
-    results = []
-    for (_, test), (output, seen) in zip(splits, outputs, strict=True):
+    for train, _ in splits:
+        seen = np.unique(_safe_indexing(np.asarray(y), train))
         if len(seen) < len(classes):
-            missing = sorted(set(classes.tolist()) - set(np.asarray(seen).tolist()))
+            missing = sorted(set(classes.tolist()) - set(seen.tolist()))
             raise ValueError(
                 f"a training part of the cross-validation has no row of class "
                 f"{missing}; use fewer folds or other groups."
             )
-        results.append((np.asarray(test), output))
+    outputs = iter(
+        Parallel(n_jobs=n_jobs)(
+            delayed(_fit_and_predict)(
+                clone(estimator), X, y, train, test, methods, params or {}
+            )
+            for estimator, params in zip(estimators, fit_params, strict=True)
+            for train, test in splits
+        )
+    )
+    results = []
+    for estimator in estimators:
+        results.append([])
+        for _, test in splits:
+            output, seen = next(outputs)
+            if not np.array_equal(seen, classes):
+                raise ValueError(
+                    f"{type(estimator).__name__} knows the classes "
+                    f"{np.asarray(seen).tolist()}, but y has {classes.tolist()}."
+                )
+            results[-1].append((np.asarray(test), output))
     return results

@@ -1,0 +1,72 @@
+"""Files written whole or not at all."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["atomic_path"]
+
+
+@contextmanager
+def atomic_path(path):
+    """Give a temporary path beside `path` that replaces it once the block ends.
+
+    A reader, or a crash at any moment, sees the old file or the new one, never a
+    part of it. When the block raises, the temporary file is removed and `path`
+    stays as it was.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        File to be written; its folder must exist.
+
+    Yields
+    ------
+    temporary : pathlib.Path
+        Existing empty file in the same folder, with the same suffix.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder of `path` does not exist.
+    IsADirectoryError
+        If `path` is a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skbreath.atomic import atomic_path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder) / "labels.csv"
+    ...     with atomic_path(target) as temporary:
+    ...         _ = temporary.write_text("ID,Target")
+    ...         target.exists()
+    ...     target.read_text()
+    False
+    'ID,Target'
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file to write to.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write {path}: the folder {path.parent} does not exist."
+        )
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+    )
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a result gets the permissions of any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

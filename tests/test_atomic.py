@@ -1,0 +1,32 @@
+import os
+
+import pytest
+
+from skbreath.atomic import atomic_path
+
+
+def test_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
+    target = tmp_path / "labels.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["labels.csv"]
+
+
+def test_written_file_has_ordinary_permissions(tmp_path):
+    plain, target = tmp_path / "plain", tmp_path / "target"
+    plain.write_text("")
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+    assert target.stat().st_mode == plain.stat().st_mode
+
+
+def test_missing_folder_and_folder_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        with atomic_path(tmp_path / "nowhere" / "x.csv"):
+            pass
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        with atomic_path(tmp_path):
+            pass
