@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 import torch
 from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from torch import optim
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
@@ -17,6 +20,7 @@ __all__ = [
     "WeightedNet",
     "class_probabilities",
     "torch_threads",
+    "training_params",
 ]
 
 
@@ -106,3 +110,49 @@ class WeightedNet(NeuralNetClassifier):
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
+
+
+def training_params(estimator, n_train, held_back):
+    """Parameters of a :class:`WeightedNet` for training.
+
+    Parameters
+    ----------
+    estimator : ResidualCNNClassifier
+        Holds the hyper-parameters.
+    n_train : int
+        Rows to train on.
+    held_back : ClipTensors
+        Rows to stop by; with none, training runs for all epochs.
+
+    Returns
+    -------
+    params : dict
+    """
+    callbacks = list(estimator.callbacks or [])
+    params = {
+        "optimizer": optim.AdamW,
+        "optimizer__weight_decay": estimator.weight_decay,
+        "lr": estimator.lr,
+        "max_epochs": estimator.max_epochs,
+        "batch_size": None,  # the samplers give whole batches
+        "iterator_train__sampler": Batches(n_train, estimator.batch_size, True),
+        "train_split": None,
+        "callbacks": callbacks,
+        "callbacks__valid_acc": None,
+        "verbose": estimator.verbose,
+    }
+    schedules = optim.lr_scheduler
+    if estimator.scheduler == "step":
+        step = {"step_size": estimator.step_size, "gamma": estimator.gamma}
+        callbacks.append(LRScheduler(schedules.StepLR, **step))
+    elif estimator.scheduler == "cosine":
+        cosine = {"T_max": estimator.max_epochs}
+        callbacks.append(LRScheduler(schedules.CosineAnnealingLR, **cosine))
+    if len(held_back):
+        in_order = Batches(len(held_back), 4 * estimator.batch_size, False)
+        params["train_split"] = predefined_split(held_back)
+        params["iterator_valid__sampler"] = in_order
+        callbacks.append(EarlyStopping(patience=estimator.patience, load_best=True))
+    if not estimator.verbose:
+        params["callbacks__print_log"] = None
+    return params | (estimator.net_params or {})

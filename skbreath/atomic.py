@@ -5,7 +5,46 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "check_destination"]
+
+
+def check_destination(path):
+    """Refuse a path that no file can be written to, before any long work.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        File to be written later.
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder of `path` does not exist.
+    IsADirectoryError
+        If `path` is a folder.
+    PermissionError
+        If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> from skbreath.atomic import check_destination
+    >>> check_destination("labels.csv").name
+    'labels.csv'
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file to write to.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write {path}: the folder {path.parent} does not exist."
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"Cannot write {path}: no permission for its folder.")
+    return path
 
 
 @contextmanager
@@ -28,10 +67,8 @@ def atomic_path(path):
 
     Raises
     ------
-    FileNotFoundError
-        If the folder of `path` does not exist.
-    IsADirectoryError
-        If `path` is a folder.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        As :func:`check_destination`.
 
     Examples
     --------
@@ -47,13 +84,7 @@ def atomic_path(path):
     False
     'ID,Target'
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file to write to.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot write {path}: the folder {path.parent} does not exist."
-        )
+    path = check_destination(path)
     descriptor, name = tempfile.mkstemp(
         prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
     )

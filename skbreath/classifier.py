@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, column_or_1d, gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
@@ -16,6 +15,8 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
+
+from ._holdout import hold_back
 
 __all__ = ["ResidualCNNClassifier"]
 
@@ -263,35 +264,19 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _inner_split(self, codes, groups, random_state):
         """Rows to train on, and rows to stop by (empty without early stopping)."""
+        split = None
+        if self.early_stopping:
+            split = hold_back(codes, groups, self.validation_fraction, random_state)
+            if split is None:
+                warnings.warn(
+                    f"Too few {'rows' if groups is None else 'groups'} to hold some "
+                    f"back for early stopping: training for all {self.max_epochs} "
+                    "epochs. early_stopping=False says that this is intended.",
+                    UserWarning,
+                    stacklevel=4,
+                )
         rows = np.arange(len(codes))
-        if not self.early_stopping:
-            return rows, rows[:0]
-        n_units = np.bincount(codes).min() if groups is None else len(np.unique(groups))
-        n_valid = int(np.ceil(self.validation_fraction * len(rows)))
-        if n_units < 2 or n_valid < len(self.classes_):
-            what = "rows of each class" if groups is None else "groups"
-            warnings.warn(
-                f"Too few {what} to hold some back for early stopping: training for "
-                f"all {self.max_epochs} epochs. Pass early_stopping=False to say that "
-                "this is intended.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return rows, rows[:0]
-        seed = int(random_state.randint(np.iinfo(np.int32).max))
-        if groups is None:
-            splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=seed)
-            return next(splitter.split(codes, codes))
-        n_splits = min(n_units, round(1 / self.validation_fraction))
-        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-        for train, valid in splitter.split(codes, codes, groups):
-            # One group may hold all rows of a class.
-            if len(np.unique(codes[train])) == len(self.classes_):
-                return train, valid
-        raise ValueError(
-            "No group can be held back for early stopping without losing a class; "
-            "pass finer groups or early_stopping=False."
-        )
+        return (rows, rows[:0]) if split is None else split
 
     def _encode(self, codes):
         """One target column per output of the network."""
@@ -320,44 +305,12 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         ).initialize()
 
     def _train(self, X, targets, weights, train, valid):
-        from skorch.callbacks import EarlyStopping, LRScheduler
-        from skorch.helper import predefined_split
-        from torch import optim
+        from ._training import ClipTensors, training_params
 
-        from ._training import Batches, ClipTensors
-
-        callbacks = list(self.callbacks or [])
-        params = {
-            "optimizer": optim.AdamW,
-            "optimizer__weight_decay": self.weight_decay,
-            "lr": self.lr,
-            "max_epochs": self.max_epochs,
-            "batch_size": None,  # the samplers give whole batches
-            "iterator_train__sampler": Batches(len(train), self.batch_size, True),
-            "train_split": None,
-            "callbacks": callbacks,
-            "callbacks__valid_acc": None,
-            "verbose": self.verbose,
-        }
-        if self.scheduler == "step":
-            policy = {"step_size": self.step_size, "gamma": self.gamma}
-            callbacks.append(LRScheduler(optim.lr_scheduler.StepLR, **policy))
-        elif self.scheduler == "cosine":
-            policy = {"T_max": self.max_epochs}
-            callbacks.append(
-                LRScheduler(optim.lr_scheduler.CosineAnnealingLR, **policy)
-            )
-        if len(valid):
-            held_back = ClipTensors(X[valid], targets[valid], weights[valid])
-            params["train_split"] = predefined_split(held_back)
-            params["iterator_valid__sampler"] = Batches(
-                len(valid), 4 * self.batch_size, False
-            )
-            callbacks.append(EarlyStopping(patience=self.patience, load_best=True))
-        if not self.verbose:
-            params["callbacks__print_log"] = None
-        params.update(self.net_params or {})
-        net = self._make_net(self.device, **params)
+        held_back = ClipTensors(X[valid], targets[valid], weights[valid])
+        net = self._make_net(
+            self.device, **training_params(self, len(train), held_back)
+        )
         net.partial_fit(ClipTensors(X[train], targets[train], weights[train]), y=None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt

@@ -1,0 +1,240 @@
+import pickle
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from skbreath import ResidualCNNClassifier
+
+WEIGHTS_ARE_NOT_REPEATS = (
+    "training is stochastic: the batches of repeated rows are not those of "
+    "weighted rows"
+)
+
+
+@parametrize_with_checks(
+    [ResidualCNNClassifier(random_state=0, hidden_channels=16)],
+    expected_failed_checks=lambda est: {
+        "check_sample_weight_equivalence_on_dense_data": WEIGHTS_ARE_NOT_REPEATS,
+    },
+)
+@pytest.mark.filterwarnings("ignore:Too few:UserWarning")
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+def small_net(**params):
+    defaults = {"hidden_channels": 8, "max_epochs": 8, "lr": 0.01, "batch_size": 16}
+    return ResidualCNNClassifier(random_state=0, **(defaults | params))
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Clips that differ in the order of time only: rising or falling ramps."""
+    rng = np.random.default_rng(0)
+    y = np.tile(["E", "I"], 60)
+    rising = np.tile(np.linspace(-2, 2, 5), 4)
+    X = rng.normal(scale=0.5, size=(120, 6, 20))
+    X += np.where((y == "I")[:, None, None], rising, rising[::-1])
+    X = X.astype(np.float32)
+    groups = np.repeat(np.arange(12), 10)
+    return X, y, groups
+
+
+def test_learns_what_depends_on_the_order_of_time(clips):
+    X, y, _ = clips
+    assert cross_val_score(small_net(), X, y, cv=3).min() > 0.9
+
+
+@pytest.mark.parametrize("labels", [["E", "I"], [0, 1], [False, True], [-3, 7]])
+def test_keeps_the_labels_it_was_given(clips, labels):
+    X, y, _ = clips
+    own = np.where(y == "I", labels[1], labels[0])
+    net = small_net().fit(X, own)
+    assert net.classes_.tolist() == labels
+    assert (net.predict(X) == own).mean() > 0.9
+    assert net.predict(X).dtype == own.dtype
+
+
+def test_more_than_two_classes(clips):
+    X, y, groups = clips
+    three = np.where(groups % 3 == 0, "pause", y)
+    X = np.where((three == "pause")[:, None, None], 0, X)
+    net = small_net(max_epochs=15).fit(X, three)
+    assert net.predict_proba(X).shape == (120, 3)
+    np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1)
+    assert net.score(X, three) > 0.8
+
+
+def test_same_seed_same_bits_and_callers_random_numbers_untouched(clips):
+    X, y, _ = clips
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = small_net().fit(X, y).predict_proba(X)
+    assert torch.equal(torch.rand(3), expected)
+    assert np.array_equal(first, small_net().fit(X, y).predict_proba(X))
+    assert not np.array_equal(
+        first, small_net().set_params(random_state=1).fit(X, y).predict_proba(X)
+    )
+
+
+def test_rows_held_back_share_no_group_with_those_trained_on(clips, monkeypatch):
+    import skbreath._training as training
+
+    X, y, groups = clips
+    X = X.copy()
+    X[:, 0, 0] = groups  # to recognise the rows inside the net
+    seen = []
+    init = training.ClipTensors.__init__
+
+    def spy(self, X, targets, weights):
+        init(self, X, targets, weights)
+        seen.append(set(self.X[:, 0, 0].int().tolist()))
+
+    monkeypatch.setattr(training.ClipTensors, "__init__", spy)
+    small_net(max_epochs=1).fit(X, y, groups=groups)
+    held_back, trained = seen
+    assert held_back and trained and not held_back & trained
+    assert held_back | trained == set(range(12))
+
+
+def test_early_stopping_keeps_the_best_epoch(clips):
+    X, y, _ = clips
+    rng = np.random.default_rng(0)
+    noise = rng.permutation(y)  # nothing to learn: the loss soon rises
+    net = small_net(max_epochs=60, patience=3).fit(X, noise)
+    assert len(net.history_) < 60
+    losses = [epoch["valid_loss"] for epoch in net.history_]
+    assert losses[-1] > min(losses)
+
+
+def test_too_few_groups_to_stop_early_is_said(clips):
+    X, y, _ = clips
+    with pytest.warns(UserWarning, match="Too few groups"):
+        small_net(max_epochs=1).fit(X, y, groups=np.zeros(120))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small_net(max_epochs=1, early_stopping=False).fit(X, y, groups=np.zeros(120))
+
+
+def test_weightless_rows_and_class_weights_count(clips):
+    X, y, _ = clips
+    poisoned = X.copy()
+    poisoned[:20] = 1e6
+    weight = np.r_[np.zeros(20), np.ones(100)]
+    a = small_net(max_epochs=2).fit(X, y, sample_weight=weight).predict_proba(X)
+    b = small_net(max_epochs=2).fit(poisoned, y, sample_weight=weight)
+    assert np.array_equal(a, b.predict_proba(X))
+    leaning = small_net(max_epochs=2, class_weight={"E": 1, "I": 50}).fit(X, y)
+    even = small_net(max_epochs=2, class_weight="balanced").fit(X, y)
+    assert leaning.predict_proba(X)[:, 1].mean() > even.predict_proba(X)[:, 1].mean()
+
+
+def test_pickle_gives_the_same_probabilities_in_a_fresh_process(clips, tmp_path):
+    X, y, _ = clips
+    net = small_net().fit(X, y)
+    joblib.dump(net, tmp_path / "net.joblib")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import joblib, numpy as np, sys\n"
+        "net = joblib.load('net.joblib')\n"
+        "np.save('proba.npy', net.predict_proba(np.load('X.npy')))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert np.array_equal(np.load(tmp_path / "proba.npy"), net.predict_proba(X))
+
+
+def test_model_of_a_missing_gpu_loads_on_the_cpu(clips):
+    X, y, _ = clips
+    net = small_net(max_epochs=1).fit(X, y)
+    expected = net.predict_proba(X)
+    net.device = "cuda"  # as if it had been trained there
+    assert np.array_equal(pickle.loads(pickle.dumps(net)).predict_proba(X), expected)
+
+
+def test_clips_of_another_length_can_be_predicted(clips):
+    X, y, _ = clips
+    net = small_net().fit(X, y)
+    assert net.predict(X[:, :, :15]).shape == (120,)
+    with pytest.raises(ValueError, match="expecting 6 features"):
+        net.predict(X[:, :5])
+
+
+def test_own_module_and_callbacks(clips):
+    from skorch.callbacks import Callback
+
+    class Pooled(nn.Module):
+        def __init__(self, n_channels, n_outputs, **unused):
+            super().__init__()
+            self.linear = nn.Linear(n_channels, n_outputs)
+
+        def forward(self, x):
+            return self.linear(x[:, :, 5] - x[:, :, 7])
+
+    class Count(Callback):
+        n_epochs = 0
+
+        def on_epoch_end(self, net, **kwargs):
+            Count.n_epochs += 1
+
+    X, y, _ = clips
+    net = small_net(module=Pooled, callbacks=[Count()], scheduler=None).fit(X, y)
+    assert Count.n_epochs == 8
+    assert net.score(X, y) > 0.9
+
+
+def test_grid_search_over_its_parameters(clips):
+    X, y, _ = clips
+    grid = {"kernel_size": [3, 5], "scheduler": ["cosine", None]}
+    search = GridSearchCV(small_net(max_epochs=1), grid, cv=2).fit(X, y)
+    assert clone(search.best_estimator_).get_params()["kernel_size"] in (3, 5)
+
+
+def test_ctrl_c_is_not_swallowed(clips):
+    class Interrupted(nn.Module):
+        def __init__(self, n_channels, n_outputs, **unused):
+            super().__init__()
+            self.linear = nn.Linear(n_channels, n_outputs)
+
+        def forward(self, x):
+            raise KeyboardInterrupt
+
+    X, y, _ = clips
+    with pytest.raises(KeyboardInterrupt):
+        small_net(module=Interrupted).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"lr": 0.0}, "'lr'"),
+        ({"dropout": 1.0}, "'dropout'"),
+        ({"kernel_size": 4}, "kernel_size must be odd"),
+        ({"scheduler": "cyclic"}, "'scheduler'"),
+    ],
+)
+def test_bad_parameters_are_named(clips, params, message):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match=message):
+        small_net(**params).fit(X, y)
+
+
+def test_bad_data_is_refused(clips):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match="1 class"):
+        small_net().fit(X, np.repeat("I", 120))
+    with pytest.raises(ValueError, match="inconsistent"):
+        small_net().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="4 dimensions"):
+        small_net().fit(X[..., None], y)
+    with pytest.raises(ValueError, match="NaN"):
+        small_net().fit(np.where(X > 3, np.nan, X), y)
