@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import sklearn
-from scipy.stats import bootstrap
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from scipy.stats import bootstrap, rankdata
 from sklearn.utils import Bunch, check_random_state, column_or_1d, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples
@@ -198,16 +197,7 @@ def score_predictions(
     predicted = y_pred == pos_label
 
     def scores(rows):
-        truth = positive[rows]
-        # A resample may, rarely, hold one class only, where no AUC is defined.
-        both = truth.any() and not truth.all()
-        return np.array(
-            [
-                accuracy_score(truth, predicted[rows]),
-                f1_score(truth, predicted[rows], zero_division=0.0),
-                roc_auc_score(truth, y_score[rows]) if both else np.nan,
-            ]
-        )
+        return _binary_scores(positive[rows], predicted[rows], y_score[rows])
 
     value = scores(np.arange(len(y_true)))
     codes = np.arange(len(y_true)) if groups is None else pd.factorize(groups)[0]
@@ -232,6 +222,20 @@ def score_predictions(
         {"value": value, "low": low, "high": high},
         index=["accuracy", "f1", "roc_auc"],
     )
+
+
+def _binary_scores(truth, predicted, score):
+    """Accuracy, F1 and AUC; scikit-learn's checks cost ten times the arithmetic."""
+    n_positive, n_negative = truth.sum(), (~truth).sum()
+    hits = (truth & predicted).sum()
+    positives = n_positive + predicted.sum()
+    f1 = 2 * hits / positives if positives else 0.0
+    if n_positive == 0 or n_negative == 0:
+        # A resample may, rarely, hold one class only, where no AUC is defined.
+        return np.array([(truth == predicted).mean(), f1, np.nan])
+    rank_sum = rankdata(score)[truth].sum()  # Mann and Whitney's U is the area
+    auc = (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
+    return np.array([(truth == predicted).mean(), f1, auc])
 
 
 def _rows_of(codes):
