@@ -9,19 +9,31 @@ import lazy_loader as _lazy
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "audio": ["AudioError", "AudioReader", "load_audio"],
+    "audio": ["AudioError", "AudioReader", "check_audio_files", "load_audio"],
     "classifier": ["ResidualCNNClassifier"],
-    "datasets": ["load_kaggle_breath", "make_breath_sounds"],
+    "datasets": [
+        "load_kaggle_breath",
+        "load_labelled_folder",
+        "make_breath_sounds",
+        "write_breath_sounds",
+        "write_submission",
+    ],
     "evaluation": ["evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
     "network": ["ResidualCNN1d"],
     "pipeline": ["make_breath_classifier"],
+    "plotting": ["SpectrogramDisplay", "ThresholdCurveDisplay"],
     "search": ["OptunaSearchCV", "top_estimators"],
     "threshold": ["ThresholdClassifier"],
+    "tuning": ["tune_breath_classifier"],
     "voting": ["WeightedVotingClassifier"],
 }
 
-__getattr__, __dir__, __all__ = _lazy.attach(
+__getattr__, _, __all__ = _lazy.attach(
     __name__, submodules=sorted(_PUBLIC), submod_attrs=_PUBLIC
 )
 __all__ = sorted([*__all__, "__version__"])
+
+
+def __dir__():
+    return __all__

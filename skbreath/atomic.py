@@ -84,7 +84,8 @@ def atomic_path(path):
     False
     'ID,Target'
     """
-    path = check_destination(path)
+    # Through a link, to the file it stands for: the link itself stays.
+    path = check_destination(os.path.realpath(path))
     descriptor, name = tempfile.mkstemp(
         prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
     )

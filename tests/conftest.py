@@ -32,3 +32,14 @@ def real_data():
     if not (folder / "kaggle-breath" / "train.csv").is_file():
         pytest.skip(f"no real recordings at {folder} (set SKBREATH_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def breath_folder(tmp_path_factory):
+    """A small synthetic data set in the layout of the competition; do not change."""
+    from skbreath.datasets import make_breath_sounds, write_breath_sounds
+
+    folder = tmp_path_factory.mktemp("breaths") / "data"
+    sounds = make_breath_sounds(96, n_subjects=16, difficulty=0.2, random_state=0)
+    write_breath_sounds(sounds, folder)
+    return folder

@@ -1,0 +1,335 @@
+"""Label files: which clip is which phase, from which recording."""
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+
+from ._audio_decode import first_of
+from .atomic import atomic_path
+
+# <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav; only the fields' places are relied on.
+_FILE_NAME = re.compile(
+    r"^(?P<recording>[^_]+_(?P<day>[^_]+)_\d+_\d+_\d+)_(?P<index>\d+)\.wav$",
+    re.IGNORECASE,
+)
+# Training IDs carry the label inside; file names do not.
+_LABEL_IN_ID = re.compile(r"_[IE]_(?=[^_]*$)")
+
+_DESCR = """\
+Inhale or exhale
+----------------
+{n} clips in {folder}. Those of the competition stem from HF_Lung_V1 (CC BY-NC 4.0 as
+reported by its users: not for commercial use). Clips of a recording or a day belong
+together: split by `recording`, or by `day` to judge on unseen patients. Names and row
+order give labels away and must not reach a model.
+"""
+
+
+def load_kaggle_breath(folder, subset="train"):
+    """Read the label file of the Kaggle breath competition, or of its like.
+
+    The layout is ``train.csv`` (``ID,Target``) beside ``train/*.wav``, and
+    ``test.csv`` (``ID``) beside ``test/*.wav``. An ID is a file name with or
+    without ``.wav``, in ``train.csv`` with the label put in: the file of
+    ``steth_20180814_09_37_11_I_004`` is ``steth_20180814_09_37_11_004.wav``.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where the CSV files are.
+    subset : {"train", "test"}, default="train"
+        Which part.
+
+    Returns
+    -------
+    clips : Bunch
+        In the order of the CSV file, arrays of shape (n_clips,) of str:
+
+        - ``paths`` : files
+        - ``target`` : ``"I"`` and ``"E"``; None instead for ``"test"``
+        - ``recording`` : such as ``"steth_20180814_09_37_11"``
+        - ``day`` : second field of the name; all there is to tell patients apart
+        - ``groups`` : the same as ``recording``
+        - ``id`` : as in the CSV file
+
+        and
+
+        - ``frame`` : DataFrame of the above, and of further columns of the CSV file
+        - ``unlisted`` : list of str, audio files without a row
+        - ``DESCR`` : str
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a row has no file, an ID or a file comes twice, a
+        label is neither ``"I"`` nor ``"E"``, all labels are the same, or a file name
+        does not have the form ``<prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav``.
+
+    Warns
+    -----
+    UserWarning
+        If audio files have no row.
+
+    See Also
+    --------
+    load_labelled_folder : Your own clips, named as you like.
+    write_submission : What to do with predictions for ``"test"``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skbreath.datasets import make_breath_sounds, write_breath_sounds
+    >>> sounds = make_breath_sounds(n_clips=40, n_subjects=4, random_state=0)
+    >>> folder = write_breath_sounds(sounds, tempfile.mkdtemp() + "/breath")
+    >>> clips = load_kaggle_breath(folder)
+    >>> len(clips.paths), sorted(set(clips.day.tolist()))
+    (36, ['S00', 'S01', 'S02', 'S03'])
+    >>> load_kaggle_breath(folder, "test").frame.columns.tolist()
+    ['ID', 'path', 'recording', 'day']
+    """
+    if subset not in ("train", "test"):
+        raise ValueError(f"subset must be 'train' or 'test', got {subset!r}.")
+    labelled = subset == "train"
+    table = Path(folder) / f"{subset}.csv"
+    frame = _read_table(table, ["ID", "Target"] if labelled else ["ID"])
+    _refuse(table, frame["ID"].duplicated(keep=False), frame["ID"], "repeated IDs")
+    if labelled:
+        _check_two_classes(table, frame["Target"], known=("I", "E"))
+
+    audio = Path(folder) / subset
+    present = set(os.listdir(audio)) if audio.is_dir() else set()
+    names = pd.Series([_file_name(i, present) for i in frame["ID"]], index=frame.index)
+    _refuse(
+        table,
+        ~names.isin(present),
+        frame["ID"],
+        f"IDs without a file in {str(audio)!r}",
+        "copy the files there, or delete the rows",
+    )
+    _refuse(table, names.duplicated(keep=False), frame["ID"], "IDs of the same file")
+    parts = names.str.extract(_FILE_NAME)
+    _refuse(
+        table,
+        parts["recording"].isna(),
+        names,
+        "file names not like <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav",
+        "use load_labelled_folder for other names",
+    )
+    unlisted = sorted(
+        str(audio / name)
+        for name in present - set(names)
+        if name.lower().endswith(".wav")
+    )
+    if unlisted:
+        warnings.warn(
+            f"{len(unlisted)} audio files have no row in {str(table)!r} and are left "
+            f"out: {first_of(map(repr, unlisted))}.",
+            UserWarning,
+            stacklevel=2,
+        )
+    frame["path"] = [str(audio / name) for name in names]
+    frame["recording"], frame["day"] = parts["recording"], parts["day"]
+    return Bunch(
+        paths=frame["path"].to_numpy(str),
+        target=frame["Target"].to_numpy(str) if labelled else None,
+        recording=frame["recording"].to_numpy(str),
+        day=frame["day"].to_numpy(str),
+        groups=frame["recording"].to_numpy(str),
+        id=frame["ID"].to_numpy(str),
+        frame=frame,
+        unlisted=unlisted,
+        DESCR=_DESCR.format(n=len(frame), folder=str(folder)),
+    )
+
+
+def load_labelled_folder(
+    table,
+    audio_folder=None,
+    *,
+    path_column="path",
+    label_column="label",
+    group_column=None,
+):
+    """Read a CSV file that names your own clips and their labels.
+
+    Parameters
+    ----------
+    table : str or path
+        CSV file with a header, one row per clip.
+    audio_folder : str or path, default=None
+        What relative paths start from; None is the folder of `table`.
+    path_column : str, default="path"
+        Column with the audio files.
+    label_column : str or None, default="label"
+        Column with the labels, taken as text. None for clips without labels.
+    group_column : str or None, default=None
+        Column with what must not be torn apart by a split: the patient, or the
+        recording. None if there is none.
+
+    Returns
+    -------
+    clips : Bunch
+        In the order of the CSV file: ``paths`` (n_clips,) of str; ``target``
+        (n_clips,) of str or None; ``groups`` (n_clips,) of str or None; ``id``, the
+        paths as written in the CSV file; ``frame``, all of its columns.
+
+    Raises
+    ------
+    ValueError
+        If a column or a value is missing, a file comes twice or does not exist, or
+        all labels are the same.
+
+    See Also
+    --------
+    load_kaggle_breath : The layout of the competition.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("a.wav", "b.wav"):
+    ...     _ = (folder / name).write_bytes(b"...")
+    >>> _ = (folder / "clips.csv").write_text("path,label\\na.wav,in\\nb.wav,out\\n")
+    >>> load_labelled_folder(folder / "clips.csv").target.tolist()
+    ['in', 'out']
+    """
+    table = Path(table)
+    base = table.parent if audio_folder is None else Path(audio_folder)
+    columns = [c for c in (path_column, label_column, group_column) if c is not None]
+    frame = _read_table(table, columns)
+    if label_column is not None:
+        _check_two_classes(table, frame[label_column])
+    written = frame[path_column]
+    paths = pd.Series([str(base / path) for path in written], index=frame.index)
+    _refuse(
+        table,
+        ~paths.map(os.path.isfile).astype(bool),
+        written,
+        f"paths without a file (relative to {str(base)!r})",
+        "copy the files there, or give audio_folder",
+    )
+    normal = paths.map(os.path.normpath)
+    _refuse(table, normal.duplicated(keep=False), written, "repeated paths")
+    return Bunch(
+        paths=paths.to_numpy(str),
+        target=None if label_column is None else frame[label_column].to_numpy(str),
+        groups=None if group_column is None else frame[group_column].to_numpy(str),
+        id=written.to_numpy(str),
+        frame=frame,
+    )
+
+
+def write_submission(path, ids, labels):
+    """Write predictions as the competition wants them: ``ID,Target``.
+
+    Parameters
+    ----------
+    path : str or path
+        CSV file; an old one is replaced in one step when the new one is complete.
+    ids : sequence of str
+        Such as ``load_kaggle_breath(folder, "test").id``.
+    labels : sequence
+        One for each ID, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there are none, an ID comes twice, or an ID or a label
+        is missing. Nothing is written then.
+    FileNotFoundError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "submission.csv")
+    >>> write_submission(path, ["a.wav", "b.wav"], ["I", "E"])
+    >>> print(path.read_text())
+    ID,Target
+    a.wav,I
+    b.wav,E
+    """
+    ids, labels = pd.Series(list(ids), dtype=object), pd.Series(list(labels))
+    if len(ids) != len(labels):
+        raise ValueError(f"{len(ids)} ids, but {len(labels)} labels.")
+    if len(ids) == 0:
+        raise ValueError("there are no predictions to write.")
+    _refuse(path, ids.isna() | (ids == ""), ids, "missing IDs")
+    _refuse(path, labels.isna() | (labels == ""), ids, "missing labels")
+    _refuse(path, ids.duplicated(keep=False), ids, "repeated IDs")
+    table = pd.DataFrame({"ID": ids.array, "Target": labels.array})
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _read_table(table, columns):
+    """The CSV file as text, with `columns` present and filled."""
+    try:
+        # As text: "NA" and "01" are names like any other.
+        with warnings.catch_warnings():
+            # Rows longer than the header; pandas would shift or cut them.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                table, dtype=str, keep_default_na=False, index_col=False
+            ).fillna("")
+    except FileNotFoundError:
+        raise ValueError(
+            f"there is no file {str(table)!r}; check the folder and the spelling."
+        ) from None
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise ValueError(
+            f"{str(table)!r} is not a CSV file in UTF-8 with a header: {error}"
+        ) from error
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise ValueError(
+            f"{str(table)!r} lacks the column {first_of(map(repr, missing))}; it has "
+            f"{first_of(map(repr, frame.columns))}. Rename a column, or name another."
+        )
+    if frame.empty:
+        raise ValueError(f"{str(table)!r} has a header, but no rows.")
+    for column in columns:
+        frame[column] = frame[column].str.strip()
+        _refuse(table, frame[column] == "", frame[column], f"no {column!r}")
+    return frame
+
+
+def _refuse(table, wrong, values, what, remedy="correct these rows"):
+    """Raise if any row is `wrong`, naming the first ten by line and value."""
+    wrong = np.asarray(wrong, dtype=bool)
+    if not wrong.any():
+        return
+    lines = [
+        f"line {i + 2} ({values.iloc[i]!r})" for i in np.flatnonzero(wrong).tolist()
+    ]
+    raise ValueError(
+        f"{str(table)!r} has {what} in {len(lines)} of {len(values)} rows: "
+        f"{first_of(lines)}; {remedy}."
+    )
+
+
+def _check_two_classes(table, labels, known=None):
+    if known is not None:
+        _refuse(
+            table,
+            ~labels.isin(known),
+            labels,
+            "unknown labels",
+            f"labels are {' and '.join(map(repr, known))}",
+        )
+    if labels.nunique() < 2:
+        raise ValueError(
+            f"{str(table)!r} has only one class, {labels.iloc[0]!r}; a classifier "
+            "needs examples of two."
+        )
+
+
+def _file_name(clip_id, present):
+    """File of an ID: as it stands if there is such a file, else without the label."""
+    name = clip_id if clip_id.lower().endswith(".wav") else f"{clip_id}.wav"
+    return name if name in present else _LABEL_IN_ID.sub("_", name)

@@ -1,0 +1,45 @@
+"""``skbreath demo``."""
+
+import click
+
+from ._shared import cores, folder, jobs_option, print_table, seed_option
+
+
+@click.command()
+@click.option("--data", type=folder, help="Folder of real clips; see `train`.")
+@click.option("--quick", is_flag=True, help="With --data: 600 clips, fewer trials.")
+@click.option("--out", type=folder, default="skbreath-demo", show_default=True)
+@seed_option
+@jobs_option
+def demo(data, quick, out, seed, jobs):
+    """Run the whole job: features, tuning, vote, threshold, cross-validation.
+
+    Without --data on synthetic breaths made on the spot. Writes the model, a
+    submission, the table and a picture into --out.
+
+    \b
+    Examples:
+      skbreath demo
+      skbreath demo --data kaggle-breath --quick
+    """
+    from ..demo import run_demo
+    from ..progress import StepProgress
+
+    with StepProgress() as progress:
+        table = run_demo(
+            out, progress, data, quick=quick, seed=seed, n_jobs=cores(jobs)
+        )
+    shown = table[["f1", "roc_auc"]].map("{:.3f}".format)
+    shown.columns = ["F1", "AUC"]
+    intervals = table[["accuracy", "accuracy_low", "accuracy_high"]]
+    shown.insert(
+        0, "accuracy [95 %]", [_with_interval(*row) for row in intervals.values]
+    )
+    where = "synthetic breaths" if data is None else str(data)
+    print_table(shown, f"Cross-validated by recording, {where}")
+    for path in sorted(out.iterdir()):
+        click.echo(f"wrote {path}")
+
+
+def _with_interval(value, low, high):
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,182 @@
+"""``skbreath train``, ``tune`` and ``evaluate``."""
+
+import click
+
+from ._shared import (
+    cores,
+    data_argument,
+    epochs_option,
+    folder,
+    group_option,
+    jobs_option,
+    print_table,
+    seed_option,
+)
+
+
+@click.command()
+@data_argument
+@click.option("--out", type=folder, required=True, help="Model file to write.")
+@group_option
+@epochs_option
+@seed_option
+@jobs_option
+def train(data, out, group, max_epochs, seed, jobs):
+    """Train on DATA, a folder with train.csv (ID,Target) and train/*.wav.
+
+    \b
+    Example:
+      skbreath train kaggle-breath --out model.joblib
+    """
+    import joblib
+
+    from ..atomic import atomic_path, check_destination
+    from ..datasets import load_kaggle_breath
+    from ..pipeline import make_breath_classifier
+    from ..progress import StepProgress
+
+    check_destination(out)
+    clips = load_kaggle_breath(data)
+    model = make_breath_classifier(
+        max_epochs=max_epochs, n_jobs=cores(jobs), random_state=seed
+    )
+    with StepProgress() as progress, progress.step("Training", _count_fits(model)):
+        model.fit(clips.paths, clips.target, classifier__groups=clips[group])
+    with atomic_path(out) as path:
+        joblib.dump(model, path)
+    _print_fitted(model, out)
+
+
+@click.command()
+@data_argument
+@click.option("--out", type=folder, required=True, help="Model file to write.")
+@click.option("--trials", default=60, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--members",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Best trials that vote.",
+)
+@click.option(
+    "--trial-epochs",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Epochs in a trial.",
+)
+@click.option("--trials-csv", type=folder, help="CSV of all trials to write.")
+@group_option
+@epochs_option
+@seed_option
+@jobs_option
+def tune(
+    data, out, trials, members, trial_epochs, trials_csv, group, max_epochs, seed, jobs
+):
+    """Tune the network on DATA, let the best trials vote, and save the model.
+
+    \b
+    Example:
+      skbreath tune kaggle-breath --trials 60 --out tuned.joblib
+    """
+    import joblib
+    import pandas as pd
+
+    from ..atomic import atomic_path, check_destination
+    from ..datasets import load_kaggle_breath
+    from ..progress import StepProgress
+    from ..tuning import tune_breath_classifier
+
+    for path in (out, trials_csv):
+        if path is not None:
+            check_destination(path)
+    if members > trials:
+        raise click.UsageError("--members cannot exceed --trials.")
+    clips = load_kaggle_breath(data)
+    n_folds = 3
+    with StepProgress() as progress:
+        with progress.step("Tuning", trials * n_folds):
+            tuned = tune_breath_classifier(
+                clips.paths,
+                clips.target,
+                clips[group],
+                n_trials=trials,
+                n_members=members,
+                trial_epochs=trial_epochs,
+                max_epochs=max_epochs,
+                cv=n_folds,
+                n_jobs=cores(jobs),
+                random_state=seed,
+            )
+        with progress.step("Training the best", _count_fits(tuned.model)):
+            tuned.model.fit(clips.paths, clips.target, classifier__groups=clips[group])
+    if trials_csv is not None:
+        with atomic_path(trials_csv) as path:
+            pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
+        click.echo(f"wrote     {trials_csv}")
+    with atomic_path(out) as path:
+        joblib.dump(tuned.model, path)
+    _print_fitted(tuned.model, out)
+
+
+@click.command()
+@data_argument
+@group_option
+@click.option(
+    "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
+)
+@click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
+@epochs_option
+@seed_option
+@jobs_option
+def evaluate(data, group, cv, out, max_epochs, seed, jobs):
+    """Cross-validate on DATA, folds grouped by recording or by day.
+
+    \b
+    Example:
+      skbreath evaluate kaggle-breath --group day
+    """
+    from ..atomic import atomic_path, check_destination
+    from ..datasets import load_kaggle_breath
+    from ..evaluation import evaluate
+    from ..pipeline import make_breath_classifier
+    from ..progress import StepProgress
+
+    if out is not None:
+        check_destination(out)
+    clips = load_kaggle_breath(data)
+    model = make_breath_classifier(max_epochs=max_epochs, random_state=seed)
+    with StepProgress() as progress, progress.step("Cross-validating", cv):
+        result = evaluate(
+            model, clips.paths, clips.target, clips[group], cv=cv, n_jobs=cores(jobs)
+        )
+    if out is not None:
+        predictions = result.predictions
+        predictions.insert(0, "path", clips.paths[predictions["row"]])
+        with atomic_path(out) as path:
+            predictions.drop(columns="row").to_csv(path, index=False)
+    print_table(
+        result.table.map("{:.3f}".format),
+        f"{len(clips.paths)} clips, {cv} folds by {group}, 95 % intervals by {group}",
+    )
+    if out is not None:
+        click.echo(f"wrote {out}")
+
+
+def _print_fitted(model, out):
+    """What the vote and the threshold have learned."""
+    threshold = model["classifier"]
+    vote = threshold.estimator_
+    weights = zip(vote.named_estimators_, vote.weights_, strict=True)
+    click.echo("weights   " + ", ".join(f"{name} {w:.2f}" for name, w in weights))
+    click.echo(
+        f"threshold {threshold.best_threshold_:.3f} "
+        f"(out-of-fold {threshold.scoring} {threshold.best_score_:.3f})"
+    )
+    click.echo(f"wrote     {out}")
+
+
+def _count_fits(model):
+    """Fits of a model made by make_breath_classifier."""
+    vote = model["classifier"].estimator
+    return len(vote.estimators) * (vote.cv + 1)

@@ -1,0 +1,16 @@
+"""Data to learn from: label files, and breath sounds made from noise."""
+
+from ._kaggle import (
+    load_kaggle_breath,
+    load_labelled_folder,
+    write_submission,
+)
+from ._synthetic import make_breath_sounds, write_breath_sounds
+
+__all__ = [
+    "load_kaggle_breath",
+    "load_labelled_folder",
+    "make_breath_sounds",
+    "write_breath_sounds",
+    "write_submission",
+]

@@ -1,0 +1,164 @@
+"""Tune the network, keep the best trials, and let them vote."""
+
+from sklearn.utils import Bunch, check_random_state
+
+from .audio import AudioReader
+from .pipeline import make_breath_classifier, make_net_member
+from .search import OptunaSearchCV, top_estimators
+
+__all__ = ["network_space", "tune_breath_classifier"]
+
+
+def network_space(prefix="net__"):
+    """Search space of the original entry for its network.
+
+    Parameters
+    ----------
+    prefix : str, default="net__"
+        Put before each parameter name.
+
+    Returns
+    -------
+    space : dict
+        Optuna distributions of dropout (0.3 to 0.7), learning rate (1e-4 to 1e-2,
+        log), weight decay (1e-6 to 1e-2, log) and gamma (0.3 to 0.9).
+
+    Examples
+    --------
+    >>> from skbreath.tuning import network_space
+    >>> sorted(network_space())
+    ['net__dropout', 'net__gamma', 'net__lr', 'net__weight_decay']
+    """
+    from optuna.distributions import FloatDistribution
+
+    return {
+        f"{prefix}dropout": FloatDistribution(0.3, 0.7),
+        f"{prefix}lr": FloatDistribution(1e-4, 1e-2, log=True),
+        f"{prefix}weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
+        f"{prefix}gamma": FloatDistribution(0.3, 0.9),
+    }
+
+
+def tune_breath_classifier(
+    X,
+    y,
+    groups=None,
+    *,
+    n_trials=60,
+    n_members=3,
+    param_distributions=None,
+    scoring="roc_auc",
+    cv=3,
+    trial_epochs=10,
+    max_epochs=25,
+    sample_rate=16000,
+    duration=1.0,
+    log_scale=True,
+    vote_cv=5,
+    pos_label="I",
+    n_jobs=None,
+    device="cpu",
+    random_state=None,
+):
+    """Search the network's parameters and build a classifier of the best trials.
+
+    Trials are compared after a short training; the trials that are kept are
+    trained in full when the returned model is fitted.
+
+    Parameters
+    ----------
+    X : paths or waveforms
+        As :class:`~skbreath.AudioReader` takes them, read once.
+    y : array-like of shape (n_clips,)
+        Labels.
+    groups : array-like of shape (n_clips,), default=None
+        Recording or patient of each clip.
+    n_trials : int, default=60
+        Trials of the search.
+    n_members : int, default=3
+        Best distinct trials that vote.
+    param_distributions : dict, default=None
+        Optuna distributions of parameters of the member pipeline (steps
+        ``features``, ``scaler``, ``net``); None means :func:`network_space`.
+    scoring : str or callable, default="roc_auc"
+        What the search maximises.
+    cv : int or splitter, default=3
+        Folds of a trial.
+    trial_epochs, max_epochs : int, default=10, 25
+        Epochs in a trial, and of a member that is kept.
+    sample_rate, duration, log_scale, pos_label, device
+        As in :func:`~skbreath.make_breath_classifier`.
+    vote_cv : int or splitter, default=5
+        Folds that the weights and the threshold are learned on.
+    n_jobs : int, default=None
+        Fits in parallel.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything.
+
+    Returns
+    -------
+    result : :class:`~sklearn.utils.Bunch`
+        ``model`` : the unfitted Pipeline that
+        :func:`~skbreath.make_breath_classifier` makes of the best trials, the
+        best one first.
+
+        ``search`` : the finished :class:`~skbreath.OptunaSearchCV`.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read, or fewer than `n_members` distinct trials
+        finished.
+
+    Examples
+    --------
+    >>> from skbreath import make_breath_sounds
+    >>> from skbreath.tuning import tune_breath_classifier
+    >>> sounds = make_breath_sounds(40, random_state=0)
+    >>> result = tune_breath_classifier(
+    ...     sounds.waveforms, sounds.target, n_trials=2, n_members=2,
+    ...     trial_epochs=1, cv=2, random_state=0,
+    ... )
+    >>> len(result.search.study_.trials)
+    2
+    >>> [name for name, _ in result.model["classifier"].estimator.estimators]
+    ['trial_1', 'trial_0']
+    """
+    seeds = check_random_state(random_state)
+
+    def seed():
+        return None if random_state is None else int(seeds.randint(2**31 - 1))
+
+    reader = AudioReader(sample_rate=sample_rate, duration=duration, n_jobs=n_jobs)
+    waveforms = reader.fit_transform(X)
+    member = make_net_member(
+        sample_rate=sample_rate,
+        log_scale=log_scale,
+        max_epochs=trial_epochs,
+        device=device,
+        random_state=seed(),
+    )
+    search = OptunaSearchCV(
+        member,
+        network_space() if param_distributions is None else param_distributions,
+        n_trials=n_trials,
+        scoring=scoring,
+        cv=cv,
+        refit=False,
+        n_jobs=n_jobs,
+        random_state=seed(),
+    ).fit(waveforms, y, groups=groups)
+    members = [
+        (name, estimator.set_params(net__max_epochs=max_epochs))
+        for name, estimator in top_estimators(search, n_members)
+    ]
+    model = make_breath_classifier(
+        members,
+        sample_rate=sample_rate,
+        duration=duration,
+        pos_label=pos_label,
+        cv=vote_cv,
+        n_jobs=n_jobs,
+        random_state=seed(),
+    )
+    return Bunch(model=model, search=search)

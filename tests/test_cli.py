@@ -1,0 +1,208 @@
+import json
+import os
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from skbreath import load_kaggle_breath
+from skbreath.cli import main
+
+FAST = ["--max-epochs", "1", "--jobs", "1"]
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture(scope="module")
+def model(breath_folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.joblib"
+    result = run("train", breath_folder, "--out", path, *FAST)
+    assert result.exit_code == 0, result.output
+    assert f"wrote     {path}" in result.stdout
+    assert "threshold" in result.stdout
+    return path
+
+
+def test_submission_has_the_ids_of_the_test_set_in_their_order(
+    model, breath_folder, tmp_path
+):
+    out = tmp_path / "submission.csv"
+    result = run(
+        "predict", "--model", model, "--submission", breath_folder, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    submission = pd.read_csv(out)
+    assert submission.columns.tolist() == ["ID", "Target"]
+    expected = pd.read_csv(breath_folder / "test.csv")["ID"]
+    assert submission["ID"].tolist() == expected.tolist()
+    test = load_kaggle_breath(breath_folder, subset="test")
+    assert (
+        submission["Target"].tolist() == joblib.load(model).predict(test.paths).tolist()
+    )
+
+
+def test_predict_prints_files_and_folders_as_csv(model, breath_folder):
+    folder = breath_folder / "test"
+    clip = sorted((breath_folder / "train").iterdir())[0]
+    result = run("predict", "--model", model, folder, clip)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "path,label,probability_E,probability_I"
+    assert len(lines) == 2 + len(list(folder.iterdir()))
+    assert lines[-1].startswith(f"{clip},")
+
+
+def test_predicting_twice_in_fresh_processes_gives_the_same_bytes(
+    model, breath_folder, tmp_path
+):
+    outputs = []
+    for name in ("a.csv", "b.csv"):
+        command = [sys.executable, "-m", "skbreath", "predict", "--model", model]
+        command += [breath_folder / "test", "--out", tmp_path / name]
+        subprocess.run(command, check=True, capture_output=True)
+        outputs.append((tmp_path / name).read_bytes())
+    assert outputs[0] == outputs[1] != b""
+
+
+def test_evaluate_prints_intervals_and_writes_predictions(breath_folder, tmp_path):
+    out = tmp_path / "oof.csv"
+    result = run(
+        "evaluate", breath_folder, "--group", "day", "--cv", "2", *FAST, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    for word in ("accuracy", "f1", "roc_auc", "low", "high"):
+        assert word in result.stdout
+    predictions = pd.read_csv(out)
+    clips = load_kaggle_breath(breath_folder)
+    assert predictions["path"].tolist() == clips.paths.tolist()
+    assert predictions["group"].tolist() == clips.day.tolist()
+    assert predictions.groupby("group")["fold"].nunique().eq(1).all()
+
+
+def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
+    out, trials = tmp_path / "tuned.joblib", tmp_path / "trials.csv"
+    result = run(
+        *("tune", breath_folder, "--trials", 2, "--members", 2, "--trial-epochs", 1),
+        *(*FAST, "--out", out, "--trials-csv", trials),
+    )
+    assert result.exit_code == 0, result.output
+    assert "trial_0" in result.stdout and "trial_1" in result.stdout
+    assert len(pd.read_csv(trials)) == 2
+    assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
+
+
+def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):
+    import skbreath.demo
+
+    tiny = skbreath.demo.DemoSize(2, 2, 1, 1, outer_folds=2, inner_folds=2)
+    monkeypatch.setattr(skbreath.demo, "EMBEDDED", tiny)
+    out = tmp_path / "demo"
+    result = run("demo", "--out", out, "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    assert "weighted vote, tuned threshold" in result.stdout
+    assert (out / "breath.png").read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(out / "results.csv")) == 4
+    submission = pd.read_csv(out / "submission.csv")
+    test = load_kaggle_breath(out / "data", subset="test")
+    assert submission["ID"].tolist() == test.id.tolist()
+    assert len(joblib.load(out / "model.joblib").predict(test.paths)) == len(test.id)
+
+
+def broken(folder, name, content):
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "no model"])
+def test_errors_are_one_line_with_exit_code_2(kind, model, breath_folder, tmp_path):
+    clip = sorted((breath_folder / "test").iterdir())[0]
+    (tmp_path / "none").mkdir()
+    path = {
+        "missing": tmp_path / "gone.wav",
+        "folder": tmp_path / "none",
+        "empty": broken(tmp_path, "empty.wav", b""),
+        "text": broken(tmp_path, "text.wav", b"hello " * 100),
+        "no model": clip,
+    }[kind]
+    chosen = broken(tmp_path, "model.joblib", b"junk") if kind == "no model" else model
+    out = tmp_path / "out.csv"
+    result = run("predict", "--model", chosen, path, "--out", out)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("Error: ")
+    named = chosen if kind == "no model" else path
+    assert named.name in result.stderr
+    assert not out.exists()
+
+
+def test_destination_is_checked_before_the_work(breath_folder, tmp_path):
+    out = tmp_path / "nowhere" / "model.joblib"
+    result = run("train", breath_folder, "--out", out, "--max-epochs", 10_000)
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+
+
+def test_failed_training_leaves_the_old_model(breath_folder, tmp_path):
+    out = tmp_path / "model.joblib"
+    out.write_bytes(b"old")
+    result = run("train", tmp_path, "--out", out)
+    assert result.exit_code == 2
+    assert "train.csv" in result.stderr
+    assert out.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model.joblib"]
+
+
+def test_usage_errors(model, tmp_path):
+    assert run("predict", "--model", model).exit_code == 2
+    result = run("predict", "--model", model, "--submission", tmp_path)
+    assert result.exit_code == 2 and "--out" in result.stderr
+    result = run("tune", tmp_path, "--out", tmp_path / "m", "--trials", 1)
+    assert result.exit_code == 2 and "--members" in result.stderr
+
+
+def test_unexpected_errors_show_no_traceback(monkeypatch, tmp_path):
+    import skbreath.datasets
+
+    def explode(folder):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(skbreath.datasets, "load_kaggle_breath", explode)
+    result = run("train", tmp_path, "--out", tmp_path / "m.joblib")
+    assert result.exit_code == 1
+    assert "RuntimeError: boom" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_help_of_every_command_has_an_example():
+    listed = run("--help").output
+    for name in main.commands:
+        assert name in listed
+        assert f"skbreath {name}" in run(name, "--help").output
+
+
+def test_import_stays_light():
+    code = (
+        "import sys, json, skbreath\n"
+        "heavy = ['torch', 'sklearn', 'librosa', 'numba', 'pandas', 'optuna', 'scipy']\n"
+        "print(json.dumps([name for name in heavy if name in sys.modules]))\n"
+        "assert set(skbreath.__all__) <= set(dir(skbreath))\n"
+        "for name in skbreath.__all__: getattr(skbreath, name)\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert json.loads(output.stdout) == []
+
+
+def test_probabilities_in_the_table_add_up(model, breath_folder, tmp_path):
+    out = tmp_path / "out.csv"
+    assert run("predict", "--model", model, breath_folder / "test", "--out", out)
+    table = pd.read_csv(out)
+    total = table["probability_E"] + table["probability_I"]
+    np.testing.assert_allclose(total, 1, atol=2e-6)
