@@ -206,3 +206,24 @@ def test_probabilities_in_the_table_add_up(model, breath_folder, tmp_path):
     table = pd.read_csv(out)
     total = table["probability_E"] + table["probability_I"]
     np.testing.assert_allclose(total, 1, atol=2e-6)
+
+
+def test_own_csv_with_own_labels_and_groups(breath_folder, tmp_path):
+    clips = load_kaggle_breath(breath_folder)
+    own = pd.DataFrame(
+        {
+            "path": clips.paths,
+            "label": np.where(clips.target == "I", "in", "out"),
+            "patient": clips.day,
+        }
+    )
+    own.to_csv(tmp_path / "clips.csv", index=False)
+    out = tmp_path / "model.joblib"
+    command = ["train", tmp_path / "clips.csv", "--out", out, *FAST]
+    result = run(*command, "--group", "patient")
+    assert result.exit_code == 2 and "pos_label" in result.stderr
+    result = run(*command, "--group", "patient", "--pos-label", "in")
+    assert result.exit_code == 0, result.output
+    assert joblib.load(out).classes_.tolist() == ["in", "out"]
+    result = run(*command, "--pos-label", "in")
+    assert result.exit_code == 2 and "recording" in result.stderr

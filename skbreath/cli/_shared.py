@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 folder = click.Path(path_type=Path)
+# A folder with train.csv and train/, or a CSV file of one's own.
 data_argument = click.argument("data", type=folder)
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."
@@ -24,11 +25,30 @@ epochs_option = click.option(
 )
 group_option = click.option(
     "--group",
-    type=click.Choice(["recording", "day"]),
     default="recording",
     show_default=True,
-    help="What the folds must not share.",
+    help="What folds must not share: recording or day; for a CSV one of its columns.",
 )
+pos_label_option = click.option(
+    "--pos-label", default="I", show_default=True, help="The positive class."
+)
+
+
+def load_clips(data, group):
+    """Paths, labels and groups of DATA; every unreadable file is named at once."""
+    from ..audio import check_audio_files
+    from ..datasets import load_kaggle_breath, load_labelled_folder
+
+    if data.suffix.lower() == ".csv":
+        clips = load_labelled_folder(data, group_column=group)
+        groups = clips.groups
+    elif group in ("recording", "day"):
+        clips = load_kaggle_breath(data)
+        groups = clips[group]
+    else:
+        raise click.UsageError("--group must be recording or day for a folder.")
+    check_audio_files(clips.paths)
+    return clips.paths, clips.target, groups
 
 
 def cores(jobs):

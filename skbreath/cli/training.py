@@ -9,6 +9,8 @@ from ._shared import (
     folder,
     group_option,
     jobs_option,
+    load_clips,
+    pos_label_option,
     print_table,
     seed_option,
 )
@@ -18,30 +20,37 @@ from ._shared import (
 @data_argument
 @click.option("--out", type=folder, required=True, help="Model file to write.")
 @group_option
+@pos_label_option
 @epochs_option
 @seed_option
 @jobs_option
-def train(data, out, group, max_epochs, seed, jobs):
-    """Train on DATA, a folder with train.csv (ID,Target) and train/*.wav.
+def train(data, out, group, pos_label, max_epochs, seed, jobs):
+    """Train on DATA and save the model.
+
+    DATA is a folder with train.csv (ID,Target) and train/*.wav, or a CSV file with
+    the columns path, label and the one named by --group.
 
     \b
-    Example:
+    Examples:
       skbreath train kaggle-breath --out model.joblib
+      skbreath train clips.csv --group patient --out model.joblib
     """
     import joblib
 
     from ..atomic import atomic_path, check_destination
-    from ..datasets import load_kaggle_breath
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
     check_destination(out)
-    clips = load_kaggle_breath(data)
+    paths, y, groups = load_clips(data, group)
     model = make_breath_classifier(
-        max_epochs=max_epochs, n_jobs=cores(jobs), random_state=seed
+        max_epochs=max_epochs,
+        pos_label=pos_label,
+        n_jobs=cores(jobs),
+        random_state=seed,
     )
     with StepProgress() as progress, progress.step("Training", _count_fits(model)):
-        model.fit(clips.paths, clips.target, classifier__groups=clips[group])
+        model.fit(paths, y, classifier__groups=groups)
     with atomic_path(out) as path:
         joblib.dump(model, path)
     _print_fitted(model, out)
@@ -67,11 +76,22 @@ def train(data, out, group, max_epochs, seed, jobs):
 )
 @click.option("--trials-csv", type=folder, help="CSV of all trials to write.")
 @group_option
+@pos_label_option
 @epochs_option
 @seed_option
 @jobs_option
 def tune(
-    data, out, trials, members, trial_epochs, trials_csv, group, max_epochs, seed, jobs
+    data,
+    out,
+    trials,
+    members,
+    trial_epochs,
+    trials_csv,
+    group,
+    pos_label,
+    max_epochs,
+    seed,
+    jobs,
 ):
     """Tune the network on DATA, let the best trials vote, and save the model.
 
@@ -83,7 +103,6 @@ def tune(
     import pandas as pd
 
     from ..atomic import atomic_path, check_destination
-    from ..datasets import load_kaggle_breath
     from ..progress import StepProgress
     from ..tuning import tune_breath_classifier
 
@@ -92,14 +111,15 @@ def tune(
             check_destination(path)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
-    clips = load_kaggle_breath(data)
+    paths, y, groups = load_clips(data, group)
     n_folds = 3
     with StepProgress() as progress:
         with progress.step("Tuning", trials * n_folds):
             tuned = tune_breath_classifier(
-                clips.paths,
-                clips.target,
-                clips[group],
+                paths,
+                y,
+                groups,
+                pos_label=pos_label,
                 n_trials=trials,
                 n_members=members,
                 trial_epochs=trial_epochs,
@@ -109,7 +129,7 @@ def tune(
                 random_state=seed,
             )
         with progress.step("Training the best", _count_fits(tuned.model)):
-            tuned.model.fit(clips.paths, clips.target, classifier__groups=clips[group])
+            tuned.model.fit(paths, y, classifier__groups=groups)
     if trials_csv is not None:
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
@@ -122,6 +142,7 @@ def tune(
 @click.command()
 @data_argument
 @group_option
+@pos_label_option
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )
@@ -129,7 +150,7 @@ def tune(
 @epochs_option
 @seed_option
 @jobs_option
-def evaluate(data, group, cv, out, max_epochs, seed, jobs):
+def evaluate(data, group, pos_label, cv, out, max_epochs, seed, jobs):
     """Cross-validate on DATA, folds grouped by recording or by day.
 
     \b
@@ -137,27 +158,28 @@ def evaluate(data, group, cv, out, max_epochs, seed, jobs):
       skbreath evaluate kaggle-breath --group day
     """
     from ..atomic import atomic_path, check_destination
-    from ..datasets import load_kaggle_breath
     from ..evaluation import evaluate
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
     if out is not None:
         check_destination(out)
-    clips = load_kaggle_breath(data)
-    model = make_breath_classifier(max_epochs=max_epochs, random_state=seed)
+    paths, y, groups = load_clips(data, group)
+    model = make_breath_classifier(
+        max_epochs=max_epochs, pos_label=pos_label, random_state=seed
+    )
     with StepProgress() as progress, progress.step("Cross-validating", cv):
         result = evaluate(
-            model, clips.paths, clips.target, clips[group], cv=cv, n_jobs=cores(jobs)
+            model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
         )
     if out is not None:
         predictions = result.predictions
-        predictions.insert(0, "path", clips.paths[predictions["row"]])
+        predictions.insert(0, "path", paths[predictions["row"]])
         with atomic_path(out) as path:
             predictions.drop(columns="row").to_csv(path, index=False)
     print_table(
         result.table.map("{:.3f}".format),
-        f"{len(clips.paths)} clips, {cv} folds by {group}, 95 % intervals by {group}",
+        f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}",
     )
     if out is not None:
         click.echo(f"wrote {out}")
