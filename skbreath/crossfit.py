@@ -16,6 +16,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from ._fit_log import inside_fit, log_each_fit
+
 __all__ = ["check_group_cv", "out_of_fold", "out_of_fold_each", "own_out_of_fold"]
 
 
@@ -72,11 +74,12 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
 
 
 def _fit_and_predict(estimator, X, y, train, test, methods, fit_params):
-    estimator.fit(
-        _safe_indexing(X, train),
-        _safe_indexing(y, train),
-        **_check_method_params(X, fit_params, indices=train),
-    )
+    with inside_fit():
+        estimator.fit(
+            _safe_indexing(X, train),
+            _safe_indexing(y, train),
+            **_check_method_params(X, fit_params, indices=train),
+        )
     X_test = _safe_indexing(X, test)
     return {method: getattr(estimator, method)(X_test) for method in methods}, (
         estimator.classes_
@@ -129,10 +132,16 @@ def out_of_fold(
     [4 5 6 7] (4, 2)
     [0 1 2 3] (4, 2)
     """
-    return out_of_fold_each(
-        [estimator], X, y, splits, methods=methods, fit_params=[fit_params],
+    (results,) = out_of_fold_each(
+        [estimator],
+        X,
+        y,
+        splits,
+        methods=methods,
+        fit_params=[fit_params],
         n_jobs=n_jobs,
-    )[0]  # fmt: skip
+    )
+    return results
 
 
 def out_of_fold_each(
@@ -169,15 +178,14 @@ def out_of_fold_each(
                 f"a training part of the cross-validation has no row of class "
                 f"{missing}; use fewer folds or other groups."
             )
-    outputs = iter(
-        Parallel(n_jobs=n_jobs)(
-            delayed(_fit_and_predict)(
-                clone(estimator), X, y, train, test, methods, params or {}
-            )
-            for estimator, params in zip(estimators, fit_params, strict=True)
-            for train, test in splits
+    outputs = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_fit_and_predict)(
+            clone(estimator), X, y, train, test, methods, params or {}
         )
+        for estimator, params in zip(estimators, fit_params, strict=True)
+        for train, test in splits
     )
+    outputs = log_each_fit(outputs, "cross-fitted one fold")
     results = []
     for estimator in estimators:
         results.append([])

@@ -1,0 +1,86 @@
+"""Metrics that know which class is the positive one, by its name."""
+
+from copy import copy
+from inspect import signature
+
+from sklearn.metrics import get_scorer
+
+__all__ = ["name_positive_class"]
+
+
+def _takes_positive_class(scorer):
+    score_func = getattr(scorer, "_score_func", None)
+    # A plain function knows itself what it calls positive.
+    return score_func is not None and "pos_label" in signature(score_func).parameters
+
+
+def _with_kwargs(scorer, **kwargs):
+    scorer = copy(scorer)
+    scorer._kwargs = {**scorer._kwargs, **kwargs}
+    return scorer
+
+
+def name_positive_class(scoring, pos_label, classes):
+    """Make a scorer of `scoring` that takes `pos_label` as the positive class.
+
+    ``get_scorer("f1")`` assumes a class called 1 and raises for ``"I"`` and ``"E"``.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        A scorer's name, or ``scorer(estimator, X, y)``.
+    pos_label : label or None
+        The positive class. None is enough for classes 0 and 1, -1 and 1 or False
+        and True, for a scorer that names the class itself, and for metrics that
+        treat both classes alike.
+    classes : ndarray of shape (n_classes,)
+        The sorted classes.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)``; greater is better.
+    pos_label : label or None
+        The positive class; None if the metric does not need one.
+
+    Raises
+    ------
+    ValueError
+        If the metric needs a positive class and none is named, or if the named one
+        is not among the classes or differs from the scorer's.
+
+    Examples
+    --------
+    >>> name_positive_class("f1", "I", ["E", "I"])
+    (make_scorer(f1_score, ..., pos_label=I), 'I')
+    >>> name_positive_class("accuracy", None, ["E", "I"])[1] is None
+    True
+    """
+    scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+    classes = list(classes)
+    named = getattr(scorer, "_kwargs", {}).get("pos_label")
+    if pos_label is None:
+        pos_label = named
+    elif named is not None and named != pos_label:
+        raise ValueError(
+            f"pos_label={pos_label!r}, but the scorer has pos_label={named!r}; "
+            "name one positive class."
+        )
+    if pos_label is not None and pos_label not in classes:
+        raise ValueError(f"pos_label={pos_label!r} is not a class of y: {classes}.")
+    if not _takes_positive_class(scorer):
+        return scorer, pos_label
+    if scorer._kwargs.get("average", "binary") != "binary":
+        # Averaged over the classes: nothing depends on it, but a scorer made without
+        # a word about it looks for a class called 1.
+        return _with_kwargs(scorer, pos_label=None), pos_label
+    if len(classes) != 2:
+        return scorer, pos_label
+    if pos_label is None:
+        if classes not in ([0, 1], [-1, 1]):  # False and True equal 0 and 1
+            raise ValueError(
+                f"the metric {scoring!r} needs a positive class and y has the classes "
+                f"{classes}: name it with pos_label, such as pos_label={classes[0]!r}."
+            )
+        pos_label = classes[1]
+    return _with_kwargs(scorer, pos_label=pos_label), pos_label

@@ -1,0 +1,198 @@
+"""A metric as a function of the decision threshold, and the best place on it."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn import metrics
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import UndefinedMetricWarning
+
+__all__ = ["best_threshold", "candidate_thresholds", "scores_at_thresholds"]
+
+# A metric without a formula in counts is called once per threshold, at about a
+# millisecond: this many, evenly spread over the distinct scores, are enough.
+MAX_CALLS = 1000
+
+
+def candidate_thresholds(response, thresholds):
+    """Get the thresholds to try, and how far each may move without effect.
+
+    Parameters
+    ----------
+    response : ndarray of shape (n_samples,)
+        Scores of the positive class.
+    thresholds : "all", int or array-like
+        All distinct decisions, an even grid from the smallest to the largest score,
+        or the thresholds themselves.
+
+    Returns
+    -------
+    candidates : ndarray of shape (n_thresholds,)
+        Ascending. For ``"all"`` the middles between neighbouring distinct scores,
+        with the smallest score (all rows positive) first and a value just above the
+        largest score (no row positive) last.
+    lower, upper : ndarray of shape (n_thresholds,)
+        For ``"all"``, the neighbouring scores; else the candidates themselves.
+
+    Examples
+    --------
+    >>> candidates, *_ = candidate_thresholds(np.array([0.2, 0.6, 0.6]), "all")
+    >>> candidates.round(6)
+    array([0.2, 0.4, 0.6])
+    """
+    if not isinstance(thresholds, str):
+        if isinstance(thresholds, Integral):
+            candidates = np.linspace(response.min(), response.max(), thresholds)
+        else:
+            candidates = np.unique(np.asarray(thresholds, dtype=float))
+        if not len(candidates) or not np.isfinite(candidates).all():
+            raise ValueError("thresholds must be finite numbers, at least one.")
+        return candidates, candidates, candidates
+    distinct = np.unique(response)
+    above = np.nextafter(distinct[-1], np.inf)
+    lower = np.concatenate([distinct[:1], distinct])
+    upper = np.concatenate([distinct, [above]])
+    middle = lower + (upper - lower) / 2
+    # Between adjacent floats there is no middle; a row at the lower score must stay
+    # negative, so take the upper.
+    middle[1:] = np.where(middle[1:] <= lower[1:], upper[1:], middle[1:])
+    return middle, lower, upper
+
+
+def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, params):
+    """Score the labels that each threshold gives.
+
+    Parameters
+    ----------
+    scorer : callable
+        ``scorer(estimator, X, y)`` of predicted labels.
+    response : ndarray of shape (n_samples,)
+        Scores of `pos_label`.
+    y : ndarray of shape (n_samples,)
+        True labels.
+    classes : ndarray of shape (2,)
+        The sorted classes.
+    pos_label : label
+        Predicted where the response reaches the threshold.
+    thresholds : ndarray of shape (n_thresholds,)
+        Ascending.
+    params : dict
+        Further arguments of the scorer, one entry per row, such as weights.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_thresholds,)
+        Scores; NaN where a long list was thinned out for a metric that has to be
+        called for each threshold.
+    """
+    formula = None if params else _formula(scorer, pos_label)
+    if formula is not None:
+        positive = y == pos_label
+        n_true = np.array([positive.sum(), (~positive).sum()])
+        # Rows below a threshold, counted within each true class.
+        below_true = np.searchsorted(np.sort(response[positive]), thresholds)
+        below_false = np.searchsorted(np.sort(response[~positive]), thresholds)
+        tp, fp = n_true[0] - below_true, n_true[1] - below_false
+        return scorer._sign * formula(tp, fp, below_true, below_false)
+    scores = np.full(len(thresholds), np.nan)
+    chosen = np.arange(len(thresholds))
+    if len(chosen) > MAX_CALLS:
+        chosen = np.unique(
+            np.linspace(0, len(chosen) - 1, MAX_CALLS).round().astype(int)
+        )
+    labels = _GivenDecisions(classes, pos_label)
+    with warnings.catch_warnings():
+        # At the ends of the curve no row, or every row, is positive.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        for index in chosen:
+            scores[index] = scorer(labels, response >= thresholds[index], y, **params)
+    return scores
+
+
+def best_threshold(candidates, lower, upper, scores):
+    """Choose the middle of the widest run of best candidates.
+
+    A threshold in the middle of a plateau moves least when the scores do; at the
+    edge, the next row flips. Of equally wide runs the lowest is taken.
+
+    Parameters
+    ----------
+    candidates, lower, upper : ndarray of shape (n_thresholds,)
+        From :func:`candidate_thresholds`.
+    scores : ndarray of shape (n_thresholds,)
+        From :func:`scores_at_thresholds`.
+
+    Returns
+    -------
+    index : int
+        Of the chosen candidate.
+
+    Examples
+    --------
+    >>> grid = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    >>> best_threshold(grid, grid, grid, np.array([0.5, 0.8, 0.8, 0.8, 0.8]))
+    3
+    """
+    known = np.flatnonzero(~np.isnan(scores))
+    if not len(known):
+        raise ValueError("the metric is undefined (NaN) at every threshold.")
+    is_best = scores[known] >= scores[known].max() - 1e-12
+    edges = np.flatnonzero(np.diff(np.r_[False, is_best, False].astype(int)))
+    first, last = known[edges[::2]], known[edges[1::2] - 1]
+    widest = np.argmax(upper[last] - lower[first])
+    run = known[(known >= first[widest]) & (known <= last[widest])]
+    centre = (lower[first[widest]] + upper[last[widest]]) / 2
+    return int(run[np.abs(candidates[run] - centre).argmin()])
+
+
+class _GivenDecisions(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose X already says which rows are positive."""
+
+    def __init__(self, classes, pos_label):
+        self.classes = classes
+        self.pos_label = pos_label
+        self.classes_ = classes
+
+    def predict(self, X):
+        positive = self.classes_ == self.pos_label
+        return self.classes_[np.where(X, positive.argmax(), positive.argmin())]
+
+
+def _ratio(numerator, denominator):
+    zero = np.zeros(np.broadcast(numerator, denominator).shape)
+    return np.divide(numerator, denominator, out=zero, where=denominator != 0)
+
+
+def _f_beta(beta):
+    square = beta**2
+
+    def score(tp, fp, fn, tn):
+        return _ratio((1 + square) * tp, (1 + square) * tp + square * fn + fp)
+
+    return score
+
+
+def _formula(scorer, pos_label):
+    """Get the metric as a function of tp, fp, fn, tn; None if it is not known."""
+    kwargs = dict(getattr(scorer, "_kwargs", {}))
+    if kwargs.pop("pos_label", pos_label) != pos_label:
+        return None
+    if kwargs.pop("average", "binary") != "binary":
+        return None
+    function = getattr(scorer, "_score_func", None)
+    if function is metrics.fbeta_score and set(kwargs) == {"beta"}:
+        return _f_beta(kwargs["beta"])
+    return None if kwargs else _FORMULAS.get(function)
+
+
+_FORMULAS = {
+    metrics.f1_score: _f_beta(1),
+    metrics.precision_score: lambda tp, fp, fn, tn: _ratio(tp, tp + fp),
+    metrics.recall_score: lambda tp, fp, fn, tn: _ratio(tp, tp + fn),
+    metrics.jaccard_score: lambda tp, fp, fn, tn: _ratio(tp, tp + fp + fn),
+    metrics.accuracy_score: lambda tp, fp, fn, tn: _ratio(tp + tn, tp + fp + fn + tn),
+    metrics.balanced_accuracy_score: lambda tp, fp, fn, tn: (
+        (_ratio(tp, tp + fn) + _ratio(tn, tn + fp)) / 2
+    ),
+}

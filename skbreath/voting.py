@@ -1,0 +1,326 @@
+"""A soft vote whose weights are learned out of fold, or tuned by name."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import get_scorer_names
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import Bunch, indexable
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._user_interface import _print_elapsed_time
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from ._fit_log import inside_fit, log_each_fit
+from ._metadata import metadata_context, route_fit
+from ._named_weights import NamedWeightsMixin
+from ._positive_class import name_positive_class
+from ._vote_weights import check_weights, cross_fit_weights
+from .crossfit import check_group_cv, out_of_fold_each
+
+__all__ = ["WeightedVotingClassifier"]
+
+
+class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
+    """Average the members' probabilities, with weights given, tuned or learned.
+
+    A :class:`~sklearn.ensemble.VotingClassifier` with soft voting that differs in
+    this: members see the user's own labels, not integers, so that a member may have
+    a ``pos_label="I"``; members may be whole pipelines that take the same ``X`` and
+    turn it into different shapes; weights have names and can be tuned one by one
+    as ``weights__<name>``; and weights can be learned.
+
+    ``weights="learned"`` cross-fits every member once: k fits for k folds and one on
+    all rows. The weights are those with which the out-of-fold probabilities predict
+    `y` best. The members' probabilities for a fold come from fits that have not seen
+    it, and the weights that mix them into `oof_proba_` are learned on the other
+    folds' rows. (The models behind those other rows have seen the fold's labels, as
+    they have in any stacking with one level of folds. Judge the vote on an outer
+    test fold: nothing fitted here has seen that.)
+
+    Parameters
+    ----------
+    estimators : list of (str, classifier)
+        The members by name; ``"drop"`` in place of a classifier leaves it out.
+    weights : None, array-like, dict or "learned", default=None
+        None weighs all members alike. An array has one weight per estimator, a dict
+        one per name. Weights are scaled to sum 1. ``set_params(weights__svc=2)``
+        changes the weight of one member; the others keep theirs, or 1.
+    weight_metric : str or callable, default="neg_log_loss"
+        What learned weights maximise: a scorer's name or ``scorer(estimator, X, y)``,
+        which is called with probabilities as ``X``. The log loss is convex in the
+        weights and found exactly; other metrics are climbed in steps of 0.1.
+    pos_label : label, default=None
+        The positive class of `weight_metric`; only metrics such as ``"f1"`` need it.
+    cv : int, splitter or iterable, default=None
+        Folds for learned weights; None means 5. An integer together with ``groups``
+        means :class:`~sklearn.model_selection.StratifiedGroupKFold`.
+    n_jobs : int, default=None
+        Fits in parallel, as in joblib.
+    flatten_transform : bool, default=True
+        Whether ``transform`` gives ``(n_samples, n_members * n_classes)`` rather than
+        ``(n_members, n_samples, n_classes)``.
+    verbose : bool, default=False
+        Whether to print the time of every fit on all rows.
+
+    Attributes
+    ----------
+    estimators_ : list of classifier
+        The fitted members that are not dropped.
+    named_estimators_ : Bunch
+        The same by name.
+    weights_ : ndarray of shape (n_members,)
+        Of `estimators_`, in that order; sum 1.
+    classes_ : ndarray of shape (n_classes,)
+        The sorted labels.
+    le_ : LabelEncoder
+        Of `classes_`.
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
+        The cross-fitted vote's probability of every training row, NaN for rows in no
+        test part. With learned weights only.
+    oof_member_proba_ : ndarray of shape (n_members, n_samples, n_classes)
+        The members' out-of-fold probabilities. With learned weights only.
+    fold_weights_ : ndarray of shape (n_splits, n_members)
+        The weights behind `oof_proba_`: how far they vary says how far to trust
+        `weights_`. With learned weights only.
+    n_features_in_ : int
+        If the first member has it.
+    feature_names_in_ : ndarray of str
+        If a member has it.
+
+    See Also
+    --------
+    ThresholdClassifier : Sets the vote's threshold without fitting it again.
+    top_estimators : The best trials of a search, as members.
+
+    Notes
+    -----
+    ``fit`` takes ``groups``, uses them for its folds and hands them to every member
+    that asks for them, whether metadata routing is enabled or not. Other metadata,
+    such as ``sample_weight``, go to members with ``set_fit_request``; the weights
+    are learned from unweighted rows.
+
+    References
+    ----------
+    L. Breiman, "Stacked regressions", Machine Learning 24, 1996.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> members = [
+    ...     ("linear", make_pipeline(StandardScaler(), LogisticRegression())),
+    ...     ("bayes", GaussianNB()),
+    ... ]
+    >>> vote = WeightedVotingClassifier(members, weights="learned").fit(X, y)
+    >>> vote.weights_.round(2)
+    array([0.95, 0.05])
+    >>> vote.oof_proba_.shape
+    (569, 2)
+    >>> vote.set_params(weights={"linear": 2, "bayes": 1}, weights__bayes=2).fit(X, y)
+    WeightedVotingClassifier(...)
+    >>> vote.weights_
+    array([0.5, 0.5])
+    """
+
+    # What makes the stock methods vote softly; not a parameter here.
+    voting = "soft"
+
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        **VotingClassifier._parameter_constraints,
+        "weights": [StrOptions({"learned"}), "array-like", dict, None],
+        "weight_metric": [StrOptions(set(get_scorer_names())), callable],
+        "pos_label": [Real, str, "boolean", None],
+        "cv": ["cv_object"],
+    }
+    _parameter_constraints.pop("voting")
+
+    def __init__(
+        self,
+        estimators,
+        *,
+        weights=None,
+        weight_metric="neg_log_loss",
+        pos_label=None,
+        cv=None,
+        n_jobs=None,
+        flatten_transform=True,
+        verbose=False,
+    ):
+        super(VotingClassifier, self).__init__(estimators=estimators)
+        self.weights = weights
+        self.weight_metric = weight_metric
+        self.pos_label = pos_label
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.flatten_transform = flatten_transform
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, groups=None, **params):
+        """Fit the members, and learn their weights if asked to.
+
+        Parameters
+        ----------
+        X : sequence of length n_samples
+            Whatever the members take.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for the folds and for members that ask for them.
+        **params : dict
+            Metadata for members that request them.
+
+        Returns
+        -------
+        self : WeightedVotingClassifier
+
+        Raises
+        ------
+        ValueError
+            If weights, names, labels or groups are malformed, if a frozen member's
+            weight is to be learned, or if a frozen member knows other classes.
+        """
+        self._validate_estimators()
+        learned = isinstance(self.weights, str)
+        if not learned:
+            self.weights_ = check_weights(self.weights, self.estimators)
+        X, y, groups = indexable(X, y, groups)
+        y = self._check_labels(y)
+        members = {name: est for name, est in self.estimators if est != "drop"}
+        for fitted in ("oof_proba_", "oof_member_proba_", "fold_weights_"):
+            self.__dict__.pop(fitted, None)  # of an earlier fit
+
+        with metadata_context(groups=groups, **params) as metadata:
+            routed = process_routing(self, "fit", **metadata)
+            fit_params = [routed[name]["fit"] for name in members]
+            if learned:
+                self._learn_weights(members, X, y, groups, fit_params)
+            fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+                delayed(_fit_member)(
+                    clone(member),
+                    X,
+                    y,
+                    member_params,
+                    self._log_message(name, number, len(members)),
+                )
+                for number, ((name, member), member_params) in enumerate(
+                    zip(members.items(), fit_params, strict=True), start=1
+                )
+            )
+            self.estimators_ = list(log_each_fit(fitted, "fitted one member"))
+        fitted_members = dict(zip(members, self.estimators_, strict=True))
+        for name, member in fitted_members.items():
+            if not np.array_equal(member.classes_, self.classes_):
+                raise ValueError(
+                    f"member {name!r} knows the classes "
+                    f"{np.asarray(member.classes_).tolist()}, but y has "
+                    f"{self.classes_.tolist()}."
+                )
+            if hasattr(member, "feature_names_in_"):
+                self.feature_names_in_ = member.feature_names_in_
+        self.named_estimators_ = Bunch(
+            **{name: fitted_members.get(name, "drop") for name, _ in self.estimators}
+        )
+        return self
+
+    def _check_labels(self, y):
+        check_classification_targets(y)
+        if type_of_target(y) not in ("binary", "multiclass"):
+            raise NotImplementedError(
+                f"{type(self).__name__} takes one label per row; multilabel and "
+                "multi-output classification are not supported."
+            )
+        y = column_or_1d(y, warn=True)
+        self.le_ = LabelEncoder().fit(y)
+        self.classes_ = self.le_.classes_
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has only one class, {self.classes_.tolist()}; a vote needs two."
+            )
+        return y
+
+    def _learn_weights(self, members, X, y, groups, fit_params):
+        """Cross-fit every member once, then weights for each fold and for all."""
+        frozen = [name for name, member in members.items() if _is_frozen(member)]
+        if frozen:
+            raise ValueError(
+                f"weights='learned' needs out-of-fold probabilities, and the frozen "
+                f"members {frozen} cannot be fitted on parts of the rows; pass their "
+                "weights, or members that are not frozen."
+            )
+        scorer = None
+        if self.weight_metric != "neg_log_loss":
+            scorer, _ = name_positive_class(
+                self.weight_metric, self.pos_label, self.classes_.tolist()
+            )
+        cv = check_group_cv(self.cv, y, groups)
+        splits = list(cv.split(X, y, groups))
+        if len(splits) < 2:
+            raise ValueError(
+                "weights='learned' needs a cv of at least two splits: the rows of one "
+                "are weighted by what the others teach."
+            )
+        folds = out_of_fold_each(
+            members.values(), X, y, splits, fit_params=fit_params, n_jobs=self.n_jobs
+        )
+        learned = cross_fit_weights(folds, y, self.classes_, scorer)
+        self.weights_ = learned.weights
+        self.fold_weights_ = learned.fold_weights
+        self.oof_proba_ = learned.proba
+        self.oof_member_proba_ = learned.member_proba
+
+    @property
+    def _weights_not_none(self):
+        return self.weights_
+
+    def predict_proba(self, X):
+        """Average the members' probabilities.
+
+        Parameters
+        ----------
+        X : sequence of length n_samples
+            Whatever the members take.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns follow `classes_`. A member of weight zero is not asked.
+        """
+        check_is_fitted(self)
+        return sum(
+            weight * member.predict_proba(X)
+            for weight, member in zip(self.weights_, self.estimators_, strict=True)
+            if weight > 0
+        )
+
+    def get_metadata_routing(self):
+        """Get the metadata routing: the vote takes ``groups`` itself.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        return route_fit(self, dict(self.estimators))
+
+
+def _fit_member(member, X, y, fit_params, message):
+    with inside_fit(), _print_elapsed_time("Voting", message):
+        return member.fit(X, y, **fit_params)
+
+
+def _is_frozen(member):
+    """Tell whether a frozen classifier makes the member's probabilities."""
+    parts = [member, *member.get_params(deep=True).values()]
+    return any(isinstance(p, FrozenEstimator) and is_classifier(p) for p in parts)
