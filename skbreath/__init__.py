@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "audio": ["AudioError", "AudioReader", "check_audio_files", "load_audio"],
+    "caching": ["ClipMemory"],
     "classifier": ["ResidualCNNClassifier"],
     "datasets": [
         "load_kaggle_breath",
@@ -21,7 +22,7 @@ _PUBLIC = {
     "evaluation": ["evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
     "network": ["ResidualCNN1d"],
-    "pipeline": ["make_breath_classifier"],
+    "pipeline": ["make_breath_classifier", "predict_files"],
     "plotting": ["SpectrogramDisplay", "ThresholdCurveDisplay"],
     "search": ["OptunaSearchCV", "top_estimators"],
     "threshold": ["ThresholdClassifier"],

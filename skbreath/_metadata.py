@@ -9,7 +9,7 @@ from sklearn.utils.metadata_routing import (
     get_routing_for_object,
 )
 
-__all__ = ["metadata_context", "route_fit"]
+__all__ = ["asks_for_groups", "metadata_context", "route_fit"]
 
 
 @contextmanager
@@ -71,14 +71,25 @@ def route_fit(owner, children):
         try:
             get_routing_for_object(child)
         except NotImplementedError:
-            if any(map(_asks_for_groups, child.get_params(deep=True).values())):
+            if any(map(asks_for_groups, child.get_params(deep=True).values())):
                 raise
             child = None
         router.add(**{name: child}, method_mapping=fitting)
     return router
 
 
-def _asks_for_groups(part):
+def asks_for_groups(part):
+    """Tell whether ``fit`` of an estimator, or of a part of it, wants ``groups``.
+
+    Parameters
+    ----------
+    part : object
+        An estimator; anything else wants none.
+
+    Returns
+    -------
+    wanted : bool
+    """
     try:
         return bool(get_routing_for_object(part).consumes("fit", ["groups"]))
     except NotImplementedError:

@@ -17,10 +17,12 @@ from ._audio_decode import (
     map_chunks,
     read_clip,
 )
+from .caching import VersionedState, uncacheable_token
 
 __all__ = [
     "AudioError",
     "AudioReader",
+    "as_paths",
     "as_paths_or_waveforms",
     "check_audio_files",
     "load_audio",
@@ -61,14 +63,14 @@ def as_paths_or_waveforms(X):
     >>> as_paths_or_waveforms([[0.0, 0.5], [0.25, 0.0]]).shape
     (2, 2)
     """
-    paths = _as_paths(X)
+    paths = as_paths(X)
     if paths is not None:
         return paths
     X = check_array(_check_rows(X), dtype="numeric", ensure_all_finite=False)
     return _as_float32(X)
 
 
-class AudioReader(TransformerMixin, BaseEstimator):
+class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     """Turn audio files or waveforms into waveforms of one rate and one length.
 
     Files are decoded, their channels averaged, resampled to `sample_rate`, and cut
@@ -112,7 +114,8 @@ class AudioReader(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    ``fit`` learns the length at most, and checks the header of each file. Samples
+    With a `duration` nothing is learned, and ``transform`` needs no ``fit``. ``fit``
+    checks the header of each file. Samples
     beyond `duration` are not read, and so not checked.
 
     Examples
@@ -166,7 +169,7 @@ class AudioReader(TransformerMixin, BaseEstimator):
         clips = self._check_clips(X, reset=True)
         if self.duration is not None and isinstance(clips, list):
             check_audio_files(clips, n_jobs=self.n_jobs)
-        self._set_n_samples(clips)
+        self.n_samples_ = self._n_samples_of(clips)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -186,8 +189,8 @@ class AudioReader(TransformerMixin, BaseEstimator):
             As from ``transform``.
         """
         clips = self._check_clips(X, reset=True)
-        self._set_n_samples(clips)
-        return self._read(clips)
+        self.n_samples_ = self._n_samples_of(clips)
+        return self._read(clips, self.n_samples_)
 
     def transform(self, X):
         """Read clips.
@@ -211,11 +214,14 @@ class AudioReader(TransformerMixin, BaseEstimator):
         ValueError
             If `X` is neither paths nor finite waveforms.
         """
-        check_is_fitted(self)
-        return self._read(self._check_clips(X, reset=False))
+        check_is_fitted(self)  # for the longest clip, if duration is None
+        clips = self._check_clips(X, reset=False)
+        if not hasattr(self, "n_samples_"):
+            return self._read(clips, self._n_samples_of(clips))
+        return self._read(clips, self.n_samples_)
 
     def _check_clips(self, X, reset):
-        paths = _as_paths(X)
+        paths = as_paths(X)
         if paths is None:
             X = validate_data(
                 self,
@@ -230,44 +236,56 @@ class AudioReader(TransformerMixin, BaseEstimator):
                 vars(self).pop(name, None)
         return paths
 
-    def _set_n_samples(self, clips):
+    def _n_samples_of(self, clips):
         if self.duration is not None:
-            self.n_samples_ = max(1, round(self.duration * self.sample_rate))
-        elif isinstance(clips, list):
-            lengths = map_chunks(
-                _read_length, clips, self.n_jobs, sample_rate=self.sample_rate
-            )
-            self.n_samples_ = max(n for _, chunk in lengths for n in chunk)
-        else:
-            self.n_samples_ = clips.shape[1]
-
-    def _read(self, clips):
+            return max(1, round(self.duration * self.sample_rate))
         if not isinstance(clips, list):
-            if clips.shape[1] >= self.n_samples_:
-                return np.ascontiguousarray(clips[:, : self.n_samples_])
-            missing = self.n_samples_ - clips.shape[1]
+            return clips.shape[1]
+        lengths = map_chunks(
+            _read_length, clips, self.n_jobs, sample_rate=self.sample_rate
+        )
+        return max(n for _, chunk in lengths for n in chunk)
+
+    def _read(self, clips, n_samples):
+        if not isinstance(clips, list):
+            if clips.shape[1] >= n_samples:
+                return np.ascontiguousarray(clips[:, :n_samples])
+            missing = n_samples - clips.shape[1]
             return np.pad(clips, ((0, 0), (0, missing)))
-        waveforms = np.zeros((len(clips), self.n_samples_), dtype=np.float32)
+        waveforms = np.zeros((len(clips), n_samples), dtype=np.float32)
         for start, chunk in map_chunks(
             _read_waveform,
             clips,
             self.n_jobs,
             sample_rate=self.sample_rate,
-            n_samples=self.n_samples_,
+            n_samples=n_samples,
         ):
             for row, waveform in enumerate(chunk, start):
                 waveforms[row, : len(waveform)] = waveform
         return waveforms
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        if not hasattr(self, "n_samples_"):
+            # A cache would hash this reader and the names of files, not what is in
+            # them. (Once fitted, its pickle is of no such use, and deterministic.)
+            state = state | {"_uncacheable": uncacheable_token()}
+        return state
+
+    def __setstate__(self, state):
+        state = {k: v for k, v in state.items() if k != "_uncacheable"}
+        super().__setstate__(state)
+
     def __sklearn_tags__(self):
         # The tags `string` and `one_d_array` stay False although paths are both: the
         # check suite takes them to mean that numbers may come 1-D or mixed with text.
         tags = super().__sklearn_tags__()
+        tags.requires_fit = self.duration is None
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
-def _as_paths(X):
+def as_paths(X):
     """Paths as a list of str, or None if `X` holds no text at all."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X is the single path {X!r}; pass a list: [path].")

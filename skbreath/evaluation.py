@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import sklearn
 from scipy.stats import bootstrap, rankdata
 from sklearn.utils import Bunch, check_random_state, column_or_1d, indexable
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
+from ._metadata import asks_for_groups, metadata_context
 from .crossfit import check_group_cv, out_of_fold
 
 __all__ = ["evaluate", "score_predictions"]
@@ -93,10 +92,8 @@ def evaluate(
     _check_binary(y, pos_label)
     splitter = check_group_cv(cv, y, groups)
     splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
-    # Routing on: the groups reach every nested part that asks for them.
-    with sklearn.config_context(enable_metadata_routing=True):
-        wants = get_routing_for_object(model).consumes("fit", ["groups"])
-        fit_params = {"groups": groups} if wants and groups is not None else {}
+    with metadata_context(groups=groups) as metadata:
+        fit_params = metadata if asks_for_groups(model) else {}
         folds = out_of_fold(
             model,
             X,

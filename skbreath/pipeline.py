@@ -5,12 +5,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .audio import AudioReader
+from .bulk import predict_files
 from .classifier import ResidualCNNClassifier
 from .features import BreathFeatures, ChannelScaler, SummaryPooling
 from .threshold import ThresholdClassifier
 from .voting import WeightedVotingClassifier
 
-__all__ = ["REFERENCE_TRIALS", "make_breath_classifier"]
+__all__ = ["REFERENCE_TRIALS", "make_breath_classifier", "predict_files"]
 
 # Hyper-parameters of the three trials that the original competition entry kept of
 # its sixty: good starting points on one-second clips of chest sounds.

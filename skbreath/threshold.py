@@ -333,7 +333,23 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             Out of `classes_`.
         """
         check_is_fitted(self, "best_threshold_")
-        positive = self._response(X) >= self.best_threshold_
+        return self.apply_threshold(getattr(self.estimator_, self._method())(X))
+
+    def apply_threshold(self, output):
+        """Turn scores that are known already into labels.
+
+        Parameters
+        ----------
+        output : ndarray of shape (n_samples, 2) or (n_samples,)
+            What ``predict_proba`` or ``decision_function`` gave, whichever the
+            threshold was tuned on.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            As `predict` gives them.
+        """
+        positive = self._of_positive_class(output) >= self.best_threshold_
         index = self.classes_.tolist().index(self.pos_label_)
         return self.classes_[np.where(positive, index, 1 - index)]
 

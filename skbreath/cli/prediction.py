@@ -17,10 +17,19 @@ _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
     type=folder,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
-def predict(paths, model, out, submission):
+@click.option(
+    "--batch-size",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Files read and predicted at a time.",
+)
+def predict(paths, model, out, submission, batch_size):
     """Predict inhale (I) or exhale (E) for audio files or folders of them.
 
-    The model file must come from somebody you trust: loading it can run code.
+    An interrupted run with --out goes on where it stopped when it is started again
+    with the same model and files. The model file must come from somebody you trust:
+    loading it can run code.
 
     \b
     Examples:
@@ -32,30 +41,43 @@ def predict(paths, model, out, submission):
         raise click.UsageError("Give either PATHS or --submission.")
     if submission is not None and out is None:
         raise click.UsageError("--submission needs --out.")
-    import pandas as pd
-
-    from ..atomic import atomic_path, check_destination
-    from ..datasets import load_kaggle_breath, write_submission
+    from ..atomic import check_destination
 
     if out is not None:
         check_destination(out)
-    if submission is not None:
-        test = load_kaggle_breath(submission, subset="test")
-        fitted = _load_model(model)
-        write_submission(out, test.id, fitted.predict(test.paths))
-        click.echo(f"wrote {out}")
-        return
-    files = _audio_files(paths)
-    fitted = _load_model(model)
-    proba = fitted.predict_proba(files)
-    table = pd.DataFrame({"path": files, "label": fitted.predict(files)})
-    for label, column in zip(fitted.classes_, proba.T, strict=True):
-        table[f"probability_{label}"] = column.round(6)
+    if submission is None:
+        _predict_paths(_load_model(model), model, _audio_files(paths), out, batch_size)
+    else:
+        _predict_submission(_load_model(model), submission, out)
+
+
+def _predict_submission(fitted, folder, out):
+    from ..datasets import load_kaggle_breath, write_submission
+
+    test = load_kaggle_breath(folder, subset="test")
+    write_submission(out, test.id, fitted.predict(test.paths))
+    click.echo(f"wrote {out}")
+
+
+def _predict_paths(fitted, model, files, out, batch_size):
+    from ..audio import check_audio_files
+    from ..bulk import ResumableTable, predict_files
+    from ..progress import StepProgress
+
+    check_audio_files(files)
     if out is None:
-        click.echo(table.to_csv(index=False), nl=False)
+        for number, batch in enumerate(predict_files(fitted, files, batch_size)):
+            text = batch.to_csv(index=False, header=number == 0, float_format="%.6f")
+            click.echo(text, nl=False)
         return
-    with atomic_path(out) as path:
-        table.to_csv(path, index=False)
+    job = [model.read_bytes(), *files]
+    with StepProgress() as progress, ResumableTable(out, job) as table:
+        with progress.step("Predicting", len(files)) as advance:
+            advance(table.n_done)
+            for batch in predict_files(fitted, files[table.n_done :], batch_size):
+                table.append(batch)
+                advance(len(batch))
+        table.finish()
     click.echo(f"wrote {out}")
 
 

@@ -1,0 +1,145 @@
+"""A cache for pipelines over audio files, keyed by what is in the files.
+
+:class:`joblib.Memory` hashes the arguments of a function. Where those are paths, it
+hashes their names, and would go on giving what a file used to hold.
+"""
+
+import hashlib
+import inspect
+import os
+from contextvars import ContextVar
+from uuid import uuid4
+
+import joblib
+
+from . import __version__
+
+__all__ = ["ClipMemory", "VersionedState", "uncacheable_token"]
+
+_keyed_by_content = ContextVar("keyed_by_content", default=False)
+
+
+class ClipMemory:
+    """Cache of fitted transformers and what they gave, for ``Pipeline(memory=...)``.
+
+    A result is found again when the same function was called with the same
+    parameters on clips of the same content, whatever the names of their files and
+    whenever those were written. Another package version computes anew.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+        Folder of the cache, made when needed. Nothing is ever deleted from it but by
+        :meth:`clear`.
+    verbose : int, default=0
+        As in :class:`joblib.Memory`.
+
+    Notes
+    -----
+    A plain :class:`joblib.Memory` is safe with the transformers of this package too,
+    but less useful: as it cannot see that a file has changed,
+    :class:`~skbreath.AudioReader` makes it read the files, and store what was read,
+    anew at each fit. What follows in the pipeline is found again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.pipeline import Pipeline
+    >>> from skbreath import AudioReader, BreathFeatures, ClipMemory
+    >>> from skbreath import make_breath_sounds
+    >>> clips = make_breath_sounds(4, n_subjects=1, random_state=0).waveforms
+    >>> steps = [("audio", AudioReader()), ("mel", BreathFeatures()), ("last", None)]
+    >>> pipeline = Pipeline(steps, memory=ClipMemory(tempfile.mkdtemp()))
+    >>> first = pipeline.fit_transform(clips)
+    >>> bool((pipeline.fit_transform(clips) == first).all())  # not computed again
+    True
+    """
+
+    def __init__(self, location, verbose=0):
+        self.location = location
+        self.verbose = verbose
+        self._memory = joblib.Memory(location, verbose=verbose)
+
+    def cache(self, func, ignore=()):
+        """Make a function that remembers its results.
+
+        Parameters
+        ----------
+        func : callable
+            Its argument named ``X`` may hold paths.
+        ignore : sequence of str, default=()
+            Arguments that do not change the result.
+
+        Returns
+        -------
+        cached : callable
+        """
+        remembered = self._memory.cache(_call, ignore=["func", "args", "kwargs"])
+
+        def cached(*args, **kwargs):
+            return remembered(_key(func, args, kwargs, ignore), func, args, kwargs)
+
+        return cached
+
+    def clear(self):
+        """Delete all results."""
+        self._memory.clear(warn=False)
+
+
+def _call(key, func, args, kwargs):
+    return func(*args, **kwargs)
+
+
+def _key(func, args, kwargs, ignore):
+    arguments = dict(inspect.signature(func).bind(*args, **kwargs).arguments)
+    for name in ignore:
+        arguments.pop(name, None)
+    if "X" in arguments:
+        arguments["X"] = _content(arguments["X"])
+    name = f"{func.__module__}.{func.__qualname__}"
+    token = _keyed_by_content.set(True)
+    try:
+        return joblib.hash([name, __version__, arguments])
+    finally:
+        _keyed_by_content.reset(token)
+
+
+def _content(X):
+    """Digests of the files that `X` names; `X` itself where it names none."""
+    from .audio import as_paths
+
+    paths = as_paths(X)
+    return X if paths is None else [_digest(path) for path in paths]
+
+
+def _digest(path):
+    if not os.path.isfile(path):
+        return path  # whoever opens it will explain
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
+
+
+class VersionedState:
+    """Mixin that puts the package version into the state of an estimator.
+
+    A cache that hashes estimators so forgets what another version computed.
+    """
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_skbreath_version": __version__}
+
+    def __setstate__(self, state):
+        state = {k: v for k, v in state.items() if k != "_skbreath_version"}
+        super().__setstate__(state)
+
+
+def uncacheable_token():
+    """Make a value that no hash has seen before, but within :class:`ClipMemory`.
+
+    Whoever reads files that its hash cannot see puts it into its state.
+
+    Returns
+    -------
+    token : str
+    """
+    return "" if _keyed_by_content.get() else uuid4().hex
