@@ -61,6 +61,11 @@ class StepProgress:
             disable=not self._console.is_terminal,
         )
 
+    @property
+    def n_done(self):
+        """Units done of the latest step."""
+        return int(self._bars.tasks[-1].completed)
+
     def __enter__(self):
         self._bars.start()
         return self
