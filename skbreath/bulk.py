@@ -51,8 +51,8 @@ def predict_files(model, paths, batch_size=512):
     >>> from skbreath import make_breath_sounds, write_breath_sounds
     >>> from skbreath.pipeline import predict_files
     >>> import tempfile, pathlib
-    >>> folder = pathlib.Path(tempfile.mkdtemp(), "data")
-    >>> write_breath_sounds(make_breath_sounds(40, random_state=0), folder)
+    >>> sounds = make_breath_sounds(40, random_state=0)
+    >>> folder = write_breath_sounds(sounds, pathlib.Path(tempfile.mkdtemp(), "data"))
     >>> train = load_kaggle_breath(folder)
     >>> model = make_breath_classifier(max_epochs=1, cv=2, random_state=0)
     >>> model = model.fit(train.paths, train.target)

@@ -121,8 +121,8 @@ def tune_breath_classifier(
     ... )
     >>> len(result.search.study_.trials)
     2
-    >>> [name for name, _ in result.model["classifier"].estimator.estimators]
-    ['trial_1', 'trial_0']
+    >>> sorted(name for name, _ in result.model["classifier"].estimator.estimators)
+    ['trial_0', 'trial_1']
     """
     seeds = check_random_state(random_state)
 

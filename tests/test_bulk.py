@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skbreath import (
     AudioError,
@@ -33,7 +34,8 @@ def model(request, clips):
     if request.param == "threshold":
         last = ThresholdClassifier(last, pos_label="I", cv=2)
     features = BreathFeatures(groups=("mel",))
-    model = make_pipeline(AudioReader(), features, SummaryPooling(), last)
+    steps = AudioReader(), features, SummaryPooling(), StandardScaler(), last
+    model = make_pipeline(*steps)
     return model.fit(clips.paths, clips.target)
 
 
@@ -43,7 +45,9 @@ def test_batches_give_what_predict_gives(model, clips, batch_size):
     assert table["path"].tolist() == clips.paths.tolist()
     assert table["label"].tolist() == model.predict(clips.paths).tolist()
     np.testing.assert_allclose(
-        table[["probability_E", "probability_I"]], model.predict_proba(clips.paths)
+        table[["probability_E", "probability_I"]],
+        model.predict_proba(clips.paths),
+        atol=1e-6,
     )
 
 
@@ -109,8 +113,8 @@ def test_file_names_that_are_not_utf8(tmp_path):
 def test_killed_prediction_resumes_and_ends_the_same(clips, tmp_path):
     import joblib
 
-    last = make_pipeline(AudioReader(), BreathFeatures(groups=("mel",)))
-    model = make_pipeline(*last, SummaryPooling(), LogisticRegression())
+    steps = BreathFeatures(groups=("mel",)), SummaryPooling(), StandardScaler()
+    model = make_pipeline(AudioReader(), *steps, LogisticRegression())
     joblib.dump(model.fit(clips.paths, clips.target), tmp_path / "model.joblib")
     command = [sys.executable, "-m", "skbreath", "predict", "--batch-size", "1"]
     command += ["--model", tmp_path / "model.joblib", *clips.paths, "--out"]

@@ -1,6 +1,7 @@
 """BreathFeatures: librosa's values, clip by clip, and nothing but the clip's own."""
 
 import pickle
+import tracemalloc
 
 import joblib
 import librosa
@@ -14,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skbreath import BreathFeatures, ChannelScaler, SummaryPooling
-from skbreath._filterbank import GROUPS
+from skbreath._feature_stack import GROUPS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:n_fft=.* is too large:UserWarning",
@@ -57,11 +58,11 @@ def librosa_groups(y, sample_rate, *, log_scale=False, n_fft=1024, hop_length=25
 
 
 def assert_like_librosa(y, sample_rate, *, dtype="float32", **params):
-    names = {"sample_rate": sample_rate, **params}
-    estimator = BreathFeatures(dtype=dtype, **names).fit(y[None])
+    params = {"sample_rate": sample_rate, "log_scale": False, **params}
+    estimator = BreathFeatures(dtype=dtype, **params).fit(y[None])
     features = estimator.transform(y[None])[0]
     assert np.isfinite(features).all()
-    expected = librosa_groups(y, **names)
+    expected = librosa_groups(y, **params)
     row = 0
     for group, values in expected.items():
         actual = features[row : row + len(values)]
@@ -158,7 +159,7 @@ def test_default_shape_names_and_type():
         "contrast_400_800hz", "contrast_800_1600hz", "contrast_1600_3200hz",
         "contrast_3200_6400hz", "contrast_6400_8000hz", "mfcc_0",
     ]  # fmt: skip
-    assert names[86], names[-1] == ("delta_0", "delta2_12")
+    assert (names[86], names[-1]) == ("delta_0", "delta2_12")
     assert len(set(names)) == 112
     assert BreathFeatures(dtype="float64").fit_transform(X).dtype == np.float64
 
@@ -254,6 +255,20 @@ def test_bad_samples_are_refused_with_their_rows(value):
             method(X)
 
 
+def test_memory_beside_input_and_output_does_not_grow_with_the_clips():
+    # Integers, so that a copy in floating point is needed somewhere.
+    X = (1000 * noise(640 * 4000)).astype(np.int16).reshape(640, -1)
+    estimator = BreathFeatures(batch_size=32).fit(X)
+    estimator.transform(X[:1])
+    beside = []
+    for clips in (X[:64], X):
+        tracemalloc.start()
+        features = estimator.transform(clips)
+        beside.append(tracemalloc.get_traced_memory()[1] - features.nbytes)
+        tracemalloc.stop()
+    assert beside[1] < 1.5 * beside[0]
+
+
 def test_integer_samples_are_taken_as_they_are():
     X = (1000 * noise(4000)).astype(np.int16).reshape(2, -1)
     features = BreathFeatures().fit_transform(X)
@@ -272,6 +287,15 @@ def test_clone_and_pickle():
     assert np.array_equal(clone(estimator).fit_transform(X), features)
     loaded = pickle.loads(pickle.dumps(estimator))
     assert np.array_equal(loaded.transform(X), features)
+
+
+def test_parameters_set_after_fit_wait_for_the_next_fit():
+    X = noise(2000)[None]
+    estimator = BreathFeatures(n_mels=20).fit(X)
+    features = estimator.transform(X)
+    estimator.set_params(n_mels=64, groups=["mel"], n_fft=512, dtype="float64")
+    assert np.array_equal(estimator.transform(X), features)
+    assert estimator.fit_transform(X).shape == (1, 64, 8)
 
 
 def test_names_travel_through_a_pipeline():

@@ -100,7 +100,6 @@ def _audio_files(paths):
 
 def _load_model(path):
     import joblib
-    from sklearn.pipeline import Pipeline
 
     if not path.is_file():
         raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
@@ -112,8 +111,6 @@ def _load_model(path):
             f"{path} is not a model written by `skbreath train` with these package "
             f"versions ({type(error).__name__}: {error})."
         ) from error
-    if not isinstance(model, Pipeline) or "audio" not in model.named_steps:
-        raise ValueError(
-            f"{path} holds no skbreath model but a {type(model).__name__}."
-        )
+    if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
+        raise ValueError(f"{path} holds no fitted classifier: {type(model).__name__}.")
     return model

@@ -1,0 +1,140 @@
+"""What all benchmarks share: interleaved repeats, medians with spread, one table."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Report", "Timing", "data_folder", "measure", "parser"]
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "scipy", "numba", "librosa", "scikit-learn", "torch", "skbreath")
+
+
+@dataclass
+class Timing:
+    """Seconds of each repeat."""
+
+    cpu: list[float]
+    wall: list[float]
+
+    def text(self, kind="cpu", scale=1e6):
+        """Median and range, such as ``"120 (115..131)"``; microseconds by default."""
+        values = [value * scale for value in getattr(self, kind)]
+        digits = 0 if statistics.median(values) >= 100 else 1
+        middle, low, high = (
+            f"{value:,.{digits}f}"
+            for value in (statistics.median(values), min(values), max(values))
+        )
+        return f"{middle} ({low}..{high})"
+
+    def ratio_to(self, other, kind="cpu"):
+        """How many times less this takes than `other`, in medians."""
+        mine, theirs = (statistics.median(getattr(t, kind)) for t in (self, other))
+        return theirs / mine
+
+
+def measure(candidates, *, repeats=7, per=1):
+    """Time each of `candidates` once a round, for `repeats` rounds after a warm-up.
+
+    Interleaved, so that whatever else the machine does disturbs all sides alike.
+
+    Parameters
+    ----------
+    candidates : dict of str to callable
+        Called without arguments.
+    repeats : int, default=7
+        Rounds.
+    per : int or dict of str to int, default=1
+        Units of work in a call: seconds are divided by it.
+
+    Returns
+    -------
+    timings : dict of str to Timing
+    """
+    timings = {name: Timing([], []) for name in candidates}
+    for call in candidates.values():
+        call()
+    for _ in range(repeats):
+        for name, call in candidates.items():
+            units = per[name] if isinstance(per, dict) else per
+            cpu, wall = time.process_time(), time.perf_counter()
+            call()
+            timings[name].cpu.append((time.process_time() - cpu) / units)
+            timings[name].wall.append((time.perf_counter() - wall) / units)
+    return timings
+
+
+def data_folder():
+    """Folder of the real recordings (``SKBREATH_DATA``), or None."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SKBREATH_DATA", default))
+    return folder if (folder / "kaggle-breath" / "train.csv").is_file() else None
+
+
+def parser(description, *, repeats=9):
+    """Options that every benchmark has."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--repeats", type=int, default=repeats)
+    options.add_argument(
+        "--save", action="store_true", help="also write the text to benchmarks/results"
+    )
+    return options
+
+
+class Report:
+    """Lines and tables, printed as they come and kept for the results folder."""
+
+    def __init__(self, name):
+        self.name = name
+        self.lines = []
+        self.line(f"python -m benchmarks.{name}")
+        self.line(f"{_cpu_model()}, {os.cpu_count()} cores, {platform.platform()}")
+        if hasattr(os, "getloadavg"):
+            self.line(f"load of others, last minute: {os.getloadavg()[0]:.1f}")
+        versions = [f"Python {platform.python_version()}"]
+        for package in PACKAGES:
+            try:
+                versions.append(f"{package} {importlib.metadata.version(package)}")
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        self.line(", ".join(versions))
+
+    def line(self, text=""):
+        """Print a line."""
+        print(text, flush=True)
+        self.lines.append(text)
+
+    def table(self, title, header, rows):
+        """Print a table; the first column is flush left."""
+        cells = [[str(cell) for cell in row] for row in (header, *rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        self.line()
+        self.line(title)
+        for row in cells:
+            first, *rest = (
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            self.line("  ".join([first, *rest]).rstrip())
+
+    def save(self):
+        """Write what was printed to the results folder."""
+        RESULTS.mkdir(exist_ok=True)
+        file = RESULTS / f"{self.name}.txt"
+        file.write_text("\n".join(self.lines) + "\n", encoding="utf-8")
+        print(f"written to {file}", file=sys.stderr)
+
+
+def _cpu_model():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    return models[0] if models else platform.machine()

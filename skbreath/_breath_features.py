@@ -1,0 +1,334 @@
+"""Waveforms to channels over time: mel, level, crossings, contrast, cepstra."""
+
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from joblib.parallel import get_active_backend
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._feature_stack import GROUPS, FeatureStack
+from ._spectral_plan import make_plan
+from .caching import VersionedState
+
+LOUDEST = 1e15
+"""Samples beyond this overflow the single precision power spectrum."""
+
+
+class BreathFeatures(
+    TransformerMixin, VersionedState, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Turn waveforms into spectral channels over time.
+
+    Seven groups of channels, always in this order, computed from one short-time
+    Fourier transform (centred frames, periodic Hann window, zeros beyond the ends
+    of the clip):
+
+    ==========  ==================  ===========================================
+    group       channels            what
+    ==========  ==================  ===========================================
+    mel         `n_mels`            mel band powers (dB or linear)
+    rms         1                   root mean square of the frame (dB or linear)
+    zcr         1                   share of the frame's samples that cross zero
+    contrast    `n_contrast_bands`  peak minus valley of octave bands, dB
+                + 1
+    mfcc        `n_mfcc`            cepstral coefficients of 128 mel bands in dB
+    delta       `n_mfcc`            their slope over 9 frames
+    delta2      `n_mfcc`            their curvature over 9 frames
+    ==========  ==================  ===========================================
+
+    Every value is the one that ``librosa.feature`` gives for that clip alone: a
+    clip's features depend, to the bit, on nothing but the clip.
+
+    Parameters
+    ----------
+    sample_rate : float, default=16000
+        Sample rate of the waveforms, in Hz.
+    groups : tuple or list of str, default=("mel", "rms", "zcr", "contrast", \
+"mfcc", "delta", "delta2")
+        Groups to compute. Only these are computed. Their order here has no effect.
+    n_mels : int, default=64
+        Mel bands of the group ``"mel"``. Each must hold a bin of the spectrum.
+    n_fft : int, default=1024
+        Samples in a frame, an even number. Powers of two are fastest.
+    hop_length : int, default=256
+        Samples from one frame to the next, at most `n_fft`.
+    fmin : float, default=0.0
+        Lower edge of the lowest mel band, in Hz, also for the MFCC.
+    fmax : float, default=None
+        Upper edge of the highest mel band, in Hz, also for the MFCC; None means
+        half of `sample_rate`.
+    n_mfcc : int, default=13
+        Cepstral coefficients kept, at most 128.
+    n_contrast_bands : int, default=6
+        Octave bands of the contrast above 200 Hz; one more lies below.
+    log_scale : bool, default=True
+        Mel powers and RMS in decibels instead of linear. The reference system used
+        linear ones.
+    batch_size : int, default=256
+        Clips handed to a worker at a time. Bounds the memory used beside input and
+        output; the values do not depend on it.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the output and of the arithmetic behind the Fourier transform,
+        which itself is always in double precision.
+    n_jobs : int, default=None
+        Threads that extract; at most as many as there are cores. None means 1
+        unless in a :obj:`joblib.parallel_config` context, -1 means all cores.
+
+    Attributes
+    ----------
+    channel_names_ : ndarray of shape (n_channels,), dtype object
+        Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
+    n_features_in_ : int
+        Samples in a clip.
+    feature_names_in_ : ndarray of shape (n_samples,)
+        Only if the waveforms came as a data frame with string column names.
+
+    See Also
+    --------
+    ChannelScaler : Standardise the channels.
+    SummaryPooling : One row per clip, for classifiers that take a table.
+
+    Notes
+    -----
+    A clip of ``n`` samples has ``1 + n // hop_length`` frames: one second at 16 kHz
+    gives 63. A clip shorter than a frame is thereby padded with zeros.
+
+    Decibels are ``10 * log10(max(power, 1e-10))``, not lower than 80 dB beneath the
+    highest value of the same clip and group (mel bands, RMS, and the 128 bands
+    beneath the MFCC; contrast: peaks and valleys, each among themselves). RMS in
+    decibels is that of the mean square. Silence is -100 dB. `log_scale` does not
+    concern contrast and MFCC, which are in decibels by definition.
+
+    Where librosa gives up or warns:
+
+    - *Fewer than 9 frames*: delta and delta2 use the largest odd number of frames
+      there is; with 1 or 2 frames they are 0.
+    - *Contrast at low rates*: octaves that would start at or above half of
+      `sample_rate` are left out. The default gives 7 channels at 16 kHz, 6 at 12
+      and 8 kHz, 5 at 4 kHz; the names of the channels tell.
+    - *Some of the 128 bands of the MFCC hold no bin* (a low `n_fft` or narrow
+      band): they stay at the floor, as in librosa.
+
+    The very first extraction on a machine compiles for some ten seconds; what was
+    compiled is kept on disk for later processes (see numba's ``NUMBA_CACHE_DIR``).
+
+    References
+    ----------
+    B. McFee et al., "librosa: Audio and Music Signal Analysis in Python",
+    Proc. 14th Python in Science Conference, 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbreath import BreathFeatures
+    >>> rng = np.random.default_rng(0)
+    >>> clips = rng.normal(scale=0.1, size=(3, 16000))
+    >>> features = BreathFeatures().fit(clips)
+    >>> features.transform(clips).shape
+    (3, 112, 63)
+    >>> features.channel_names_[[0, 64, 65, 66, 73]].tolist()
+    ['mel_0', 'rms', 'zcr', 'contrast_0_200hz', 'mfcc_0']
+    """
+
+    _parameter_constraints = {
+        "sample_rate": [Interval(Real, 0, None, closed="neither")],
+        "groups": [tuple, list],
+        "n_mels": [Interval(Integral, 1, None, closed="left")],
+        "n_fft": [Interval(Integral, 2, None, closed="left")],
+        "hop_length": [Interval(Integral, 1, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "n_mfcc": [Interval(Integral, 1, None, closed="left")],
+        "n_contrast_bands": [Interval(Integral, 1, None, closed="left")],
+        "log_scale": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        groups=GROUPS,
+        n_mels=64,
+        n_fft=1024,
+        hop_length=256,
+        fmin=0.0,
+        fmax=None,
+        n_mfcc=13,
+        n_contrast_bands=6,
+        log_scale=True,
+        batch_size=256,
+        dtype="float32",
+        n_jobs=None,
+    ):
+        self.sample_rate = sample_rate
+        self.groups = groups
+        self.n_mels = n_mels
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.fmin = fmin
+        self.fmax = fmax
+        self.n_mfcc = n_mfcc
+        self.n_contrast_bands = n_contrast_bands
+        self.log_scale = log_scale
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Check parameters and waveforms; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples)
+            Waveforms at `sample_rate`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its bounds, or waveforms hold NaN or infinite
+            samples; the message names the rows.
+        """
+        stack = FeatureStack(
+            sample_rate=self.sample_rate,
+            groups=tuple(self.groups),
+            n_mels=self.n_mels,
+            n_fft=self.n_fft,
+            hop_length=self.hop_length,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            n_mfcc=self.n_mfcc,
+            n_contrast_bands=self.n_contrast_bands,
+            log_scale=self.log_scale,
+            dtype=self.dtype,
+        )
+        stack.check()
+        self._check_waveforms(X, reset=True)
+        self._stack = stack
+        self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
+        return self
+
+    def transform(self, X):
+        """Extract the features of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_samples)
+            Waveforms at `sample_rate`, as long as those given to `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_clips, n_channels, n_frames), dtype `dtype`
+            One row per clip, in the order of `X`.
+
+        Raises
+        ------
+        ValueError
+            If waveforms hold NaN or infinite samples, or have another length than
+            those given to `fit`.
+        """
+        check_is_fitted(self)
+        X = self._check_waveforms(X, reset=False)
+        n_frames = self._stack.n_frames(X.shape[1])
+        plan = make_plan(self._stack, n_frames)
+        shape = (len(self.channel_names_), n_frames)
+        features = np.empty((len(X), *shape), dtype=self._stack.dtype)
+        n_workers = self._n_workers()
+        size = min(self.batch_size, -(-len(X) // n_workers))
+        batches = list(gen_batches(len(X), size))
+        if n_workers == 1 or len(batches) == 1:
+            for batch in batches:
+                _extract(X[batch], plan, features[batch])
+            return features
+        with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
+            backend, _ = get_active_backend(prefer="threads")
+            if getattr(backend, "supports_sharedmem", False):
+                parallel(
+                    delayed(_extract)(X[batch], plan, features[batch])
+                    for batch in batches
+                )
+                return features
+            # Workers elsewhere send their results: a few batches at a time, or all
+            # of the results would be held twice.
+            for turn in gen_batches(len(batches), 4 * n_workers):
+                results = parallel(
+                    delayed(_extract_new)(X[batch], plan, shape)
+                    for batch in batches[turn]
+                )
+                for batch, result in zip(batches[turn], results, strict=True):
+                    features[batch] = result
+        return features
+
+    def _n_workers(self):
+        # Each worker is one thread, so more of them than cores only get in the way.
+        n_jobs = self.n_jobs
+        if n_jobs is not None and n_jobs > 0:
+            n_jobs = min(n_jobs, joblib.cpu_count())
+        return joblib.effective_n_jobs(n_jobs)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the channels, for the transformers that follow.
+
+        Parameters
+        ----------
+        input_features : array-like, default=None
+            Ignored: samples have no names.
+
+        Returns
+        -------
+        names : ndarray of shape (n_channels,), dtype object
+            `channel_names_`.
+        """
+        check_is_fitted(self)
+        return self.channel_names_
+
+    def _check_waveforms(self, X, reset):
+        X = validate_data(
+            self, X, reset=reset, dtype="numeric", ensure_all_finite=False
+        )
+        # The extremes carry NaN and infinity along and need no copy of X.
+        loudest = np.maximum(
+            X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
+        )
+        bad = np.flatnonzero(~(loudest <= LOUDEST))
+        if len(bad):
+            rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+            raise ValueError(
+                f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
+                f"{len(bad)} of {len(X)} clips: rows {rows}."
+            )
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _extract(clips, plan, features):
+    # Compiled code, and numba with it, is loaded when the first clip needs it.
+    from skbreath import _spectral
+
+    clips = np.ascontiguousarray(clips, dtype=features.dtype)
+    _spectral.extract(clips, plan, features)
+
+
+def _extract_new(clips, plan, shape):
+    features = np.empty((len(clips), *shape), dtype=plan.mel_weights.dtype)
+    _extract(clips, plan, features)
+    return features

@@ -1,0 +1,136 @@
+"""What a stack of features consists of: its groups, its bounds, its channels."""
+
+from typing import NamedTuple
+
+from skbreath import _filterbank
+
+__all__ = ["GROUPS", "FeatureStack"]
+
+GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2")
+"""Channel groups, in the order of the channels."""
+
+
+class FeatureStack(NamedTuple):
+    """All parameters that determine the values of the features.
+
+    They are those of :class:`~skbreath.features.BreathFeatures`, `groups` as a tuple.
+    Equal stacks give equal features.
+    """
+
+    sample_rate: float
+    groups: tuple
+    n_mels: int
+    n_fft: int
+    hop_length: int
+    fmin: float
+    fmax: float | None
+    n_mfcc: int
+    n_contrast_bands: int
+    log_scale: bool
+    dtype: str
+
+    def check(self):
+        """Refuse what makes no stack, naming the parameter and its bound.
+
+        Raises
+        ------
+        ValueError
+            If groups are unknown, repeated or none; if `n_fft` is odd, `hop_length`
+            above it, the band empty or beyond half the sample rate; if a mel band
+            would hold no bin, a cepstral coefficient have no band, or contrast no
+            octave.
+        """
+        self._check_frames()
+        self._check_bands()
+        unknown = [group for group in self.groups if group not in GROUPS]
+        if not self.groups or unknown or len(set(self.groups)) < len(self.groups):
+            raise ValueError(
+                f"groups must name one or more of {GROUPS}, each at most once; got "
+                f"{list(self.groups)}."
+            )
+        if "mel" in self.groups:
+            self._check_mels()
+        if "contrast" in self.groups:
+            self._check_contrast()
+
+    def _check_frames(self):
+        if self.n_fft % 2:
+            raise ValueError(f"n_fft must be even, got {self.n_fft}.")
+        if self.hop_length > self.n_fft:
+            raise ValueError(
+                f"hop_length must be at most n_fft={self.n_fft}, or samples between "
+                f"frames are lost; got {self.hop_length}."
+            )
+
+    def _check_bands(self):
+        nyquist = self.sample_rate / 2
+        if self.fmax is not None and self.fmax > nyquist:
+            raise ValueError(
+                f"fmax must be at most half the sample rate, {nyquist:g} Hz; got "
+                f"{self.fmax:g}."
+            )
+        fmax = nyquist if self.fmax is None else self.fmax
+        if self.fmin >= fmax:
+            raise ValueError(f"fmin must be below fmax={fmax:g} Hz, got {self.fmin:g}.")
+        if self.n_mfcc > _filterbank.N_MFCC_MELS:
+            raise ValueError(
+                f"n_mfcc must be at most {_filterbank.N_MFCC_MELS}, the mel bands "
+                f"beneath the MFCC; got {self.n_mfcc}."
+            )
+
+    def _check_mels(self):
+        weights = _filterbank.mel_weights(
+            self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax
+        )
+        empty = _filterbank.empty_bands(weights)
+        if len(empty):
+            fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
+            raise ValueError(
+                f"n_mels={self.n_mels} is too many: {len(empty)} mel bands between "
+                f"fmin={self.fmin:g} and fmax={fmax:g} Hz hold no bin of the spectrum, "
+                f"whose {self.n_fft // 2 + 1} bins are "
+                f"{self.sample_rate / self.n_fft:g} Hz apart. Lower n_mels or raise "
+                "n_fft."
+            )
+
+    def _check_contrast(self):
+        lowest = _filterbank.CONTRAST_FMIN
+        if self.sample_rate <= 2 * lowest or self.sample_rate / self.n_fft > lowest:
+            raise ValueError(
+                f"contrast needs a sample_rate above {2 * lowest:g} Hz and n_fft of at "
+                f"least sample_rate / {lowest:g}; got sample_rate="
+                f"{self.sample_rate:g}, n_fft={self.n_fft}. Leave contrast out of "
+                "groups."
+            )
+
+    def n_frames(self, n_samples):
+        """Frames of a clip: one is centred on every `hop_length`-th sample."""
+        return 1 + n_samples // self.hop_length
+
+    def channel_names(self):
+        """Names of the channels, in order.
+
+        Returns
+        -------
+        names : list of str
+            Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
+        """
+        return [
+            name
+            for group in GROUPS
+            if group in self.groups
+            for name in self.names_of(group)
+        ]
+
+    def names_of(self, group):
+        """Names of the channels that a group has, or would have."""
+        if group in ("rms", "zcr"):
+            return [group]
+        if group == "contrast":
+            edges, _ = _filterbank.contrast_bands(
+                self.sample_rate, self.n_fft, self.n_contrast_bands
+            )
+            bands = zip(edges[:-1], edges[1:], strict=True)
+            return [f"contrast_{low:g}_{high:g}hz" for low, high in bands]
+        size = self.n_mels if group == "mel" else self.n_mfcc
+        return [f"{group}_{i}" for i in range(size)]
