@@ -48,6 +48,7 @@ def tune_breath_classifier(
     n_members=3,
     param_distributions=None,
     scoring="roc_auc",
+    threshold_scoring="f1",
     cv=3,
     trial_epochs=10,
     max_epochs=25,
@@ -82,6 +83,8 @@ def tune_breath_classifier(
         ``features``, ``scaler``, ``net``); None means :func:`network_space`.
     scoring : str or callable, default="roc_auc"
         What the search maximises.
+    threshold_scoring : str or callable, default="f1"
+        What the threshold maximises.
     cv : int or splitter, default=3
         Folds of a trial.
     trial_epochs, max_epochs : int, default=10, 25
@@ -129,7 +132,7 @@ def tune_breath_classifier(
     def seed():
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
-    reader = AudioReader(sample_rate=sample_rate, duration=duration, n_jobs=n_jobs)
+    reader = AudioReader(sample_rate=sample_rate, duration=duration)
     waveforms = reader.fit_transform(X)
     member = make_net_member(
         sample_rate=sample_rate,
@@ -156,6 +159,7 @@ def tune_breath_classifier(
         members,
         sample_rate=sample_rate,
         duration=duration,
+        scoring=threshold_scoring,
         pos_label=pos_label,
         cv=vote_cv,
         n_jobs=n_jobs,

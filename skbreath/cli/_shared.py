@@ -34,6 +34,15 @@ pos_label_option = click.option(
 )
 
 
+scoring_option = click.option(
+    "--scoring",
+    type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
+    default="f1",
+    show_default=True,
+    help="What the decision threshold maximises.",
+)
+
+
 def load_clips(data, group):
     """Paths, labels and groups of DATA; every unreadable file is named at once."""
     from ..audio import check_audio_files
@@ -61,13 +70,14 @@ def print_table(table, title):
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title)
+    shown = Table()
     shown.add_column(table.index.name or "", no_wrap=True)
     for column in table.columns:
         shown.add_column(column, justify="right", no_wrap=True)
     for name, row in table.iterrows():
         shown.add_row(str(name), *row.astype(str))
     console = Console()
-    # Never cut a number off where the terminal is narrow or absent.
-    width = None if console.is_terminal else 100
-    Console(width=width).print(shown)
+    if not console.is_terminal:  # never cut a number off
+        console = Console(width=120)
+    console.print(title, highlight=False)
+    console.print(shown)

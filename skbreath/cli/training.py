@@ -12,6 +12,7 @@ from ._shared import (
     load_clips,
     pos_label_option,
     print_table,
+    scoring_option,
     seed_option,
 )
 
@@ -21,10 +22,11 @@ from ._shared import (
 @click.option("--out", type=folder, required=True, help="Model file to write.")
 @group_option
 @pos_label_option
+@scoring_option
 @epochs_option
 @seed_option
 @jobs_option
-def train(data, out, group, pos_label, max_epochs, seed, jobs):
+def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     """Train on DATA and save the model.
 
     DATA is a folder with train.csv (ID,Target) and train/*.wav, or a CSV file with
@@ -46,6 +48,7 @@ def train(data, out, group, pos_label, max_epochs, seed, jobs):
     model = make_breath_classifier(
         max_epochs=max_epochs,
         pos_label=pos_label,
+        scoring=scoring,
         n_jobs=cores(jobs),
         random_state=seed,
     )
@@ -77,6 +80,7 @@ def train(data, out, group, pos_label, max_epochs, seed, jobs):
 @click.option("--trials-csv", type=folder, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
+@scoring_option
 @epochs_option
 @seed_option
 @jobs_option
@@ -89,6 +93,7 @@ def tune(
     trials_csv,
     group,
     pos_label,
+    scoring,
     max_epochs,
     seed,
     jobs,
@@ -120,6 +125,7 @@ def tune(
                 y,
                 groups,
                 pos_label=pos_label,
+                threshold_scoring=scoring,
                 n_trials=trials,
                 n_members=members,
                 trial_epochs=trial_epochs,
@@ -143,6 +149,7 @@ def tune(
 @data_argument
 @group_option
 @pos_label_option
+@scoring_option
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )
@@ -150,7 +157,7 @@ def tune(
 @epochs_option
 @seed_option
 @jobs_option
-def evaluate(data, group, pos_label, cv, out, max_epochs, seed, jobs):
+def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
     """Cross-validate on DATA, folds grouped by recording or by day.
 
     \b
@@ -166,7 +173,10 @@ def evaluate(data, group, pos_label, cv, out, max_epochs, seed, jobs):
         check_destination(out)
     paths, y, groups = load_clips(data, group)
     model = make_breath_classifier(
-        max_epochs=max_epochs, pos_label=pos_label, random_state=seed
+        max_epochs=max_epochs,
+        pos_label=pos_label,
+        scoring=scoring,
+        random_state=seed,
     )
     with StepProgress() as progress, progress.step("Cross-validating", cv):
         result = evaluate(
