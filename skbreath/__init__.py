@@ -9,6 +9,13 @@ import lazy_loader as _lazy
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "augmentation": [
+        "CircularShift",
+        "CutMix",
+        "MaskChannels",
+        "MaskFrames",
+        "Mixup",
+    ],
     "audio": ["AudioError", "AudioReader", "check_audio_files", "load_audio"],
     "caching": ["ClipMemory"],
     "classifier": ["ResidualCNNClassifier"],
@@ -21,7 +28,7 @@ _PUBLIC = {
     ],
     "evaluation": ["evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
-    "network": ["ResidualCNN1d"],
+    "network": ["ResidualCNN1d", "ResidualCNN2d"],
     "pipeline": ["make_breath_classifier", "predict_files"],
     "plotting": ["SpectrogramDisplay", "ThresholdCurveDisplay"],
     "search": ["OptunaSearchCV", "top_estimators"],

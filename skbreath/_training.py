@@ -89,7 +89,23 @@ def class_probabilities(logits):
 
 
 class WeightedNet(NeuralNetClassifier):
-    """A skorch classifier whose rows carry soft targets and a weight each."""
+    """A skorch classifier whose rows carry soft targets and a weight each.
+
+    Parameters
+    ----------
+    augmentations : sequence of callables, default=()
+        Change the features and targets of each training batch.
+    """
+
+    def __init__(self, *args, augmentations=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        self.augmentations = augmentations
+
+    def train_step_single(self, batch, **fit_params):
+        X, (targets, weights) = batch
+        for augment in self.augmentations:
+            X, targets = augment(X, targets)
+        return super().train_step_single((X, (targets, weights)), **fit_params)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         targets, weights = (part.to(y_pred.device) for part in y_true)
@@ -139,6 +155,7 @@ def training_params(estimator, n_train, held_back):
         "train_split": None,
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
+        "augmentations": tuple(estimator.augmentations or ()),
         "verbose": estimator.verbose,
     }
     schedules = optim.lr_scheduler

@@ -66,6 +66,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         given to `fit`, whole groups are held back.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, keyed by label.
+    augmentations : list of callables, default=None
+        Applied in order to each training batch, see :mod:`skbreath.augmentation`.
     callbacks : list of skorch callbacks, default=None
         Added to those that early stopping and the schedule need.
     net_params : dict, default=None
@@ -141,6 +143,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
         "class_weight": [dict, Options(str, {"balanced"}), None],
+        "augmentations": [list, tuple, None],
         "callbacks": [list, None],
         "net_params": [dict, None],
         "device": [str],
@@ -167,6 +170,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         patience=10,
         validation_fraction=0.2,
         class_weight=None,
+        augmentations=None,
         callbacks=None,
         net_params=None,
         device="cpu",
@@ -189,6 +193,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
+        self.augmentations = augmentations
         self.callbacks = callbacks
         self.net_params = net_params
         self.device = device

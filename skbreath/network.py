@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ResidualCNN1d"]
+__all__ = ["ResidualCNN1d", "ResidualCNN2d"]
 
 
 class _ResidualBlock1d(nn.Module):
@@ -120,6 +120,105 @@ class ResidualCNN1d(nn.Module):
         """
         x = _halve_frames(self.block1(self.stem(x)))
         x = self.dropout(_halve_frames(self.block2(x)))
+        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+
+    def forward(self, x):
+        """Give the logits of shape ``(n_clips, n_outputs)``."""
+        return self.head(self.embed(x))
+
+
+class _ResidualBlock2d(nn.Module):
+    """Two convolutions and a skip over frequency and time, then halving of both."""
+
+    def __init__(self, n_in, n_out, kernel_size):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(n_in, n_out, kernel_size, padding="same", bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+            nn.Conv2d(n_out, n_out, kernel_size, padding="same", bias=False),
+            nn.BatchNorm2d(n_out),
+        )
+        self.skip = nn.Conv2d(n_in, n_out, 1, bias=False)
+
+    def forward(self, x):
+        x = F.relu(self.body(x) + self.skip(x))
+        return F.max_pool2d(x, [min(2, size) for size in x.shape[-2:]])
+
+
+class ResidualCNN2d(nn.Module):
+    """Residual CNN over frequency and time with global average and max pooling.
+
+    The channels of the features are taken as neighbouring frequencies, as the mel
+    bands are: give it ``BreathFeatures(groups=("mel",))``. Three residual blocks of
+    growing width halve both axes, then as in :class:`ResidualCNN1d`.
+
+    Parameters
+    ----------
+    n_channels : int
+        Frequencies; any number is taken later, so this changes nothing.
+    n_outputs : int, default=1
+        Logits per clip: 1 for two classes, else the number of classes.
+    hidden_channels : int, default=24
+        Width of the first block; the second and third have two and four times as
+        many.
+    kernel_size : int, default=3
+        Size of the convolutions in both directions, odd.
+    dropout : float, default=0.3
+        Probability of dropping a unit of the pooled vector, and inside the head.
+
+    Raises
+    ------
+    ValueError
+        If `kernel_size` is even.
+
+    References
+    ----------
+    He et al. (2016), as for :class:`ResidualCNN1d`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbreath import ResidualCNN2d
+    >>> network = ResidualCNN2d(n_channels=64).eval()
+    >>> network(torch.zeros(4, 64, 101)).shape
+    torch.Size([4, 1])
+    """
+
+    def __init__(
+        self, n_channels, n_outputs=1, *, hidden_channels=24, kernel_size=3, dropout=0.3
+    ):
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
+        widths = [1, hidden_channels, 2 * hidden_channels, 4 * hidden_channels]
+        self.blocks = nn.Sequential(
+            *(
+                _ResidualBlock2d(n_in, n_out, kernel_size)
+                for n_in, n_out in zip(widths, widths[1:], strict=False)
+            )
+        )
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(2 * widths[-1], widths[-1]),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(widths[-1], n_outputs),
+        )
+
+    def embed(self, x):
+        """Pool a clip to one vector.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_clips, n_channels, n_frames)
+
+        Returns
+        -------
+        embedding : torch.Tensor of shape (n_clips, 8 * hidden_channels)
+            Mean, then maximum over frequency and time of the last block.
+        """
+        x = self.blocks(x[:, None]).flatten(start_dim=2)
         return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
     def forward(self, x):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skbreath import ResidualCNN1d
+from skbreath import ResidualCNN1d, ResidualCNN2d
 
 
 def test_is_the_network_of_the_description():
@@ -22,18 +22,21 @@ def test_is_the_network_of_the_description():
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 63, 500])
 @pytest.mark.parametrize("kernel_size", [1, 3, 7])
-def test_any_number_of_frames(n_frames, kernel_size):
-    network = ResidualCNN1d(5, 3, hidden_channels=4, kernel_size=kernel_size).eval()
+@pytest.mark.parametrize("kind", [ResidualCNN1d, ResidualCNN2d])
+def test_any_number_of_frames(kind, n_frames, kernel_size):
+    network = kind(5, 3, hidden_channels=4, kernel_size=kernel_size).eval()
     assert network(torch.randn(2, 5, n_frames)).shape == (2, 3)
 
 
-def test_embedding_joins_the_mean_and_the_maximum():
-    embedding = ResidualCNN1d(5, hidden_channels=4).eval().embed(torch.randn(6, 5, 40))
-    mean, maximum = embedding.split(8, dim=1)
-    assert mean.shape == maximum.shape == (6, 8)
+@pytest.mark.parametrize(("kind", "width"), [(ResidualCNN1d, 8), (ResidualCNN2d, 16)])
+def test_embedding_joins_the_mean_and_the_maximum(kind, width):
+    embedding = kind(5, hidden_channels=4).eval().embed(torch.randn(6, 5, 40))
+    mean, maximum = embedding.split(width, dim=1)
+    assert mean.shape == maximum.shape == (6, width)
     assert (maximum >= mean).all()
 
 
-def test_even_kernel_is_refused():
+@pytest.mark.parametrize("kind", [ResidualCNN1d, ResidualCNN2d])
+def test_even_kernel_is_refused(kind):
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
-        ResidualCNN1d(5, kernel_size=4)
+        kind(5, kernel_size=4)
