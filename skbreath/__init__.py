@@ -37,11 +37,10 @@ _PUBLIC = {
     "voting": ["WeightedVotingClassifier"],
 }
 
-__getattr__, _, __all__ = _lazy.attach(
+__getattr__, __dir__, _ = _lazy.attach(
     __name__, submodules=sorted(_PUBLIC), submod_attrs=_PUBLIC
 )
-__all__ = sorted([*__all__, "__version__"])
-
-
-def __dir__():
-    return __all__
+# Not the submodules: `import *` should not bring in a name like `search`.
+__all__ = ["__version__"]
+for _names in _PUBLIC.values():
+    __all__ += _names

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.utils import gen_batches
+from threadpoolctl import threadpool_limits
 
 from . import __version__
 from .atomic import atomic_path, check_destination
@@ -79,7 +80,10 @@ def _predict_batches(model, paths, batch_size):
 
 def _labels_and_probabilities(model, paths):
     """Both from one pass where the last step sets a threshold on probabilities."""
-    proba = model.predict_proba(paths)
+    # Batches are small: boosted trees, above all, lose more time in handing work to
+    # threads than they gain by them, many times over on a busy machine.
+    with threadpool_limits(1, user_api="openmp"):
+        proba = model.predict_proba(paths)
     last = model[-1] if hasattr(model, "steps") else model
     on_probabilities = getattr(last, "response_method", None) != "decision_function"
     if isinstance(last, ThresholdClassifier) and on_probabilities:

@@ -5,6 +5,7 @@ network is tuned, the best trials vote, and the threshold is set. Every number o
 the table is of clips that nothing behind it has seen.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from .datasets import (
 from .evaluation import score_predictions
 from .tuning import tune_breath_classifier
 
-__all__ = ["DemoSize", "run_demo"]
+__all__ = ["RESULTS", "DemoSize", "run_demo"]
+
+RESULTS = ("model.joblib", "submission.csv", "results.csv", "breath.png")
+"""Files that the demo writes."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     Parameters
     ----------
     out : str or os.PathLike
-        Folder for ``model.joblib``, ``submission.csv``, ``results.csv`` and
-        ``breath.png``; made if missing.
+        Folder for :data:`RESULTS`; made if missing. One that holds other things
+        than those of an earlier demo is refused.
     progress : :class:`~skbreath.progress.StepProgress`
         Entered; shows what is going on.
     data : str or os.PathLike, default=None
@@ -75,14 +79,14 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     table : DataFrame
         One row per strategy: accuracy with its interval, F1, AUC.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out = _prepare_folder(out)
     size = FULL
     if data is None:
         size = EMBEDDED
         data = out / "data"
         with progress.step("Making synthetic breaths", 1):
             sounds = make_breath_sounds(300, n_subjects=15, random_state=seed)
+            shutil.rmtree(data, ignore_errors=True)  # of an earlier demo
             write_breath_sounds(sounds, data)
     elif quick:
         size = QUICK
@@ -129,6 +133,22 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
         advance()
         _draw(model, paths, y, out / "breath.png")
     return table
+
+
+def _prepare_folder(out):
+    """Make the folder, or make sure that an earlier demo did."""
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file; name a folder to write to.")
+    note = out / "ABOUT.txt"
+    if out.is_dir() and any(out.iterdir()) and not note.exists():
+        raise ValueError(
+            f"The folder {out} holds other things than an earlier demo's; name a new "
+            "folder."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    note.write_text("Made by `skbreath demo`, which replaces what is in here.\n")
+    return out
 
 
 def _subsample(train, n_clips, seed):

@@ -12,6 +12,10 @@ def _axes(ax):
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
+def _title(scoring):
+    return {"f1": "F1"}.get(scoring, scoring.replace("_", " "))
+
+
 class SpectrogramDisplay:
     """Spectrogram of one clip, in dB below its loudest point.
 
@@ -183,7 +187,7 @@ class ThresholdCurveDisplay:
         >>> X, y = make_classification(random_state=0)
         >>> model = ThresholdClassifier(LogisticRegression(), pos_label=1).fit(X, y)
         >>> ThresholdCurveDisplay.from_estimator(model).ax_.get_ylabel()
-        'Out-of-fold f1'
+        'Out-of-fold F1'
         """
         check_is_fitted(estimator, "threshold_curve_")
         scoring = estimator.scoring
@@ -192,7 +196,7 @@ class ThresholdCurveDisplay:
             estimator.threshold_curve_["scores"],
             estimator.best_threshold_,
             estimator.best_score_,
-            score_name=scoring if isinstance(scoring, str) else "score",
+            score_name=_title(scoring) if isinstance(scoring, str) else "score",
         )
         return display.plot(ax=ax)
 
@@ -212,16 +216,11 @@ class ThresholdCurveDisplay:
         ax.plot(self.thresholds, self.scores, color="#0072b2")
         ax.axvline(self.best_threshold, color="#d55e00", linestyle="--")
         ax.plot(self.best_threshold, self.best_score, "o", color="#d55e00")
-        ax.annotate(
-            f"{self.best_score:.3f} at {self.best_threshold:.3f}",
-            (self.best_threshold, self.best_score),
-            xytext=(6, -14),
-            textcoords="offset points",
-        )
         ax.set(
             xlabel="Decision threshold",
             ylabel=f"Out-of-fold {self.score_name}",
-            title="Threshold",
+            title=f"{self.score_name} {self.best_score:.3f} at threshold "
+            f"{self.best_threshold:.3f}",
         )
         ax.grid(alpha=0.3)
         self.ax_, self.figure_ = ax, ax.figure

@@ -16,6 +16,12 @@ __all__ = ["main"]
 _USER_ERRORS = (ValueError, OSError)
 
 
+def _one_line(error):
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
 class _Commands(click.Group):
     """Turns errors about the user's input into one line and exit code 2."""
 
@@ -29,10 +35,10 @@ class _Commands(click.Group):
         except _USER_ERRORS as error:
             if ctx.params["debug"]:
                 raise
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            click.echo(f"Error: {_one_line(error)}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("Interrupted; nothing half-written was left.", err=True)
+            click.echo("Interrupted; no result was left half-written.", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -40,7 +46,7 @@ class _Commands(click.Group):
             if ctx.params["debug"]:
                 raise
             kind = type(error).__name__
-            message = f"{kind}: {' '.join(str(error).split())}"
+            message = f"{kind}: {_one_line(error)}"
             click.echo(f"Unexpected error, please report it: {message}", err=True)
             click.echo("`skbreath --debug ...` shows where it happened.", err=True)
             ctx.exit(1)

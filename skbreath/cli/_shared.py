@@ -8,7 +8,11 @@ folder = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file of one's own.
 data_argument = click.argument("data", type=folder)
 seed_option = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed.",
 )
 jobs_option = click.option(
     "--jobs",
@@ -56,6 +60,15 @@ def load_clips(data, group):
         groups = clips[group]
     else:
         raise click.UsageError("--group must be recording or day for a folder.")
+    labels = sorted(set(clips.target.tolist()))
+    if len(labels) != 2:
+        raise ValueError(f"{data} has the labels {labels}; exactly two are needed.")
+    n_groups = len(set(groups))
+    if n_groups < 5:
+        raise ValueError(
+            f"{data} has only {n_groups} different values of {group!r}; folds need at "
+            "least 5: name a finer one by --group."
+        )
     check_audio_files(clips.paths)
     return clips.paths, clips.target, groups
 

@@ -6,23 +6,32 @@ from ._shared import cores, folder, jobs_option, print_table, seed_option
 
 
 @click.command()
-@click.option("--data", type=folder, help="Folder of real clips; see `train`.")
+@click.option(
+    "--data",
+    type=folder,
+    help="Folder with train.csv, train/*.wav, test.csv and test/*.wav.",
+)
 @click.option("--quick", is_flag=True, help="With --data: 600 clips, fewer trials.")
 @click.option("--out", type=folder, default="skbreath-demo", show_default=True)
 @seed_option
 @jobs_option
 def demo(data, quick, out, seed, jobs):
-    """Run the whole job: features, tuning, vote, threshold, cross-validation.
+    """Run the whole job in a minute.
 
-    Without --data on synthetic breaths made on the spot. Writes the model, a
-    submission, the table and a picture into --out.
+    Features, tuning, vote, threshold, cross-validation; without --data on synthetic
+    breaths made on the spot. Writes the model, a submission, the table and a picture
+    into --out.
 
     \b
     Examples:
       skbreath demo
       skbreath demo --data kaggle-breath --quick
     """
-    from ..demo import run_demo
+    if quick and data is None:
+        raise click.UsageError("--quick is for --data; without it the demo is quick.")
+    if data is not None and not data.is_dir():
+        raise NotADirectoryError(f"{data} is no folder; --data takes a folder.")
+    from ..demo import RESULTS, run_demo
     from ..progress import StepProgress
 
     with StepProgress() as progress:
@@ -37,8 +46,8 @@ def demo(data, quick, out, seed, jobs):
     )
     where = "synthetic breaths" if data is None else str(data)
     print_table(shown, f"Cross-validated by recording, {where}")
-    for path in sorted(out.iterdir()):
-        click.echo(f"wrote {path}")
+    for name in RESULTS:
+        click.echo(f"wrote {out / name}")
 
 
 def _with_interval(value, low, high):

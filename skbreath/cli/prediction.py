@@ -25,7 +25,11 @@ _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
     help="Files read and predicted at a time.",
 )
 def predict(paths, model, out, submission, batch_size):
-    """Predict inhale (I) or exhale (E) for audio files or folders of them.
+    """Predict inhale (I) or exhale (E) of audio files.
+
+    PATHS are files of one phase each, or folders of them; of a longer file only the
+    beginning is used. A file's label is the positive class where its probability
+    reaches the threshold set in training, which need not be 0.5.
 
     An interrupted run with --out goes on where it stopped when it is started again
     with the same model and files. The model file must come from somebody you trust:
@@ -64,7 +68,16 @@ def _predict_paths(fitted, model, files, out, batch_size):
     from ..bulk import ResumableTable, predict_files
     from ..progress import StepProgress
 
-    check_audio_files(files)
+    duration = fitted[0].duration
+    too_long = (
+        int((check_audio_files(files) > duration + 0.01).sum()) if duration else 0
+    )
+    if too_long:
+        click.echo(
+            f"Warning: {too_long} of {len(files)} files are longer than {duration:g} s; "
+            "only their beginning is used.",
+            err=True,
+        )
     if out is None:
         for number, batch in enumerate(predict_files(fitted, files, batch_size)):
             text = batch.to_csv(index=False, header=number == 0, float_format="%.6f")
@@ -100,7 +113,12 @@ def _audio_files(paths):
 
 def _load_model(path):
     import joblib
+    from sklearn.pipeline import Pipeline
 
+    from ..audio import AudioReader
+
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a model file.")
     if not path.is_file():
         raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
     try:
@@ -109,8 +127,11 @@ def _load_model(path):
         # Unpickling raises whatever the bytes happen to spell.
         raise ValueError(
             f"{path} is not a model written by `skbreath train` with these package "
-            f"versions ({type(error).__name__}: {error})."
+            f"versions ({type(error).__name__}: {error or 'damaged'})."
         ) from error
-    if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
-        raise ValueError(f"{path} holds no fitted classifier: {type(model).__name__}.")
+    if not isinstance(model, Pipeline) or not isinstance(model[0], AudioReader):
+        raise ValueError(
+            f"{path} holds a {type(model).__name__} that takes no audio files; its "
+            "first step must be an AudioReader."
+        )
     return model

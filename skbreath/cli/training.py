@@ -98,7 +98,9 @@ def tune(
     seed,
     jobs,
 ):
-    """Tune the network on DATA, let the best trials vote, and save the model.
+    """Tune, let the best trials vote, and save the model.
+
+    DATA is as for `skbreath train`.
 
     \b
     Example:
@@ -139,7 +141,7 @@ def tune(
     if trials_csv is not None:
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
-        click.echo(f"wrote     {trials_csv}")
+        click.echo(f"wrote {trials_csv}")
     with atomic_path(out) as path:
         joblib.dump(tuned.model, path)
     _print_fitted(tuned.model, out)
@@ -158,7 +160,9 @@ def tune(
 @seed_option
 @jobs_option
 def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
-    """Cross-validate on DATA, folds grouped by recording or by day.
+    """Cross-validate, folds grouped by recording or day.
+
+    DATA is as for `skbreath train`.
 
     \b
     Example:
@@ -200,12 +204,12 @@ def _print_fitted(model, out):
     threshold = model["classifier"]
     vote = threshold.estimator_
     weights = zip(vote.named_estimators_, vote.weights_, strict=True)
-    click.echo("weights   " + ", ".join(f"{name} {w:.2f}" for name, w in weights))
+    click.echo("weights: " + ", ".join(f"{name} {w:.2f}" for name, w in weights))
     click.echo(
-        f"threshold {threshold.best_threshold_:.3f} "
+        f"threshold: {threshold.best_threshold_:.3f} "
         f"(out-of-fold {threshold.scoring} {threshold.best_score_:.3f})"
     )
-    click.echo(f"wrote     {out}")
+    click.echo(f"wrote {out}")
 
 
 def _count_fits(model):
