@@ -74,8 +74,8 @@ def _predict_paths(fitted, model, files, out, batch_size):
     )
     if too_long:
         click.echo(
-            f"Warning: {too_long} of {len(files)} files are longer than {duration:g} s; "
-            "only their beginning is used.",
+            f"Warning: {too_long} of {len(files)} files are longer than {duration:g} "
+            "s; only their beginning is used.",
             err=True,
         )
     if out is None:
