@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .atomic import atomic_path
+from .audio import AudioReader
 from .crossfit import check_group_cv
 from .datasets import (
     load_kaggle_breath,
@@ -22,6 +23,7 @@ from .datasets import (
     write_submission,
 )
 from .evaluation import score_predictions
+from .features import BreathFeatures
 from .tuning import tune_breath_classifier
 
 __all__ = ["RESULTS", "DemoSize", "run_demo"]
@@ -93,6 +95,10 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     train = load_kaggle_breath(data)
     test = load_kaggle_breath(data, subset="test")
     paths, y, groups = _subsample(train, size.n_clips, seed)
+    with progress.step("Loading the feature extraction", 1):
+        # Compiled at its first use on a machine: once here, not in every worker.
+        clip = AudioReader().fit_transform(paths[:1])
+        BreathFeatures().fit_transform(clip)
 
     def fit(rows):
         tuned = tune_breath_classifier(
