@@ -318,6 +318,9 @@ def map_chunks(function, paths, n_jobs, **options):
     yielded until then is worthless.
     """
     workers = effective_n_jobs(n_jobs)
+    if workers == 1:
+        yield from _map_one_by_one(function, paths, options)
+        return
     size = max(1, min(_CHUNK, -(-len(paths) // workers)))
     starts = range(0, len(paths), size)
     round_length = _CHUNKS_IN_FLIGHT * workers
@@ -336,5 +339,17 @@ def map_chunks(function, paths, n_jobs, **options):
                 problems += failed
                 if not problems:
                     yield start, results
+    if problems:
+        raise AudioError(problems)
+
+
+def _map_one_by_one(function, paths, options):
+    # The memory of a clip is used again, still in the cache, for the next one.
+    problems = []
+    for start, path in enumerate(paths):
+        results, failed = _run_chunk(function, [path], options)
+        problems += failed
+        if not problems:
+            yield start, results
     if problems:
         raise AudioError(problems)
