@@ -1,6 +1,6 @@
 """skbreath: tell inhale from exhale in breath sounds, the scikit-learn way.
 
-Every public name is importable from here. Nothing heavy (torch, librosa,
+Every public name is importable from here. Nothing heavy (torch, numba,
 scikit-learn, pandas) is imported before a name that needs it is used.
 """
 

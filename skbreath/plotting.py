@@ -87,17 +87,23 @@ class SpectrogramDisplay:
         >>> display.ax_.get_ylabel()
         'Frequency (Hz)'
         """
-        import librosa
+        from scipy.signal import ShortTimeFFT, get_window
 
-        spectrum = librosa.stft(
-            np.asarray(waveform, dtype=np.float32), n_fft=n_fft, hop_length=hop_length
+        waveform = np.asarray(waveform, dtype=np.float64)
+        if len(waveform) < n_fft:
+            waveform = np.pad(waveform, (0, n_fft - len(waveform)))
+        transform = ShortTimeFFT(get_window("hann", n_fft), hop_length, sample_rate)
+        # Frames that lie within the clip: no edge that the sound does not have.
+        first, last = (
+            transform.lower_border_end[1],
+            transform.upper_border_begin(len(waveform))[1],
         )
-        frequencies = librosa.fft_frequencies(sr=sample_rate, n_fft=n_fft)
-        power_db = librosa.amplitude_to_db(np.abs(spectrum), ref=np.max, top_db=top_db)
-        kept = frequencies <= max_frequency
-        times = librosa.frames_to_time(
-            np.arange(spectrum.shape[1]), sr=sample_rate, hop_length=hop_length
-        )
+        power = transform.spectrogram(waveform, p0=first, p1=max(last, first + 1))
+        loudest = max(power.max(), 1e-20)
+        power_db = 10 * np.log10(np.maximum(power / loudest, 10 ** (-top_db / 10)))
+        kept = transform.f <= max_frequency
+        times = (first + np.arange(power.shape[1])) * transform.delta_t
+        frequencies = transform.f
         display = cls(power_db[kept], times, frequencies[kept])
         return display.plot(ax=ax, title=title)
 
