@@ -1,0 +1,139 @@
+"""Where trials are kept: storages opened by path or URL, their hiccups waited out."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+__all__ = ["open_storage", "retried"]
+
+_LOGGER = logging.getLogger("skbreath")
+# Seconds between attempts at a storage that answers with an error: a locked file or
+# a database that restarts is back within them, a full disk is not.
+DELAYS = (0.5, 1, 2, 4, 8)
+# SQLite waits this long for a lock that another process holds.
+LOCK_TIMEOUT = 60
+JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
+
+
+def open_storage(storage):
+    """Open a storage for trials.
+
+    Parameters
+    ----------
+    storage : str, Path, optuna storage or None
+        None keeps trials in memory; a URL names a database; a path ending in
+        ``.journal``, ``.log`` or ``.jsonl`` a journal file; any other path an SQLite
+        file. An Optuna storage is used as it is.
+
+    Returns
+    -------
+    storage : optuna.storages.BaseStorage
+
+    Raises
+    ------
+    OSError
+        If the database cannot be reached or written.
+    ImportError
+        If the database needs a driver that is not installed.
+    RuntimeError
+        If another version of Optuna has made the tables.
+
+    Examples
+    --------
+    >>> type(open_storage(None)).__name__
+    'InMemoryStorage'
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if storage is None:
+        return optuna.storages.InMemoryStorage()
+    if not isinstance(storage, str | Path):
+        return optuna.storages.get_storage(storage)
+    name = os.fspath(storage)
+    if "://" not in name and name.endswith(JOURNAL_SUFFIXES):
+        return _open_journal(name)
+    url = name if "://" in name else f"sqlite:///{name}"
+    if url.startswith("sqlite"):
+        options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
+    else:
+        options = {"pool_pre_ping": True}  # connections die when a database restarts
+    try:
+        database = optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip()
+        raise OSError(
+            f"cannot open the storage {_without_password(url)}: {reason}"
+        ) from error
+    except ImportError as error:
+        raise ImportError(
+            f"the storage {_without_password(url)} needs a database driver that is "
+            "not installed; for PostgreSQL: pip install 'skbreath[distributed]' and a "
+            "URL that begins with postgresql+psycopg://"
+        ) from error
+    return optuna.storages.get_storage(database)
+
+
+def retried(call, *args, **kwargs):
+    """Call something that uses a storage, again if the storage is in trouble.
+
+    Parameters
+    ----------
+    call : callable
+        Called with the other arguments.
+    *args, **kwargs
+        Its arguments.
+
+    Returns
+    -------
+    result : object
+        What it returned.
+
+    Raises
+    ------
+    OSError
+        If the storage still fails after some seconds. What it holds stays.
+
+    Examples
+    --------
+    >>> retried(max, 1, 2)
+    2
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
+    for delay in (*DELAYS, None):
+        try:
+            return call(*args, **kwargs)
+        except (StorageInternalError, OperationalError, OSError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            if delay is None:
+                raise OSError(
+                    f"the storage of the trials fails: {reason}. Finished trials are "
+                    "kept there; fit again to go on."
+                ) from error
+            _LOGGER.warning("storage: %s; again in %g s", reason, delay)
+            time.sleep(delay)
+
+
+def _open_journal(path):
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        backend = JournalFileBackend(path)
+        with open(path, "ab"):
+            return JournalStorage(backend)
+    except OSError as error:
+        raise OSError(f"cannot open the storage {path}: {error}") from error
+
+
+def _without_password(url):
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
