@@ -126,10 +126,9 @@ def _content(data):
     """Hash data by value: neither type nor memory layout of the container counts."""
     if data is None:
         return "none"
-    if hasattr(data, "iloc"):
-        frame = data.to_frame() if hasattr(data, "to_frame") else data
-        columns = [frame.iloc[:, number] for number in range(frame.shape[1])]
-        names = [str(name) for name in frame.columns]
+    if hasattr(data, "iloc") and data.ndim == 2:
+        columns = [data.iloc[:, number] for number in range(data.shape[1])]
+        names = [str(name) for name in data.columns]
         return joblib.hash([names, [_plain(column) for column in columns]])
     if hasattr(data, "tocsr"):
         matrix = data.tocsr()

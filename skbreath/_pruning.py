@@ -2,6 +2,8 @@
 
 from sklearn.base import clone
 
+from ._study_storage import retried
+
 __all__ = ["StopTrial", "TrialReporter", "check_pruning", "with_epoch_pruning"]
 
 
@@ -47,11 +49,16 @@ class TrialReporter:
         -------
         stop : bool
         """
+        from optuna.exceptions import UpdateFinishedTrialError
+
         if step in self.values:
             return False
         self.values[step] = float(value)
-        self.trial.report(float(value), step)
-        return self.trial.should_prune()
+        try:
+            retried(self.trial.report, float(value), step)
+        except UpdateFinishedTrialError:
+            return True  # another worker took this one for dead: no use in going on
+        return bool(self.trial.should_prune())
 
 
 def check_pruning(prune_on, pruner, n_objectives):

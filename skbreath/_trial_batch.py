@@ -55,7 +55,7 @@ def judge_batch(scorer, batch, *, n_jobs, first):
     # One by one, in new processes, so that the trial that kills them is found out.
     for index, item in left.items():
         try:
-            ((_, judgement),) = _judge(scorer, {index: item}, n_jobs, first)
+            ((_, judgement),) = _judge(scorer, {index: item}, n_jobs, first, True)
         except BrokenProcessPool as error:
             if scorer.search.error_score == "raise":
                 raise
@@ -63,7 +63,7 @@ def judge_batch(scorer, batch, *, n_jobs, first):
         yield index, judgement
 
 
-def _judge(scorer, batch, n_jobs, first):
+def _judge(scorer, batch, n_jobs, first, apart=False):
     n_splits = len(scorer.splits)
     alone = len(batch) == 1 and scorer.search.prune_on is None
     parts = [[fold] for fold in range(n_splits)] if alone else [range(n_splits)]
@@ -75,7 +75,7 @@ def _judge(scorer, batch, n_jobs, first):
         for index, (trial, parameters) in batch.items()
         for part, folds in enumerate(parts)
     ]
-    if len(jobs) == 1 and n_jobs is not None:
+    if len(jobs) == 1 and n_jobs is not None and not apart:
         n_jobs = 1  # other processes would only have to be started
     run = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     for index, part, judgement in run(jobs):

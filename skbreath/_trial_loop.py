@@ -166,12 +166,27 @@ class TrialLoop:
 
     def _keep(self, trial, judgement):
         """Write down the folds: from now on they survive this process."""
-        for step, value in judgement.reports.items():
-            if step not in trial.storage.get_trial(trial._trial_id).intermediate_values:
-                retried(trial.report, value, step)
+        known = trial.storage.get_trial(trial._trial_id).intermediate_values
         folds = [_to_json(fold) for fold in judgement.folds]
         kept = {"folds": folds, "pruned": judgement.pruned}
-        retried(trial.set_user_attr, FOLDS, kept)
+        with self._unless_told(trial):
+            for step, value in judgement.reports.items():
+                if step not in known:
+                    retried(trial.report, value, step)
+            retried(trial.set_user_attr, FOLDS, kept)
+
+    @contextmanager
+    def _unless_told(self, trial):
+        """Drop what is known of a trial that another worker took over."""
+        try:
+            yield
+        except (ValueError, RuntimeError):
+            if not self.study._storage.get_trial(trial._trial_id).state.is_finished():
+                raise
+            _LOGGER.warning(
+                "trial %d was told by another worker, who took this one for dead",
+                trial.number,
+            )
 
     def _tell(self, trial, judgement, report=None):
         from optuna.trial import TrialState
@@ -185,22 +200,10 @@ class TrialLoop:
             )
             state = TrialState.COMPLETE if np.isfinite(means).all() else TrialState.FAIL
         values = means if state == TrialState.COMPLETE else None
-        try:
+        told = None
+        with self._unless_told(trial):
             told = retried(self.study.tell, trial.number, values, state)
-        except (ValueError, RuntimeError) as error:
-            from optuna.exceptions import UpdateFinishedTrialError
-
-            now = self.study._storage.get_trial(trial._trial_id).state
-            if not now.is_finished() and not isinstance(
-                error, UpdateFinishedTrialError
-            ):
-                raise
-            _LOGGER.warning(
-                "trial %d was told by another worker, who took this one for dead",
-                trial.number,
-            )
-            return
-        if report is not None:
+        if told is not None and report is not None:
             log_fits(len(judgement.folds), "trial %d: %.4g", trial.number, means[0])
             report(means[0])
             for callback in self.search.callbacks or ():

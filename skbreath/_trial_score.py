@@ -128,6 +128,7 @@ class FoldScorer:
         self.evaluation = evaluation
         self.objectives = objectives
         self.context = context
+        self.contexts = {}  # a trial that runs again has those of its first run
 
     def job(self, trial, parameters, folds, position):
         """Make a function and its arguments for joblib.
@@ -153,9 +154,7 @@ class FoldScorer:
                 "train": self.splits[fold][0],
                 "test": self.splits[fold][1],
                 "split_progress": (fold, n_splits),
-                "callback_ctx": self.context.subcontext(
-                    "candidate-split-evaluation", task_id=position * n_splits + fold
-                ),
+                "callback_ctx": self._context(position * n_splits + fold),
             }
             for fold in folds
         ]
@@ -170,6 +169,13 @@ class FoldScorer:
         args = (search.estimator, parameters, self.X, self.y, tasks, common)
         settings = (search.prune_on, told, self.objectives, search.error_score)
         return _judge, args + settings, {}
+
+    def _context(self, task):
+        if task not in self.contexts:
+            self.contexts[task] = self.context.subcontext(
+                "candidate-split-evaluation", task_id=task
+            )
+        return self.contexts[task]
 
 
 def _judge(

@@ -86,7 +86,7 @@ def test_bad_trials_end_after_a_fold(params):
     assert search.study_.trials[5].intermediate_values == {0: 0.1}
 
 
-@pytest.mark.parametrize("storage", [None, "trials.db", "trials.journal"])
+@pytest.mark.parametrize("storage", [None, "trials.db"])
 def test_trials_of_a_batch_are_pruned_in_their_processes(storage, tmp_path):
     storage = storage and tmp_path / storage
     search = quality_search(storage=storage, n_jobs=2, batch_size=5).fit(X, y)
@@ -122,7 +122,8 @@ def test_a_pruner_that_compares_folds_gets_the_scores_of_folds():
         def score(self, X, y):
             return len(X)
 
-    pruner = optuna.pruners.WilcoxonPruner()
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        pruner = optuna.pruners.WilcoxonPruner()
     search = OptunaSearchCV(
         Folds(),
         {"C": FloatDistribution(1, 2)},
@@ -165,14 +166,16 @@ def test_a_trial_that_cannot_be_saved_fails_after_its_first_fold():
 
 # After epochs
 
-LRS = [1e-2] * 5 + [1e-5, 1e-2]
+LRS = [1e-2, 1e-2, 1e-6, 1e-2]
+CLEAR = X + 4 * (y == "I")[:, np.newaxis]
 
 
 def net_search(estimator, prefix, **params):
     defaults = {
         "n_trials": len(LRS),
-        "cv": 3,
+        "cv": 2,
         "prune_on": "epoch",
+        "pruner": optuna.pruners.MedianPruner(n_startup_trials=2),
         "enqueue": [{f"{prefix}lr": lr} for lr in LRS],
         "random_state": 0,
         "error_score": "raise",
@@ -182,7 +185,7 @@ def net_search(estimator, prefix, **params):
 
 
 def net(**params):
-    defaults = {"hidden_channels": 8, "batch_size": 8, "max_epochs": 6}
+    defaults = {"hidden_channels": 8, "batch_size": 8, "max_epochs": 4}
     return ResidualCNNClassifier(**{**defaults, "random_state": 0, **params})
 
 
@@ -194,28 +197,28 @@ def net(**params):
         (
             ThresholdClassifier(make_pipeline(net()), pos_label="I", cv=2),
             "estimator__residualcnnclassifier__",
-            {"error_score": np.nan, "n_jobs": 2, "batch_size": 5},
+            {"error_score": np.nan, "n_jobs": 2, "batch_size": 2},
         ),
     ],
 )
 def test_networks_end_after_an_epoch(estimator, prefix, params):
-    search = net_search(estimator, prefix, **params).fit(X, y)
+    search = net_search(estimator, prefix, **params).fit(CLEAR, y)
     states = search.cv_results_["trial_state"].tolist()
-    assert states[5] == "PRUNED" and states.count("COMPLETE") >= 5
+    assert states[:3] == ["COMPLETE", "COMPLETE", "PRUNED"]
     steps = [sorted(trial.intermediate_values) for trial in search.study_.trials]
-    assert steps[0] == [1, 2, 3, 4, 5, 6]  # one axis, whatever is fitted inside
-    assert 0 < len(steps[5]) < 6
-    assert np.isnan(search.cv_results_["split0_test_score"][5])
+    assert steps[0] == [1, 2, 3, 4]  # one axis, whatever is fitted inside
+    assert 0 < len(steps[2]) < 4
+    assert np.isnan(search.cv_results_["split0_test_score"][2])
     assert search.study_.trials[0].intermediate_values[1] < 0  # a loss to maximise
     assert estimator.get_params()[f"{prefix}callbacks"] is None
     assert search.best_estimator_.get_params()[f"{prefix}callbacks"] is None
-    assert search.score(X, y) > 0.5
+    assert search.score(CLEAR, y) > 0.9
 
 
 def test_a_pruned_epoch_passes_every_net_of_except_exception():
     inner = GridSearchCV(net(), {"dropout": [0.1, 0.2]}, cv=2)  # catches Exceptions
-    search = net_search(inner, "estimator__").fit(X, y)
-    assert search.cv_results_["trial_state"][5] == "PRUNED"
+    search = net_search(inner, "estimator__", n_trials=3).fit(CLEAR, y)
+    assert search.cv_results_["trial_state"][2] == "PRUNED"
 
 
 @pytest.mark.parametrize(
