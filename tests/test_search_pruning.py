@@ -237,11 +237,9 @@ def test_a_pruned_epoch_passes_every_net_of_except_exception():
     ],
 )
 def test_wrong_settings_are_errors(estimator, params, message):
-    space = lambda trial: {}  # noqa: E731
-    if not params.get("prune_on", True) is None:
-        first = next(iter(estimator.get_params(deep=False)))
-        value = estimator.get_params()[first]
-        space = lambda trial: {first: value}  # noqa: E731
-    search = OptunaSearchCV(estimator, space, **{"prune_on": "epoch", **params})
+    name, value = next(iter(estimator.get_params(deep=False).items()))
+    search = OptunaSearchCV(
+        estimator, lambda trial: {name: value}, **{"prune_on": "epoch", **params}
+    )
     with pytest.raises(ValueError, match=message):
         search.fit(X, y)
