@@ -2,8 +2,6 @@
 
 from sklearn.base import clone
 
-from ._study_storage import retried
-
 __all__ = ["StopTrial", "TrialReporter", "check_pruning", "with_epoch_pruning"]
 
 
@@ -55,7 +53,7 @@ class TrialReporter:
             return False
         self.values[step] = float(value)
         try:
-            retried(self.trial.report, float(value), step)
+            self.trial.report(float(value), step)
         except UpdateFinishedTrialError:
             return True  # another worker took this one for dead: no use in going on
         return bool(self.trial.should_prune())

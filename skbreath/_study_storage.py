@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["open_storage", "retried"]
+__all__ = ["StorageFailure", "open_storage", "retried"]
 
 _LOGGER = logging.getLogger("skbreath")
 # Seconds between attempts at a storage that answers with an error: a locked file or
@@ -16,8 +16,14 @@ LOCK_TIMEOUT = 60
 JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
 
 
+class StorageFailure(OSError):
+    """A storage that fails for longer than one waits for it."""
+
+
 def open_storage(storage):
     """Open a storage for trials.
+
+    What is opened here by path or URL waits out trouble by itself.
 
     Parameters
     ----------
@@ -45,7 +51,7 @@ def open_storage(storage):
     'InMemoryStorage'
     """
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     if storage is None:
         return optuna.storages.InMemoryStorage()
@@ -59,8 +65,12 @@ def open_storage(storage):
         options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
     else:
         options = {"pool_pre_ping": True}  # connections die when a database restarts
+    from ._patient_storage import PatientDatabase
+
     try:
-        database = optuna.storages.RDBStorage(url, engine_kwargs=options)
+        database = PatientDatabase(url, engine_kwargs=options)
+    except ArgumentError as error:
+        raise ValueError(f"storage={name!r} is neither a path nor a URL.") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         raise OSError(
@@ -92,7 +102,7 @@ def retried(call, *args, **kwargs):
 
     Raises
     ------
-    OSError
+    StorageFailure
         If the storage still fails after some seconds. What it holds stays.
 
     Examples
@@ -101,15 +111,17 @@ def retried(call, *args, **kwargs):
     2
     """
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import OperationalError
 
     for delay in (*DELAYS, None):
         try:
             return call(*args, **kwargs)
-        except (StorageInternalError, OperationalError, OSError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())
+        except StorageFailure:
+            raise  # tried often enough inside
+        except (StorageInternalError, OSError) as error:
+            cause = error.__cause__ or error
+            reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
             if delay is None:
-                raise OSError(
+                raise StorageFailure(
                     f"the storage of the trials fails: {reason}. Finished trials are "
                     "kept there; fit again to go on."
                 ) from error
@@ -118,13 +130,10 @@ def retried(call, *args, **kwargs):
 
 
 def _open_journal(path):
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from ._patient_storage import PatientJournal
 
     try:
-        backend = JournalFileBackend(path)
-        with open(path, "ab"):
-            return JournalStorage(backend)
+        return PatientJournal(path)
     except OSError as error:
         raise OSError(f"cannot open the storage {path}: {error}") from error
 

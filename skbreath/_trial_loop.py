@@ -9,7 +9,6 @@ import numpy as np
 
 from ._fit_log import inside_fit, log_fits
 from ._search_space import ask
-from ._study_storage import retried
 from ._trial_results import FOLDS
 from ._trial_score import Judgement, mean_scores
 from ._workers import LOST, lose, recover
@@ -108,11 +107,11 @@ class TrialLoop:
         return True
 
     def _recover(self):
-        return retried(recover, self.study, self.worker, self.finish)
+        return recover(self.study, self.worker, self.finish)
 
     def _count(self):
         """Count the trials that are finished or run."""
-        return len(self._taken(retried(self.study.get_trials, deepcopy=False)))
+        return len(self._taken(self.study.get_trials(deepcopy=False)))
 
     @staticmethod
     def _taken(trials, waiting=False):
@@ -128,7 +127,7 @@ class TrialLoop:
     def _is_surplus(self, trial):
         if self.search.n_trials is None:
             return False
-        trials = retried(self.study.get_trials, deepcopy=False)
+        trials = self.study.get_trials(deepcopy=False)
         before = [n for n in self._taken(trials, waiting=True) if n < trial.number]
         return len(before) >= self.search.n_trials
 
@@ -136,8 +135,8 @@ class TrialLoop:
         batch = []
         try:
             for _ in range(size):
-                trial, parameters = retried(
-                    ask, self.study, self.search.param_distributions, self.worker
+                trial, parameters = ask(
+                    self.study, self.search.param_distributions, self.worker
                 )
                 batch.append((trial, parameters))
                 if self._is_surplus(trial):
@@ -172,8 +171,8 @@ class TrialLoop:
         with self._unless_told(trial):
             for step, value in judgement.reports.items():
                 if step not in known:
-                    retried(trial.report, value, step)
-            retried(trial.set_user_attr, FOLDS, kept)
+                    trial.report(value, step)
+            trial.set_user_attr(FOLDS, kept)
 
     @contextmanager
     def _unless_told(self, trial):
@@ -202,7 +201,7 @@ class TrialLoop:
         values = means if state == TrialState.COMPLETE else None
         told = None
         with self._unless_told(trial):
-            told = retried(self.study.tell, trial.number, values, state)
+            told = self.study.tell(trial.number, values, state)
         if told is not None and report is not None:
             log_fits(len(judgement.folds), "trial %d: %.4g", trial.number, means[0])
             report(means[0])

@@ -27,14 +27,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from ._study_storage import retried
-
 __all__ = ["LOST", "WORKER", "lose", "other_workers", "recover", "working"]
 
 _LOGGER = logging.getLogger("skbreath")
 BEAT = 20
 SILENCE = 300
-UNNAMED = 60
+UNNAMED = 10
 PREFIX = "skbreath:worker:"
 WORKER = "skbreath:worker"
 LOST = "skbreath:lost"
@@ -158,16 +156,15 @@ def lose(study, trial, reason, *, again):
     from optuna.trial import TrialState
 
     try:
-        trial = retried(study._storage.get_trial, trial._trial_id)
-        retried(study._storage.set_trial_user_attr, trial._trial_id, LOST, reason)
-        retried(study.tell, trial.number, state=TrialState.FAIL)
+        trial = study._storage.get_trial(trial._trial_id)
+        study._storage.set_trial_user_attr(trial._trial_id, LOST, reason)
+        study.tell(trial.number, state=TrialState.FAIL)
     except (ValueError, RuntimeError):
         return  # somebody else has told it
     _LOGGER.warning("trial %d is lost: %s", trial.number, reason)
     parameters = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     if again and parameters:
-        retried(
-            study.enqueue_trial,
+        study.enqueue_trial(
             parameters,
             user_attrs={"skbreath:again": trial.number},
         )

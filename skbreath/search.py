@@ -16,7 +16,7 @@ from ._fit_log import inside_fit
 from ._metadata import metadata_context, route_fit
 from ._pruning import check_pruning
 from ._search_space import check_space, open_study
-from ._study_storage import open_storage, retried
+from ._study_storage import open_storage
 from ._top_trials import top_estimators
 from ._trial_batch import judge_batch
 from ._trial_loop import TrialLoop
@@ -369,7 +369,7 @@ class OptunaSearchCV(BaseSearchCV):
                 seed = int(seed) if isinstance(seed, Integral) else None
                 sampler = type(self.sampler).__name__
                 name = f"skbreath-{digest(parts, seed, sampler, self.prune_on)}"
-        study, joined = retried(open_study, self, storage, name, len(objectives))
+        study, joined = open_study(self, storage, name, len(objectives))
         if parts is not None:
             check_fingerprint(study, parts)
         return study, joined
