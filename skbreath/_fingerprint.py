@@ -95,7 +95,9 @@ def check_fingerprint(study, parts):
     """
     known = study.user_attrs.get(ATTRIBUTE)
     if known is None:
-        if study.get_trials(deepcopy=False):
+        # Looked at once more: another worker may have made the study just now.
+        begun = study.get_trials(deepcopy=False)
+        if begun and ATTRIBUTE not in study.user_attrs:
             raise ValueError(
                 f"the study {study.study_name!r} exists and was not made by "
                 "OptunaSearchCV: nobody knows what its trials searched. Take another "

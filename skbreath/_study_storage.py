@@ -10,9 +10,10 @@ __all__ = ["StorageFailure", "open_storage", "retried"]
 _LOGGER = logging.getLogger("skbreath")
 # Seconds between attempts at a storage that answers with an error: a locked file or
 # a database that restarts is back within them, a full disk is not.
-DELAYS = (0.5, 1, 2, 4, 8)
+DELAYS = (0.1, 0.5, 2, 4, 8)
 # SQLite waits this long for a lock that another process holds.
 LOCK_TIMEOUT = 60
+RACE = ("already exists", "duplicate key", "UNIQUE constraint", "locked")
 JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
 
 
@@ -65,10 +66,8 @@ def open_storage(storage):
         options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
     else:
         options = {"pool_pre_ping": True}  # connections die when a database restarts
-    from ._patient_storage import PatientDatabase
-
     try:
-        database = PatientDatabase(url, engine_kwargs=options)
+        database = _open_database(url, options)
     except ArgumentError as error:
         raise ValueError(f"storage={name!r} is neither a path nor a URL.") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
@@ -126,6 +125,23 @@ def retried(call, *args, **kwargs):
                     "kept there; fit again to go on."
                 ) from error
             _LOGGER.warning("storage: %s; again in %g s", reason, delay)
+            time.sleep(delay)
+
+
+def _open_database(url, options):
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    from ._patient_storage import PatientDatabase
+
+    for delay in (*DELAYS, None):
+        try:
+            return PatientDatabase(url, engine_kwargs=options)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            # Workers that start together make the tables together: one of them
+            # finds that they exist, although they did not when it looked.
+            if delay is None or not any(sign in str(error.orig) for sign in RACE):
+                raise
+            _LOGGER.warning("storage: %s; again in %g s", error.orig, delay)
             time.sleep(delay)
 
 
