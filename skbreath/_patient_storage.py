@@ -3,6 +3,7 @@
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock, JournalFileSymlinkLock
+from sqlalchemy import event
 
 from ._study_storage import retried
 
@@ -52,7 +53,27 @@ def _cut_torn_line(path):
 
 
 class PatientDatabase(RDBStorage):
-    """A database whose operations are tried again when they fail."""
+    """A database whose operations are tried again when they fail.
+
+    SQLite knows no row locks, and Python's driver begins a transaction only when it
+    writes: two workers could look at a waiting trial, and both take it. Here every
+    transaction of SQLite holds the write lock from its beginning.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._lock_early()
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._lock_early()
+
+    def _lock_early(self):
+        if self.engine.dialect.name == "sqlite":
+
+            @event.listens_for(self.engine, "begin")
+            def begin(connection):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class PatientJournal(JournalStorage):

@@ -63,7 +63,8 @@ def open_storage(storage):
         return _open_journal(name)
     url = name if "://" in name else f"sqlite:///{name}"
     if url.startswith("sqlite"):
-        options = {"connect_args": {"timeout": LOCK_TIMEOUT}}
+        # No isolation level: transactions are begun by PatientDatabase.
+        options = {"connect_args": {"timeout": LOCK_TIMEOUT, "isolation_level": None}}
     else:
         options = {"pool_pre_ping": True}  # connections die when a database restarts
     try:
