@@ -1,15 +1,19 @@
 """What a search may try: the space checked, studies opened, parameters asked for."""
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 
 from sklearn.utils import check_random_state
 
+from ._workers import WORKER, lose
+
 __all__ = ["ask", "check_space", "open_study"]
 
+PLAIN = (type(None), bool, int, float, str)
 
-def check_space(space, known_names, enqueue):
+
+def check_space(space, known_names, enqueue, stored=False):
     """Check a space before the first trial.
 
     Parameters
@@ -20,6 +24,8 @@ def check_space(space, known_names, enqueue):
         The estimator's parameters.
     enqueue : list of dict or None
         Parameters to try first.
+    stored : bool, default=False
+        Whether trials leave the process, so that choices must be plain values.
 
     Raises
     ------
@@ -40,6 +46,13 @@ def check_space(space, known_names, enqueue):
                 "as optuna.distributions.FloatDistribution(1e-3, 1, log=True), got "
                 f"{distribution!r}."
             )
+        choices = getattr(distribution, "choices", ())
+        if stored and not all(isinstance(choice, PLAIN) for choice in choices):
+            raise ValueError(
+                f"param_distributions[{name!r}] has the choices {choices}, of which a "
+                "storage keeps only None, bool, int, float and str as they are. Make "
+                "the others from such values in a function: trial -> parameters."
+            )
     # Below a parameter that is itself searched, such as a pipeline's step, the
     # names depend on its value.
     unknown = [
@@ -57,59 +70,62 @@ def check_space(space, known_names, enqueue):
             raise ValueError(f"enqueue sets {strange}, which are not searched.")
 
 
-def open_study(study, storage, study_name, sampler, random_state):
-    """Open a new study that no other fit shares.
+def open_study(search, storage, name, n_objectives):
+    """Create a study, or join the one of that name.
 
     Parameters
     ----------
-    study : optuna.study.Study or None
-        Template for sampler and pruner.
-    storage, study_name : str, storage or None
-        As in :func:`optuna.create_study`.
-    sampler : optuna sampler or None
-        Copied, so that fitting again starts from the same state.
-    random_state : int, RandomState or None
-        Seeds the default sampler.
+    search : OptunaSearchCV
+        Gives sampler, pruner, template study and seed.
+    storage : optuna storage
+    name : str or None
+        None makes one up.
+    n_objectives : int
+        Values to maximise.
 
     Returns
     -------
     study : optuna.study.Study
-        Without trials, maximising.
+        With a copy of the sampler: fitting again starts from the same state. Whoever
+        joins a study draws afresh, or he would repeat its first trials.
+    joined : bool
+        Whether it was there before.
 
     Raises
     ------
     ValueError
-        If `study` does not maximise a single value.
+        If the template or the study does not maximise that many values.
     """
     import optuna
 
-    pruner = None
-    if study is not None:
-        if study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
-            raise ValueError(
-                "the study must have the single direction 'maximize', as scorers "
-                f"do; got {[direction.name for direction in study.directions]}."
-            )
-        sampler = study.sampler if sampler is None else sampler
-        pruner = deepcopy(study.pruner)
+    sampler, pruner, template = search.sampler, search.pruner, search.study
+    if template is not None:
+        _check_directions(template, n_objectives)
+        sampler = template.sampler if sampler is None else sampler
+        pruner = template.pruner if pruner is None else pruner
     if sampler is None:
         seed = None
-        if random_state is not None:
-            seed = check_random_state(random_state).randint(2**31 - 1)
+        if search.random_state is not None:
+            seed = check_random_state(search.random_state).randint(2**31 - 1)
         sampler = optuna.samplers.TPESampler(seed=seed)
     else:
         sampler = deepcopy(sampler)
+    settings = {"storage": storage, "study_name": name, "sampler": sampler}
+    settings["pruner"] = deepcopy(pruner)
     with _quiet_optuna():
-        return optuna.create_study(
-            storage=storage,
-            study_name=study_name,
-            sampler=sampler,
-            pruner=pruner,
-            direction="maximize",
-        )
+        try:
+            study = optuna.create_study(
+                directions=["maximize"] * n_objectives, **settings
+            )
+            return study, False
+        except optuna.exceptions.DuplicatedStudyError:
+            study = optuna.load_study(**settings)
+    _check_directions(study, n_objectives)
+    sampler.reseed_rng()
+    return study, True
 
 
-def ask(study, space):
+def ask(study, space, worker):
     """Start a trial and get the parameters it proposes.
 
     Parameters
@@ -118,6 +134,8 @@ def ask(study, space):
         Asked for a trial.
     space : dict of str to optuna distribution, or callable
         A callable gets the trial and returns the parameters.
+    worker : str
+        Name of this process in the study, noted with the trial.
 
     Returns
     -------
@@ -131,23 +149,36 @@ def ask(study, space):
     ValueError
         If a callable returns no parameters.
     """
-    from optuna.trial import TrialState
-
-    if not callable(space):
-        trial = study.ask(space)
-        return trial, dict(trial.params)
     trial = study.ask()
     try:
+        trial.set_user_attr(WORKER, worker)
+        if not callable(space):
+            # As `study.ask(space)` does, but after the worker is noted.
+            parameters = {name: trial._suggest(name, space[name]) for name in space}
+            return trial, parameters
         parameters = space(trial)
-    except BaseException:
-        study.tell(trial, state=TrialState.FAIL)
+        if not isinstance(parameters, Mapping) or not parameters:
+            raise ValueError(
+                "param_distributions(trial) must return a dict of parameters, got "
+                f"{parameters!r}."
+            )
+    except BaseException as error:
+        with suppress(Exception):
+            lose(study, trial, f"{type(error).__name__}: {error}", again=False)
         raise
-    if not isinstance(parameters, Mapping) or not parameters:
-        raise ValueError(
-            "param_distributions(trial) must return a dict of parameters, got "
-            f"{parameters!r}."
-        )
     return trial, dict(parameters)
+
+
+def _check_directions(study, n_objectives):
+    names = [direction.name.lower() for direction in study.directions]
+    if names != ["maximize"] * n_objectives:
+        wanted = f"{n_objectives} directions, all 'maximize'"
+        if n_objectives == 1:
+            wanted = "the single direction 'maximize'"
+        raise ValueError(
+            f"the study must have {wanted}, as scorers do; "
+            f"{study.study_name!r} has {names}."
+        )
 
 
 def _inside(name, searched):

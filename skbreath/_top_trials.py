@@ -32,8 +32,8 @@ def top_estimators(search, k=3, *, distinct=None):
     Raises
     ------
     ValueError
-        If there are fewer than `k` distinct complete trials, or no trial has a
-        parameter of `distinct`.
+        If there are fewer than `k` distinct complete trials, no trial has a
+        parameter of `distinct`, or several metrics have equal rights.
 
     Examples
     --------
@@ -57,6 +57,11 @@ def top_estimators(search, k=3, *, distinct=None):
         if f"param_{name}" not in results:
             raise ValueError(f"distinct names {name!r}, which was not searched.")
     metric = search.refit if search.multimetric_ else "score"
+    if not isinstance(metric, str):
+        raise ValueError(
+            "the search has several metrics: only a refit that names one of them says "
+            "which trials are the best."
+        )
     complete = np.flatnonzero(results["trial_state"] == "COMPLETE")
     scores = results[f"mean_test_{metric}"][complete]
     estimators, taken = [], []

@@ -1,122 +1,233 @@
-"""The loop of a search: ask for a trial, judge it, tell its value."""
+"""The loop of a search: ask for a batch of trials, judge them, tell their values."""
 
+import logging
 import time
-import warnings
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from numbers import Number
 
 import numpy as np
-from sklearn.exceptions import FitFailedWarning
 
 from ._fit_log import inside_fit, log_fits
 from ._search_space import ask
+from ._trial_results import FOLDS
+from ._trial_score import Judgement, mean_scores
+from ._workers import LOST, lose, recover
 
-__all__ = ["FinishedTrial", "report_failures", "run_trials"]
+__all__ = ["TrialLoop"]
 
-
-@dataclass
-class FinishedTrial:
-    """One trial: its number in the study, state, parameters and fold results."""
-
-    number: int
-    state: str
-    parameters: dict
-    folds: list
+_LOGGER = logging.getLogger("skbreath")
+# Seconds between looks at the trials of other workers.
+PATIENCE = 0.2
 
 
-def run_trials(study, space, judge, *, n_trials, timeout, progress_bar):
-    """Run trials one after the other.
+class TrialLoop:
+    """Run trials until a study has enough, alone or beside other workers.
+
+    Trials are counted in the study: complete, pruned and failed ones, and those that
+    run. Lost ones do not count. Two workers may ask for the last trial at once; the
+    one that got the higher number withdraws it.
 
     Parameters
     ----------
     study : optuna.study.Study
         Asked and told.
-    space : dict or callable
-        As in :func:`skbreath._search_space.ask`.
-    judge : callable
-        ``judge(position, parameters)`` gives the fold results (list) and the value
-        to maximise; a value that is not finite makes the trial a failed one.
-    n_trials : int or None
-        How many.
-    timeout : float or None
-        Seconds after which no further trial starts; the first always does.
-    progress_bar : bool
-        Whether to show a bar on standard error.
-
-    Returns
-    -------
-    trials : list of FinishedTrial
-        In the order they ran.
+    worker : str
+        Name of this process in the study.
+    search : OptunaSearchCV
+        Its settings.
+    objectives : list
+        From :func:`skbreath._trial_score.find_objectives`.
     """
-    from optuna.trial import TrialState
 
-    started, trials = time.monotonic(), []
+    def __init__(self, study, worker, search, objectives):
+        self.study = study
+        self.worker = worker
+        self.search = search
+        self.objectives = objectives
+        self.parameters = {}  # of the trials run here, by number
 
-    def goes_on():
-        if n_trials is not None and len(trials) >= n_trials:
+    def run(self, judge):
+        """Run the trials.
+
+        Parameters
+        ----------
+        judge : callable
+            ``judge(batch, first)`` yields the index and the Judgement of each (trial,
+            parameters) of a batch; `first` is the number of trials before.
+
+        Returns
+        -------
+        parameters : dict of int to dict
+            Of the trials run here, by number.
+        """
+        deadline = np.inf
+        if self.search.timeout is not None:
+            deadline = time.monotonic() + self.search.timeout
+        show = _progress if self.search.progress_bar else _silence
+        # `stop`, which callbacks and some samplers call, works only in Optuna's loop.
+        self.study._thread_local.in_optimize_loop = True
+        self.study._stop_flag = False
+        try:
+            with show(self.search.n_trials, self.study) as report:
+                self._recover()
+                while not self.study._stop_flag:
+                    n_taken, in_time = self._count(), time.monotonic() < deadline
+                    if n_taken and not in_time:
+                        break
+                    room = np.inf
+                    if self.search.n_trials is not None:
+                        room = self.search.n_trials - n_taken
+                    if room > 0:
+                        size = int(min(self.search.batch_size, room))
+                        self._run_batch(judge, size, report)
+                    elif self._recover():
+                        time.sleep(PATIENCE)
+                    elif self._count() >= self.search.n_trials:
+                        break
+        finally:
+            self.study._thread_local.in_optimize_loop = False
+        return self.parameters
+
+    def finish(self, trial):
+        """Tell a trial of a dead worker if all its folds are there.
+
+        Parameters
+        ----------
+        trial : FrozenTrial
+
+        Returns
+        -------
+        finished : bool
+        """
+        kept = trial.user_attrs.get(FOLDS)
+        if kept is None:
             return False
-        in_time = timeout is None or time.monotonic() - started < timeout
-        return in_time or not trials
+        folds = [dict(fold) for fold in kept["folds"]]
+        self._tell(trial, Judgement(folds, kept["pruned"]))
+        return True
 
-    with _progress(n_trials) if progress_bar else _silence() as report:
-        while goes_on():
-            trial, parameters = ask(study, space)
-            try:
-                with inside_fit():
-                    folds, value = judge(len(trials), parameters)
-            except BaseException:
-                # A trial left running would look like one that another process works
-                # on.
-                study.tell(trial, state=TrialState.FAIL)
+    def _recover(self):
+        return recover(self.study, self.worker, self.finish)
+
+    def _count(self):
+        """Count the trials that are finished or run."""
+        return len(self._taken(self.study.get_trials(deepcopy=False)))
+
+    @staticmethod
+    def _taken(trials, waiting=False):
+        from optuna.trial import TrialState
+
+        return [
+            trial.number
+            for trial in trials
+            if LOST not in trial.user_attrs
+            and (waiting or trial.state != TrialState.WAITING)
+        ]
+
+    def _is_surplus(self, trial):
+        if self.search.n_trials is None:
+            return False
+        trials = self.study.get_trials(deepcopy=False)
+        before = [n for n in self._taken(trials, waiting=True) if n < trial.number]
+        return len(before) >= self.search.n_trials
+
+    def _run_batch(self, judge, size, report):
+        batch = []
+        try:
+            for _ in range(size):
+                trial, parameters = ask(
+                    self.study, self.search.param_distributions, self.worker
+                )
+                batch.append((trial, parameters))
+                if self._is_surplus(trial):
+                    batch.pop()
+                    lose(self.study, trial, "one more than n_trials", again=False)
+                    break
+            judgements = {}
+            with inside_fit():
+                for index, judgement in judge(batch, len(self.parameters)):
+                    judgements[index] = judgement
+                    self._keep(batch[index][0], judgement)
+            # Told together and in order, so that what the sampler and the pruner
+            # know does not depend on which process was faster.
+            for index, (trial, parameters) in enumerate(batch):
+                self.parameters[trial.number] = parameters
+                self._tell(trial, judgements[index], report)
+        except BaseException as error:
+            # Left running they would look like those that another process works on.
+            again = not isinstance(error, Exception)
+            for trial, _ in batch:
+                if trial.number not in self.parameters:
+                    with suppress(Exception):
+                        reason = f"{type(error).__name__}: {error}"
+                        lose(self.study, trial, reason, again=again)
+            raise
+
+    def _keep(self, trial, judgement):
+        """Write down the folds: from now on they survive this process."""
+        known = trial.storage.get_trial(trial._trial_id).intermediate_values
+        folds = [_to_json(fold) for fold in judgement.folds]
+        kept = {"folds": folds, "pruned": judgement.pruned}
+        with self._unless_told(trial):
+            for step, value in judgement.reports.items():
+                if step not in known:
+                    trial.report(value, step)
+            trial.set_user_attr(FOLDS, kept)
+
+    @contextmanager
+    def _unless_told(self, trial):
+        """Drop what is known of a trial that another worker took over."""
+        try:
+            yield
+        except (ValueError, RuntimeError):
+            if not self.study._storage.get_trial(trial._trial_id).state.is_finished():
                 raise
-            state = TrialState.COMPLETE if np.isfinite(value) else TrialState.FAIL
-            study.tell(
-                trial, value if state == TrialState.COMPLETE else None, state=state
+            _LOGGER.warning(
+                "trial %d was told by another worker, who took this one for dead",
+                trial.number,
             )
-            trials.append(FinishedTrial(trial.number, state.name, parameters, folds))
-            log_fits(len(folds), "trial %d: %.4g", trial.number, value)
-            report(value)
-    return trials
+
+    def _tell(self, trial, judgement, report=None):
+        from optuna.trial import TrialState
+
+        means = [np.nan]
+        if judgement.pruned:
+            state = TrialState.PRUNED
+        else:
+            means = mean_scores(
+                judgement.folds, self.objectives, self.search.error_score
+            )
+            state = TrialState.COMPLETE if np.isfinite(means).all() else TrialState.FAIL
+        values = means if state == TrialState.COMPLETE else None
+        told = None
+        with self._unless_told(trial):
+            told = self.study.tell(trial.number, values, state)
+        if told is not None and report is not None:
+            log_fits(len(judgement.folds), "trial %d: %.4g", trial.number, means[0])
+            report(means[0])
+            for callback in self.search.callbacks or ():
+                callback(self.study, told)
 
 
-def report_failures(trials):
-    """Raise if every trial has failed, warn if some have.
+def _to_json(fold):
+    def plain(scores):
+        if isinstance(scores, dict):
+            return {str(name): float(score) for name, score in scores.items()}
+        return float(scores)
 
-    Parameters
-    ----------
-    trials : list of FinishedTrial
-        From :func:`run_trials`.
-
-    Raises
-    ------
-    ValueError
-        If all have failed.
-    """
-    errors = [fold["fit_error"] for trial in trials for fold in trial.folds]
-    error = next(filter(None, errors), None)
-    cause = f" The first error:\n{error}" if error else ""
-    n_failed = sum(trial.state == "FAIL" for trial in trials)
-    if n_failed == len(trials):
-        raise ValueError(
-            f"All {n_failed} trials failed: there is nothing to choose from, and "
-            "nothing was refitted. error_score='raise' stops at the first error."
-            f"{cause}"
-        )
-    if n_failed or error:
-        warnings.warn(
-            f"{n_failed} of {len(trials)} trials failed.{cause}",
-            FitFailedWarning,
-            stacklevel=4,
-        )
+    return {
+        key: plain(value) if isinstance(value, dict | Number) else value
+        for key, value in fold.items()
+    }
 
 
 @contextmanager
-def _silence():
+def _silence(n_trials, study):
     yield lambda value: None
 
 
 @contextmanager
-def _progress(n_trials):
+def _progress(n_trials, study):
     """Give a function that takes each trial's value and moves the bar."""
     from rich.console import Console
     from rich.progress import Progress, TimeElapsedColumn
@@ -124,7 +235,7 @@ def _progress(n_trials):
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("trials", total=n_trials)
-        values = []
+        values = [-np.inf]
 
         def report(value):
             values.append(value if np.isfinite(value) else -np.inf)

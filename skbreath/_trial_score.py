@@ -1,105 +1,86 @@
-"""What a trial is worth: its folds fitted and scored, and the mean to maximise."""
+"""What a trial is worth: its folds fitted and scored, and the means to maximise."""
 
-import warnings
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
-from sklearn.utils.parallel import delayed
 
-__all__ = ["check_metric", "score_folds", "trial_results", "trial_value"]
+from ._fit_log import inside_fit
+from ._pruning import StopTrial, TrialReporter, with_epoch_pruning
+
+__all__ = ["FoldScorer", "Judgement", "find_objectives", "mean_scores"]
 
 
-def check_metric(refit, metrics):
-    """Check that one of several metrics is named as the one to maximise.
+@dataclass
+class Judgement:
+    """What the folds of a trial came to.
+
+    Attributes
+    ----------
+    folds : list of dict
+        ``test_scores``, ``train_scores`` (if asked for), ``fit_time``,
+        ``score_time`` and ``fit_error`` (traceback or None) of the folds that ran.
+    pruned : bool
+        Whether a pruner ended the trial.
+    reports : dict of int to float
+        What it was told.
+    """
+
+    folds: list = field(default_factory=list)
+    pruned: bool = False
+    reports: dict = field(default_factory=dict)
+
+
+def find_objectives(scoring, refit):
+    """Find the metrics that a search maximises.
 
     Parameters
     ----------
-    refit : object
-        The search's parameter.
-    metrics : list or dict
-        Names.
+    scoring : str, callable, list, tuple, dict or None
+    refit : bool, str or callable
+        Parameters of the search.
+
+    Returns
+    -------
+    names : list
+        ``[None]`` stands for a single score without a name. Several if `refit` is a
+        function, or False: then the search looks for the best compromises.
 
     Raises
     ------
     ValueError
-        If `refit` is none of them.
+        If one of several metrics must be named and is not.
+
+    Examples
+    --------
+    >>> find_objectives("roc_auc", True), find_objectives(["f1", "recall"], "f1")
+    ([None], ['f1'])
     """
-    if not isinstance(refit, str) or refit not in metrics:
-        raise ValueError(
-            "with several metrics, refit must name the one to maximise, of "
-            f"{sorted(metrics)}; got refit={refit!r}."
-        )
+    if not isinstance(scoring, list | tuple | set | dict):
+        # A function shows only when it is called whether it has several metrics.
+        return [refit] if callable(scoring) else [None]
+    if callable(refit) or refit is False:
+        return list(scoring)
+    _check_metric(refit, scoring)
+    return [refit]
 
 
-def score_folds(
-    parallel, search, parameters, X, y, splits, evaluation, position, context
-):
-    """Fit and score one trial on every fold.
-
-    Parameters
-    ----------
-    parallel : callable
-        Runs the delayed folds.
-    search : OptunaSearchCV
-        Gives the estimator and what is reported.
-    parameters : dict
-        Of the trial.
-    X, y : sequences of length n_samples
-        Data and target.
-    splits : list of (train, test)
-        Index arrays.
-    evaluation : dict
-        Arguments of scikit-learn's evaluation of a fold, the same for all.
-    position : int
-        Of the trial in this search.
-    context : CallbackContext
-        Of the search.
-
-    Returns
-    -------
-    folds : list of dict
-        Scores, times and ``fit_error`` (traceback or None) of each fold.
-    """
-    # Made ahead of the parallel loop, as they hang on one tree.
-    contexts = [
-        context.subcontext(
-            "candidate-split-evaluation", task_id=position * len(splits) + fold
-        )
-        for fold in range(len(splits))
-    ]
-    return parallel(
-        delayed(_fit_and_score)(
-            clone(search.estimator),
-            X,
-            y,
-            train=train,
-            test=test,
-            parameters=parameters,
-            **evaluation,
-            return_times=True,
-            split_progress=(fold, len(splits)),
-            candidate_progress=(position, search.n_trials or 0),
-            caller=search,
-            callback_ctx=contexts[fold],
-        )
-        for fold, (train, test) in enumerate(splits)
-    )
-
-
-def trial_value(folds, search):
-    """Get the mean score of a trial that the search maximises.
+def mean_scores(folds, objectives, error_score):
+    """Get the mean scores of a trial that the search maximises.
 
     Parameters
     ----------
     folds : list of dict
-        From :func:`score_folds`; missing scores are filled in.
-    search : OptunaSearchCV
-        Says which metric counts.
+        From :class:`FoldScorer`; scores of failed folds are filled in.
+    objectives : list of str or list of None
+        From :func:`find_objectives`.
+    error_score : float or "raise"
+        Score of a fold whose fit failed.
 
     Returns
     -------
-    value : float
+    means : list of float
         NaN if no fold could be fitted.
 
     Raises
@@ -108,46 +89,149 @@ def trial_value(folds, search):
         If a function scores several metrics and none is named.
     """
     if all(fold["fit_error"] for fold in folds):
-        return np.nan
-    if callable(search.scoring):  # shows only now how many metrics it has
-        _insert_error_scores(folds, search.error_score)
+        return [np.nan] * len(objectives)
+    _insert_error_scores(folds, error_score)
     scores = [fold["test_scores"] for fold in folds]
     if isinstance(scores[0], dict):
-        check_metric(search.refit, scores[0])
-        scores = [score[search.refit] for score in scores]
-    return float(np.mean(scores))
+        for name in objectives:
+            _check_metric(name, scores[0])
+        return [
+            float(np.mean([score[name] for score in scores])) for name in objectives
+        ]
+    return [float(np.mean(scores))]
 
 
-def trial_results(trials, search):
-    """Format all trials as scikit-learn does.
+class FoldScorer:
+    """Fit and score some folds of a trial, one after the other, in any process.
 
     Parameters
     ----------
-    trials : list of FinishedTrial
-        At least one of them complete.
     search : OptunaSearchCV
-        Says what is reported.
-
-    Returns
-    -------
-    results : dict of ndarray
-        One row per trial, with ``trial_number`` and ``trial_state``.
-    multimetric : bool
-        Whether there are several metrics.
+        Gives the estimator and the settings.
+    X, y : sequences of length n_samples
+        Data and target.
+    splits : list of (train, test)
+        All folds.
+    evaluation : dict
+        Arguments of scikit-learn's evaluation of a fold, the same for all.
+    objectives : list
+        From :func:`find_objectives`.
+    context : CallbackContext
+        Of the search.
     """
-    folds = [fold for trial in trials for fold in trial.folds]
-    if callable(search.scoring):
-        _insert_error_scores(folds, search.error_score)
-    with warnings.catch_warnings():
-        # Failed trials have been reported.
-        warnings.filterwarnings("ignore", "One or more of the .* non-finite")
-        results = search._format_results(
-            [trial.parameters for trial in trials],
-            search.n_splits_,
-            folds,
+
+    def __init__(self, search, X, y, splits, evaluation, objectives, context):
+        self.search = search
+        self.X = X
+        self.y = y
+        self.splits = splits
+        self.evaluation = evaluation
+        self.objectives = objectives
+        self.context = context
+        self.contexts = {}  # a trial that runs again has those of its first run
+
+    def job(self, trial, parameters, folds, position):
+        """Make a function and its arguments for joblib.
+
+        Parameters
+        ----------
+        trial : optuna.trial.Trial
+        parameters : dict
+            Of the trial.
+        folds : iterable of int
+            Which.
+        position : int
+            Of the trial in this search.
+
+        Returns
+        -------
+        function, args, kwargs
+        """
+        search, n_splits = self.search, len(self.splits)
+        # Made here, as the contexts of all folds hang on one tree.
+        tasks = [
             {
-                "trial_number": [trial.number for trial in trials],
-                "trial_state": [trial.state for trial in trials],
-            },
+                "train": self.splits[fold][0],
+                "test": self.splits[fold][1],
+                "split_progress": (fold, n_splits),
+                "callback_ctx": self._context(position * n_splits + fold),
+            }
+            for fold in folds
+        ]
+        common = {
+            **self.evaluation,
+            "return_times": True,
+            "candidate_progress": (position, search.n_trials or 0),
+            "caller": search,
+        }
+        # A trial carries its study along: only where a pruner needs it.
+        told = trial if search.prune_on else None
+        args = (search.estimator, parameters, self.X, self.y, tasks, common)
+        settings = (search.prune_on, told, self.objectives, search.error_score)
+        return _judge, args + settings, {}
+
+    def _context(self, task):
+        if task not in self.contexts:
+            self.contexts[task] = self.context.subcontext(
+                "candidate-split-evaluation", task_id=task
+            )
+        return self.contexts[task]
+
+
+def _judge(
+    estimator, parameters, X, y, tasks, common, prune_on, trial, objectives, error_score
+):
+    judgement = Judgement()
+    reporter = None if trial is None else TrialReporter(trial)
+    with inside_fit():
+        for task in tasks:
+            fold = task["split_progress"][0]
+            own, params = clone(estimator), parameters
+            # Later folds would report the same epochs again.
+            if prune_on == "epoch" and fold == 0:
+                own, params = with_epoch_pruning(estimator, parameters, reporter), None
+            try:
+                result = _fit_and_score(own, X, y, parameters=params, **task, **common)
+            except StopTrial:
+                judgement.pruned = True
+                break
+            judgement.folds.append(result)
+            if prune_on is not None and _ends(
+                judgement, reporter, prune_on, fold, len(tasks), objectives, error_score
+            ):
+                break
+    if reporter is not None:
+        judgement.reports = reporter.values
+    return judgement
+
+
+def _ends(judgement, reporter, prune_on, fold, n_splits, objectives, error_score):
+    """Tell whether a trial ends with this fold; set whether it is pruned."""
+    (mean,) = mean_scores(judgement.folds, objectives, error_score)
+    if not np.isfinite(mean):
+        # Nothing that comes can save the trial, unless failed folds get a number.
+        return error_score == "raise" or not np.isfinite(error_score)
+    if prune_on == "fold":
+        value = mean
+        if _compares_folds(reporter.trial.study.pruner):
+            (value,) = mean_scores(judgement.folds[-1:], objectives, error_score)
+        stop = reporter.wants_to_stop(value, fold)
+        judgement.pruned = stop and fold + 1 < n_splits
+    return judgement.pruned
+
+
+def _compares_folds(pruner):
+    """Tell whether a pruner compares fold with fold, not mean with mean."""
+    from optuna.pruners import PatientPruner, WilcoxonPruner
+
+    while isinstance(pruner, PatientPruner):
+        pruner = pruner._wrapped_pruner
+    return isinstance(pruner, WilcoxonPruner)
+
+
+def _check_metric(refit, metrics):
+    if not isinstance(refit, str) or refit not in metrics:
+        raise ValueError(
+            "with several metrics, refit must name the one to maximise, of "
+            f"{sorted(metrics)}; got refit={refit!r}."
         )
-    return results, isinstance(folds[0]["test_scores"], dict)

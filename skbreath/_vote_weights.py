@@ -7,12 +7,9 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Bunch
 
-__all__ = ["check_weights", "cross_fit_weights", "learn_weights"]
+from ._weight_search import climb, propose, select
 
-# Step of the line search for a metric: finer steps chase noise in a metric that
-# moves in jumps of one row.
-STEP = 0.1
-MAX_SWEEPS = 50
+__all__ = ["check_weights", "cross_fit_weights", "learn_weights"]
 
 
 def check_weights(weights, estimators):
@@ -71,7 +68,7 @@ def check_weights(weights, estimators):
     return values / values.sum()
 
 
-def cross_fit_weights(folds, y, classes, scorer=None):
+def cross_fit_weights(folds, y, classes, scorer=None, strategy="auto"):
     """Learn weights for all rows, and for each fold on the other folds' rows.
 
     Parameters
@@ -83,6 +80,8 @@ def cross_fit_weights(folds, y, classes, scorer=None):
     classes : ndarray of shape (n_classes,)
         The sorted classes.
     scorer : callable, default=None
+        As in :func:`learn_weights`.
+    strategy : {"auto", "greedy", "optuna"}, default="auto"
         As in :func:`learn_weights`.
 
     Returns
@@ -104,18 +103,18 @@ def cross_fit_weights(folds, y, classes, scorer=None):
         # By row, not by fold: repeated folds hold the same row more than once.
         other = ~np.isin(rows, test)
         fold_weights.append(
-            learn_weights(proba[:, other], y[rows[other]], classes, scorer)
+            learn_weights(proba[:, other], y[rows[other]], classes, scorer, strategy)
         )
         mixed.append(np.tensordot(fold_weights[-1], fold_proba, axes=1))
     return Bunch(
-        weights=learn_weights(proba, y[rows], classes, scorer),
+        weights=learn_weights(proba, y[rows], classes, scorer, strategy),
         fold_weights=np.array(fold_weights),
         proba=_mean_by_row(rows, np.concatenate(mixed), len(y)),
         member_proba=np.array([_mean_by_row(rows, member, len(y)) for member in proba]),
     )
 
 
-def learn_weights(proba, y, classes, scorer=None):
+def learn_weights(proba, y, classes, scorer=None, strategy="auto"):
     """Find the simplex weights whose mixture of `proba` fits `y` best.
 
     Parameters
@@ -129,30 +128,47 @@ def learn_weights(proba, y, classes, scorer=None):
     scorer : callable, default=None
         ``scorer(estimator, X, y)`` to maximise; None minimises the log loss, which
         is convex in the weights.
+    strategy : {"auto", "greedy", "optuna"}, default="auto"
+        "auto" solves for the log loss and climbs for other metrics; "greedy" selects
+        members with replacement; "optuna" lets a sampler propose weights.
 
     Returns
     -------
     weights : ndarray of shape (n_members,)
         Not negative, sum 1; on these rows never worse than equal weights.
     """
-    if scorer is None:
-        hit = np.searchsorted(classes, y)
-        return _minimise_log_loss(proba[:, np.arange(len(y)), hit])
-    return _maximise(scorer, proba, y, classes)
+    hit = np.searchsorted(classes, y)
+    likelihood = proba[:, np.arange(len(y)), hit]
+    if scorer is None and strategy == "auto":
+        return _minimise_log_loss(likelihood)
+    vote = _GivenProbabilities(classes)
+
+    def score(weights):
+        if scorer is None:
+            return -_log_loss(weights, likelihood)[0]
+        value = scorer(vote, np.tensordot(weights, proba, axes=1), y)
+        return -np.inf if np.isnan(value) else value
+
+    search = {"auto": climb, "greedy": select, "optuna": propose}[strategy]
+    return search(score, len(proba))
 
 
 def _is_dropped(member):
     return isinstance(member, str) and member == "drop"
 
 
+def _log_loss(weights, likelihood):
+    """Log loss of a mixture, and its gradient by the weights."""
+    mixture = np.maximum(weights @ likelihood, np.finfo(float).eps)
+    return -np.log(mixture).mean(), -(likelihood / mixture).mean(axis=1)
+
+
 def _minimise_log_loss(likelihood):
     """Fit mixture weights to each member's probability of the true class."""
     n_members = len(likelihood)
-    tiny = np.finfo(float).eps
 
     def loss(weights):
-        mixture = np.maximum(weights @ likelihood, tiny)
-        return -np.log(mixture).mean(), -(likelihood / mixture).mean(axis=1)
+        return _log_loss(weights, likelihood)
 
     equal = np.full(n_members, 1 / n_members)
     found = minimize(
@@ -174,36 +190,6 @@ def _minimise_log_loss(likelihood):
         return equal
     found /= found.sum()
     return found if loss(found)[0] <= loss(equal)[0] else equal
-
-
-def _maximise(scorer, proba, y, classes):
-    """Climb from equal weights, moving towards one member at a time.
-
-    A metric of labels is flat with jumps, so gradients are of no use. The order of
-    the moves is fixed, ties keep the earlier weights: the same rows always give the
-    same weights.
-    """
-    vote = _GivenProbabilities(classes)
-
-    def score(weights):
-        value = scorer(vote, np.tensordot(weights, proba, axes=1), y)
-        return -np.inf if np.isnan(value) else value
-
-    corners = np.eye(len(proba))
-    weights = np.full(len(proba), 1 / len(proba))
-    best = score(weights)
-    for _ in range(MAX_SWEEPS):
-        start, improved = weights, False
-        for corner in corners:
-            for step in np.arange(-1, 1 + STEP / 2, STEP):
-                moved = np.clip(start + step * (corner - start), 0, None)
-                moved /= moved.sum()
-                value = score(moved)
-                if value > best + 1e-12:
-                    weights, best, improved = moved, value, True
-        if not improved:
-            break
-    return weights
 
 
 class _GivenProbabilities(ClassifierMixin, BaseEstimator):

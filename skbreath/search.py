@@ -2,34 +2,41 @@
 
 import time
 from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
-from sklearn.utils.parallel import Parallel
 
+from ._fingerprint import check_fingerprint, digest, fingerprint
 from ._fit_log import inside_fit
 from ._metadata import metadata_context, route_fit
+from ._pruning import check_pruning
 from ._search_space import check_space, open_study
+from ._study_storage import open_storage
 from ._top_trials import top_estimators
-from ._trial_loop import report_failures, run_trials
-from ._trial_score import check_metric, score_folds, trial_results, trial_value
+from ._trial_batch import judge_batch
+from ._trial_loop import TrialLoop
+from ._trial_results import finished_trials, report_failures, tabulate
+from ._trial_score import FoldScorer, find_objectives
+from ._workers import other_workers, working
 from .crossfit import check_group_cv
 
 __all__ = ["OptunaSearchCV", "top_estimators"]
+
+ENQUEUED = "skbreath:enqueued"
 
 
 class OptunaSearchCV(BaseSearchCV):
     """Search parameters by cross-validation, each trial proposed by Optuna.
 
     Like :class:`~sklearn.model_selection.RandomizedSearchCV`, but the next trial is
-    asked from an Optuna sampler that knows the scores of the trials before. Trials
-    run one after the other, the folds of a trial in parallel, so the same seed gives
-    the same trials whatever `n_jobs` (unless `timeout` ends the search). The folds
-    are drawn once: all trials are judged on the same ones.
+    asked from an Optuna sampler that knows the scores of the trials before; trials
+    can be stopped early, survive a crash, and be shared by several processes or
+    machines. The folds are drawn once: all trials are judged on the same ones.
 
     A trial whose fits fail is recorded as failed and the search goes on, except with
     ``error_score="raise"``. Only complete trials can be the best; if there is none,
@@ -44,33 +51,58 @@ class OptunaSearchCV(BaseSearchCV):
         ``{"svc__C": FloatDistribution(1e-2, 1e2, log=True)}``; or a function that
         takes the Optuna trial and returns the parameters, for conditional spaces.
     n_trials : int or None, default=10
-        Number of trials. None goes on until `timeout`.
+        Number of trials, of all workers and earlier fits together where the study
+        is shared. Complete, pruned and failed trials count; lost ones do not. None
+        goes on until `timeout`.
     timeout : float, default=None
-        Seconds after which no further trial is started.
+        Seconds after which no further batch is started.
+    batch_size : int, default=1
+        Trials asked at once, before any of them is judged. With more than one they
+        run in parallel processes, each with its folds in series. Larger batches know
+        less: the sampler learns only from the batches before.
     sampler : optuna.samplers.BaseSampler, default=None
         None means :class:`optuna.samplers.TPESampler`, seeded by `random_state`. A
         sampler given is copied and has its own seed.
+    pruner : optuna.pruners.BasePruner, default=None
+        What stops trials early, with `prune_on`. None means
+        :class:`optuna.pruners.MedianPruner`, which compares with the complete trials.
+    prune_on : {"fold", "epoch"}, default=None
+        After what the pruner is asked. "fold": it gets the mean score of the folds so
+        far (:class:`optuna.pruners.WilcoxonPruner`, which compares fold with fold,
+        the fold's own). "epoch": it gets the negative validation loss of each epoch
+        of the one :class:`ResidualCNNClassifier` inside the estimator, in the first
+        fold only; a trial that gets through it runs all folds. None stops nothing.
     study : optuna.study.Study, default=None
         A template: its sampler and pruner are copied. It gets no trials and its
         trials are not used, so that none travel from one fit, or one outer fold, to
         the next.
-    storage : str or optuna storage, default=None
-        Where the trials are kept, such as ``"sqlite:///trials.db"``; None is memory.
-        Every fit opens a new study there.
+    storage : str, Path or optuna storage, default=None
+        Where the trials are kept and shared: a path such as ``"trials.db"`` is an
+        SQLite file, one that ends in ``.journal``, ``.log`` or ``.jsonl`` a journal
+        file, and a URL such as ``"postgresql+psycopg://..."`` a database. None is
+        memory. Fitting again with the same storage goes on where the trials end.
     study_name : str, default=None
-        Name of the new study; None makes one up. A name that is taken is an error.
+        Name of the study in `storage`. A study of other data, folds, parameters,
+        space or metrics is refused. None names it after all of these, the sampler
+        and the seed: then every outer fold of a nested cross-validation has a study
+        of its own, and finds it again.
     enqueue : list of dict, default=None
         Parameters to try first, such as known good ones; what a dict leaves open is
         sampled. They count as trials.
+    callbacks : list of callable, default=None
+        Called with the study and the finished trial, as Optuna's own; they may call
+        ``study.stop()``.
     scoring : str, callable, list, tuple or dict, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`. With several metrics,
-        `refit` must name the one to maximise.
+        `refit` names the one to maximise. If `refit` is a function or False, all of
+        them are maximised: the sampler looks for the best compromises.
     cv : int, splitter or iterable, default=None
         Folds; None means 5. An integer together with ``groups`` means
         :class:`~sklearn.model_selection.StratifiedGroupKFold` for a classifier and
         :class:`~sklearn.model_selection.GroupKFold` otherwise.
     n_jobs : int, default=None
-        Folds of a trial in parallel, as in joblib.
+        Processes, as in joblib: for the trials of a batch, or for the folds of a
+        trial with ``batch_size=1`` and without `prune_on`.
     refit : bool, str or callable, default=True
         Whether to fit the best parameters on all rows; the metric's name if there are
         several; or a function from ``cv_results_`` to the best index.
@@ -90,8 +122,10 @@ class OptunaSearchCV(BaseSearchCV):
     study_ : optuna.study.Study
         With all trials, for Optuna's plots and reports.
     cv_results_ : dict of ndarray
-        As in :class:`~sklearn.model_selection.GridSearchCV`, one row per trial, with
-        ``trial_number`` and ``trial_state`` (``"COMPLETE"`` or ``"FAIL"``).
+        As in :class:`~sklearn.model_selection.GridSearchCV`, one row per trial that
+        counts, whichever process has run it, with ``trial_number`` and
+        ``trial_state`` (``"COMPLETE"``, ``"PRUNED"`` or ``"FAIL"``). Scores and times
+        of folds that did not run are NaN.
     best_index_ : int
         Row of the best complete trial in `cv_results_`; the first if several are.
     best_params_ : dict
@@ -125,6 +159,26 @@ class OptunaSearchCV(BaseSearchCV):
     if it asks for them, whether metadata routing is enabled or not. Other metadata
     go to the estimator (``set_fit_request``) and the scorer (``set_score_request``).
 
+    The same seed and `batch_size` give the same trials, whatever `n_jobs`: a batch is
+    told when all of it is judged, and pruners that look at complete trials only, as
+    the default one does, know the same ones whoever is faster. That does not hold
+    where `timeout` ends the search, for pruners that look at running trials
+    (successive halving, Hyperband) with ``batch_size > 1``, for several workers on
+    one study, and for a search that goes on after a crash: who joins a study draws
+    afresh, so that the first trials are not repeated.
+
+    A killed search loses the trials that were running; fitting again marks them as
+    failed (they do not count) and tries their parameters again. Every process that
+    fits leaves a sign of life in the study every 20 s. A worker on the same machine
+    is known to be dead as soon as its process is gone, one on another machine after
+    300 s without a sign of life, for which the clocks of the machines must agree.
+    Once `n_trials` trials are finished or running, a worker waits for the others, to
+    take over the trials of those that die. A storage that answers with errors is
+    tried again for some seconds; what was finished stays there in any case.
+
+    A worker process of `n_jobs` that dies is replaced and its batch run again, one
+    trial at a time; the trial that kills its process is marked as failed.
+
     References
     ----------
     T. Akiba et al., "Optuna: A next-generation hyperparameter optimization
@@ -153,9 +207,13 @@ class OptunaSearchCV(BaseSearchCV):
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "sampler": [HasMethods(["sample_relative", "sample_independent"]), None],
         "study": [HasMethods(["ask", "tell"]), None],
-        "storage": [str, HasMethods(["create_new_study"]), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "pruner": [HasMethods(["prune"]), None],
+        "prune_on": [StrOptions({"fold", "epoch"}), None],
+        "storage": [str, Path, HasMethods(["create_new_study"]), None],
         "study_name": [str, None],
         "enqueue": [list, tuple, None],
+        "callbacks": [list, tuple, None],
         "random_state": ["random_state"],
         "progress_bar": ["boolean"],
     }
@@ -168,11 +226,15 @@ class OptunaSearchCV(BaseSearchCV):
         *,
         n_trials=10,
         timeout=None,
+        batch_size=1,
         sampler=None,
+        pruner=None,
+        prune_on=None,
         study=None,
         storage=None,
         study_name=None,
         enqueue=None,
+        callbacks=None,
         scoring=None,
         cv=None,
         n_jobs=None,
@@ -183,16 +245,20 @@ class OptunaSearchCV(BaseSearchCV):
         progress_bar=False,
         verbose=0,
     ):
-        # The base class would add `pre_dispatch`; the folds of one trial are few.
+        # The base class would add `pre_dispatch`; the jobs of a batch are few.
         self.estimator = estimator
         self.param_distributions = param_distributions
         self.n_trials = n_trials
         self.timeout = timeout
+        self.batch_size = batch_size
         self.sampler = sampler
+        self.pruner = pruner
+        self.prune_on = prune_on
         self.study = study
         self.storage = storage
         self.study_name = study_name
         self.enqueue = enqueue
+        self.callbacks = callbacks
         self.scoring = scoring
         self.cv = cv
         self.n_jobs = n_jobs
@@ -228,14 +294,18 @@ class OptunaSearchCV(BaseSearchCV):
         ------
         ValueError
             If the space, the study or the settings are wrong (before any trial), or
-            if every trial fails.
+            if no trial is complete in the end.
+        OSError
+            If the storage cannot be opened, or fails for longer than some seconds.
         """
-        scorers = self._check_settings()
+        scorers, objectives = self._check_settings()
         X, y, groups = indexable(X, y, groups)
         with metadata_context(groups=groups, **params) as metadata:
             routed = process_routing(self, "fit", **metadata)
             fit_params = routed["estimator"]["fit"]
             splits = self._splits(X, y, groups, routed["splitter"]["split"])
+            data = {"X": X, "y": y, "groups": groups, **params}
+            self.study_, joined = self._open_study(data, splits, objectives)
             root = self._init_callback_context(max_subtasks=1 + bool(self.refit))
             root.call_on_fit_task_begin(estimator=self, X=X, y=y)
             context = root.subcontext(
@@ -249,11 +319,14 @@ class OptunaSearchCV(BaseSearchCV):
                 "error_score": self.error_score,
                 "verbose": self.verbose,
             }
-            trials = self._run_trials(X, y, splits, evaluation, context)
+            scorer = FoldScorer(self, X, y, splits, evaluation, objectives, context)
+            parameters = self._run_trials(scorer, objectives, joined)
             context.call_on_fit_task_end(estimator=self)
+            trials = finished_trials(self.study_, self.param_distributions, parameters)
             report_failures(trials)
-            self.cv_results_, self.multimetric_ = trial_results(trials, self)
-            self._choose_best()
+            self.cv_results_, self.multimetric_ = tabulate(trials, self)
+            if self.refit or not self.multimetric_:
+                self._choose_best()
             if self.refit:
                 self._refit(X, y, fit_params, root)
             root.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -263,12 +336,15 @@ class OptunaSearchCV(BaseSearchCV):
 
     def _check_settings(self):
         names = set(self.estimator.get_params(deep=True))
-        check_space(self.param_distributions, names, self.enqueue)
+        stored = self.storage is not None
+        check_space(self.param_distributions, names, self.enqueue, stored)
         if self.n_trials is None and self.timeout is None:
             raise ValueError("n_trials=None needs a timeout, or it never ends.")
-        if isinstance(self.scoring, list | tuple | dict):
-            check_metric(self.refit, self.scoring)
-        return self._get_scorers()[0]
+        if self.study_name is not None and not stored:
+            raise ValueError("study_name needs a storage in which to find the study.")
+        objectives = find_objectives(self.scoring, self.refit)
+        check_pruning(self.prune_on, self.pruner, len(objectives))
+        return self._get_scorers()[0], objectives
 
     def _splits(self, X, y, groups, split_params):
         cv = check_group_cv(
@@ -280,29 +356,40 @@ class OptunaSearchCV(BaseSearchCV):
         self.n_splits_ = len(splits)
         return splits
 
-    def _run_trials(self, X, y, splits, evaluation, context):
-        """Run all trials, the folds of each in parallel; set `study_`."""
-        self.study_ = open_study(
-            self.study, self.storage, self.study_name, self.sampler, self.random_state
-        )
-        for parameters in self.enqueue or ():
-            self.study_.enqueue_trial(parameters)
-
-        def judge(position, parameters):
-            folds = score_folds(
-                parallel, self, parameters, X, y, splits, evaluation, position, context
+    def _open_study(self, data, splits, objectives):
+        """Open the study and tell whether it was there before."""
+        storage, name, parts = open_storage(self.storage), self.study_name, None
+        if self.storage is not None:
+            scoring = [self.scoring, objectives]
+            parts = fingerprint(
+                self.estimator, self.param_distributions, scoring, data, splits
             )
-            return folds, trial_value(folds, self)
+            if name is None:
+                seed = self.random_state
+                seed = int(seed) if isinstance(seed, Integral) else None
+                sampler = type(self.sampler).__name__
+                name = f"skbreath-{digest(parts, seed, sampler, self.prune_on)}"
+        study, joined = open_study(self, storage, name, len(objectives))
+        if parts is not None:
+            check_fingerprint(study, parts)
+        return study, joined
 
-        with Parallel(n_jobs=self.n_jobs) as parallel:
-            return run_trials(
-                self.study_,
-                self.param_distributions,
-                judge,
-                n_trials=self.n_trials,
-                timeout=self.timeout,
-                progress_bar=self.progress_bar,
-            )
+    def _run_trials(self, scorer, objectives, joined):
+        """Run the trials; get the parameters of those run here, by number."""
+        study = self.study_
+
+        def judge(batch, first):
+            return judge_batch(scorer, batch, n_jobs=self.n_jobs, first=first)
+
+        with working(study) as worker:
+            # Once for all workers: by who made the study, or else by who finds that
+            # its maker has died before.
+            alone = not joined or not other_workers(study, worker)
+            if alone and not study.user_attrs.get(ENQUEUED):
+                for parameters in self.enqueue or ():
+                    study.enqueue_trial(parameters, skip_if_exists=joined)
+                study.set_user_attr(ENQUEUED, True)
+            return TrialLoop(study, worker, self, objectives).run(judge)
 
     def _choose_best(self):
         """Set `best_index_` and what follows from it; failed trials cannot win."""

@@ -53,8 +53,13 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         changes the weight of one member; the others keep theirs, or 1.
     weight_metric : str or callable, default="neg_log_loss"
         What learned weights maximise: a scorer's name or ``scorer(estimator, X, y)``,
-        which is called with probabilities as ``X``. The log loss is convex in the
-        weights and found exactly; other metrics are climbed in steps of 0.1.
+        which is called with probabilities as ``X``.
+    weight_strategy : {"auto", "greedy", "optuna"}, default="auto"
+        How learned weights are found. "auto": the log loss, convex in the weights, is
+        solved exactly; other metrics are climbed in steps of 0.1. "greedy": members
+        are selected one by one, with replacement, and weigh as often as they were.
+        "optuna": a sampler proposes some 100 weights, equal ones and single members
+        first.
     pos_label : label, default=None
         The positive class of `weight_metric`; only metrics such as ``"f1"`` need it.
     cv : int, splitter or iterable, default=None
@@ -109,6 +114,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     ----------
     L. Breiman, "Stacked regressions", Machine Learning 24, 1996.
 
+    R. Caruana et al., "Ensemble selection from libraries of models", ICML 2004
+    (``weight_strategy="greedy"``).
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -141,6 +149,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         **VotingClassifier._parameter_constraints,
         "weights": [StrOptions({"learned"}), "array-like", dict, None],
         "weight_metric": [StrOptions(set(get_scorer_names())), callable],
+        "weight_strategy": [StrOptions({"auto", "greedy", "optuna"})],
         "pos_label": [Real, str, "boolean", None],
         "cv": ["cv_object"],
     }
@@ -152,6 +161,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         *,
         weights=None,
         weight_metric="neg_log_loss",
+        weight_strategy="auto",
         pos_label=None,
         cv=None,
         n_jobs=None,
@@ -161,6 +171,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         super(VotingClassifier, self).__init__(estimators=estimators)
         self.weights = weights
         self.weight_metric = weight_metric
+        self.weight_strategy = weight_strategy
         self.pos_label = pos_label
         self.cv = cv
         self.n_jobs = n_jobs
@@ -275,7 +286,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         folds = out_of_fold_each(
             members.values(), X, y, splits, fit_params=fit_params, n_jobs=self.n_jobs
         )
-        learned = cross_fit_weights(folds, y, self.classes_, scorer)
+        learned = cross_fit_weights(
+            folds, y, self.classes_, scorer, self.weight_strategy
+        )
         self.weights_ = learned.weights
         self.fold_weights_ = learned.fold_weights
         self.oof_proba_ = learned.proba

@@ -172,15 +172,25 @@ def test_regressors_and_clusterers():
 # Repeatability and leaks
 
 
-def test_the_same_seed_gives_the_same_trials_whatever_n_jobs():
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 3}, {"batch_size": 3, "prune_on": "fold"}]
+)
+def test_the_same_seed_gives_the_same_trials_whatever_n_jobs(params):
     space = {**C, "fit_intercept": CategoricalDistribution([True, False])}
+    params = {"n_trials": 13, **params}
     runs = [
-        search_for(LogisticRegression(), space, n_jobs=n_jobs, n_trials=12).fit(X, y)
+        search_for(LogisticRegression(), space, n_jobs=n_jobs, **params).fit(X, y)
         for n_jobs in (None, 2)
     ]
     first, second = (run.cv_results_ for run in runs)
     assert first["params"] == second["params"]
-    assert np.array_equal(first["mean_test_score"], second["mean_test_score"])
+    for key in ("mean_test_score", "split2_test_score", "trial_state"):
+        if first[key].dtype.kind == "f":
+            assert np.array_equal(first[key], second[key], equal_nan=True)
+        else:
+            assert np.array_equal(first[key], second[key])
+    if params.get("prune_on"):
+        assert {"PRUNED", "COMPLETE"} == set(first["trial_state"])
     other = search_for(LogisticRegression(), space, random_state=1).fit(X, y)
     assert other.cv_results_["params"] != first["params"][:4]
 
@@ -224,10 +234,9 @@ def test_trials_are_kept_in_a_storage(tmp_path):
     ).fit(X, y)
     stored = optuna.load_study(study_name="mine", storage=storage)
     assert [trial.params for trial in stored.trials] == search.cv_results_["params"]
-    with pytest.raises(optuna.exceptions.DuplicatedStudyError):
-        search.fit(X, y)
     unnamed = clone(search).set_params(study_name=None)
-    cross_val_score(unnamed, X, y, cv=2, error_score="raise")
+    for _ in range(2):  # each outer fold finds its own study again
+        cross_val_score(unnamed, X, y, cv=2, error_score="raise")
     summaries = optuna.get_all_study_summaries(storage)
     assert [summary.n_trials for summary in summaries] == [2, 2, 2]
 

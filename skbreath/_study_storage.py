@@ -1,0 +1,165 @@
+"""Where trials are kept: storages opened by path or URL, their hiccups waited out."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+__all__ = ["StorageFailure", "open_storage", "retried"]
+
+_LOGGER = logging.getLogger("skbreath")
+# Seconds between attempts at a storage that answers with an error: a locked file or
+# a database that restarts is back within them, a full disk is not.
+DELAYS = (0.1, 0.5, 2, 4, 8)
+# SQLite waits this long for a lock that another process holds.
+LOCK_TIMEOUT = 60
+RACE = ("already exists", "duplicate key", "UNIQUE constraint", "locked")
+JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
+
+
+class StorageFailure(OSError):
+    """A storage that fails for longer than one waits for it."""
+
+
+def open_storage(storage):
+    """Open a storage for trials.
+
+    What is opened here by path or URL waits out trouble by itself.
+
+    Parameters
+    ----------
+    storage : str, Path, optuna storage or None
+        None keeps trials in memory; a URL names a database; a path ending in
+        ``.journal``, ``.log`` or ``.jsonl`` a journal file; any other path an SQLite
+        file. An Optuna storage is used as it is.
+
+    Returns
+    -------
+    storage : optuna.storages.BaseStorage
+
+    Raises
+    ------
+    OSError
+        If the database cannot be reached or written.
+    ImportError
+        If the database needs a driver that is not installed.
+    RuntimeError
+        If another version of Optuna has made the tables.
+
+    Examples
+    --------
+    >>> type(open_storage(None)).__name__
+    'InMemoryStorage'
+    """
+    import optuna
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    if storage is None:
+        return optuna.storages.InMemoryStorage()
+    if not isinstance(storage, str | Path):
+        return optuna.storages.get_storage(storage)
+    name = os.fspath(storage)
+    if "://" not in name and name.endswith(JOURNAL_SUFFIXES):
+        return _open_journal(name)
+    url = name if "://" in name else f"sqlite:///{name}"
+    if url.startswith("sqlite"):
+        # No isolation level: transactions are begun by PatientDatabase.
+        options = {"connect_args": {"timeout": LOCK_TIMEOUT, "isolation_level": None}}
+    else:
+        options = {"pool_pre_ping": True}  # connections die when a database restarts
+    try:
+        database = _open_database(url, options)
+    except ArgumentError as error:
+        raise ValueError(f"storage={name!r} is neither a path nor a URL.") from error
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip()
+        raise OSError(
+            f"cannot open the storage {_without_password(url)}: {reason}"
+        ) from error
+    except ImportError as error:
+        raise ImportError(
+            f"the storage {_without_password(url)} needs a database driver that is "
+            "not installed; for PostgreSQL: pip install 'skbreath[distributed]' and a "
+            "URL that begins with postgresql+psycopg://"
+        ) from error
+    return optuna.storages.get_storage(database)
+
+
+def retried(call, *args, **kwargs):
+    """Call something that uses a storage, again if the storage is in trouble.
+
+    Parameters
+    ----------
+    call : callable
+        Called with the other arguments.
+    *args, **kwargs
+        Its arguments.
+
+    Returns
+    -------
+    result : object
+        What it returned.
+
+    Raises
+    ------
+    StorageFailure
+        If the storage still fails after some seconds. What it holds stays.
+
+    Examples
+    --------
+    >>> retried(max, 1, 2)
+    2
+    """
+    from optuna.exceptions import StorageInternalError
+
+    for delay in (*DELAYS, None):
+        try:
+            return call(*args, **kwargs)
+        except StorageFailure:
+            raise  # tried often enough inside
+        except (StorageInternalError, OSError) as error:
+            cause = error.__cause__ or error
+            reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+            if delay is None:
+                raise StorageFailure(
+                    f"the storage of the trials fails: {reason}. Finished trials are "
+                    "kept there; fit again to go on."
+                ) from error
+            _LOGGER.warning("storage: %s; again in %g s", reason, delay)
+            time.sleep(delay)
+
+
+def _open_database(url, options):
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    from ._patient_storage import PatientDatabase
+
+    for delay in (*DELAYS, None):
+        try:
+            return PatientDatabase(url, engine_kwargs=options)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            # Workers that start together make the tables together: one of them
+            # finds that they exist, although they did not when it looked.
+            if delay is None or not any(sign in str(error.orig) for sign in RACE):
+                raise
+            _LOGGER.warning("storage: %s; again in %g s", error.orig, delay)
+            time.sleep(delay)
+
+
+def _open_journal(path):
+    from ._patient_storage import PatientJournal
+
+    try:
+        return PatientJournal(path)
+    except OSError as error:
+        raise OSError(f"cannot open the storage {path}: {error}") from error
+
+
+def _without_password(url):
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
