@@ -218,7 +218,8 @@ class BreathFeatures(
             dtype=self.dtype,
         )
         stack.check()
-        self._check_waveforms(X, reset=True)
+        X = self._check_shape(X, reset=True)
+        _refuse(_bad_rows(X), len(X))
         self._stack = stack
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
@@ -243,36 +244,43 @@ class BreathFeatures(
             those given to `fit`.
         """
         check_is_fitted(self)
-        X = self._check_waveforms(X, reset=False)
+        X = self._check_shape(X, reset=False)
         n_frames = self._stack.n_frames(X.shape[1])
         plan = make_plan(self._stack, n_frames)
-        shape = (len(self.channel_names_), n_frames)
-        features = np.empty((len(X), *shape), dtype=self._stack.dtype)
+        shape = (len(X), len(self.channel_names_), n_frames)
+        features = np.empty(shape, dtype=self._stack.dtype)
         n_workers = self._n_workers()
         size = min(self.batch_size, -(-len(X) // n_workers))
         batches = list(gen_batches(len(X), size))
+        bad = self._extract_batches(X, plan, features, batches, n_workers)
+        _refuse(bad, len(X))
+        return features
+
+    def _extract_batches(self, X, plan, features, batches, n_workers):
+        """Fill `features`; get the rows that hold no usable samples."""
         if n_workers == 1 or len(batches) == 1:
-            for batch in batches:
-                _extract(X[batch], plan, features[batch])
-            return features
+            bad = [_extract(X[batch], plan, features[batch]) for batch in batches]
+            return _in_whole(batches, bad)
+        bad = []
         with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
             backend, _ = get_active_backend(prefer="threads")
             if getattr(backend, "supports_sharedmem", False):
-                parallel(
+                bad = parallel(
                     delayed(_extract)(X[batch], plan, features[batch])
                     for batch in batches
                 )
-                return features
+                return _in_whole(batches, bad)
             # Workers elsewhere send their results: a few batches at a time, or all
             # of the results would be held twice.
             for turn in gen_batches(len(batches), 4 * n_workers):
                 results = parallel(
-                    delayed(_extract_new)(X[batch], plan, shape)
+                    delayed(_extract_new)(X[batch], plan, features.shape[1:])
                     for batch in batches[turn]
                 )
-                for batch, result in zip(batches[turn], results, strict=True):
-                    features[batch] = result
-        return features
+                for batch, (part, bad_part) in zip(batches[turn], results, strict=True):
+                    features[batch] = part
+                    bad.append(bad_part)
+        return _in_whole(batches, bad)
 
     def _n_workers(self):
         # Each worker is one thread, so more of them than cores only get in the way.
@@ -297,22 +305,10 @@ class BreathFeatures(
         check_is_fitted(self)
         return self.channel_names_
 
-    def _check_waveforms(self, X, reset):
-        X = validate_data(
+    def _check_shape(self, X, reset):
+        return validate_data(
             self, X, reset=reset, dtype="numeric", ensure_all_finite=False
         )
-        # The extremes carry NaN and infinity along and need no copy of X.
-        loudest = np.maximum(
-            X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
-        )
-        bad = np.flatnonzero(~(loudest <= LOUDEST))
-        if len(bad):
-            rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
-            raise ValueError(
-                f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
-                f"{len(bad)} of {len(X)} clips: rows {rows}."
-            )
-        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -320,15 +316,43 @@ class BreathFeatures(
         return tags
 
 
-def _extract(clips, plan, features):
-    # Compiled code, and numba with it, is loaded when the first clip needs it.
-    from skbreath import _spectral
+def _bad_rows(X):
+    # The extremes carry NaN and infinity along and need no copy of X.
+    loudest = np.maximum(
+        X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
+    )
+    return np.flatnonzero(~(loudest <= LOUDEST))
 
-    clips = np.ascontiguousarray(clips, dtype=features.dtype)
-    _spectral.extract(clips, plan, features)
+
+def _in_whole(batches, bad):
+    """Rows of all of X from rows of its batches."""
+    return np.concatenate(
+        [batch.start + rows for batch, rows in zip(batches, bad, strict=True)]
+    )
+
+
+def _refuse(bad, n_clips):
+    if len(bad):
+        rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+        raise ValueError(
+            f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
+            f"{len(bad)} of {n_clips} clips: rows {rows}."
+        )
+
+
+def _extract(clips, plan, features):
+    """Fill `features`, unless there are bad rows; get those."""
+    # Compiled code, and numba with it, is loaded when the first clip needs it.
+    from . import _spectral
+
+    bad = _bad_rows(clips)
+    if len(bad) == 0:
+        clips = np.ascontiguousarray(clips, dtype=features.dtype)
+        _spectral.extract(clips, plan, features)
+    return bad
 
 
 def _extract_new(clips, plan, shape):
     features = np.empty((len(clips), *shape), dtype=plan.mel_weights.dtype)
-    _extract(clips, plan, features)
-    return features
+    bad = _extract(clips, plan, features)
+    return features, bad
