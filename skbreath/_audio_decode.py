@@ -317,14 +317,26 @@ def map_chunks(function, paths, n_jobs, **options):
     All paths are tried before one AudioError names those that failed; what was
     yielded until then is worthless.
     """
+    problems = []
+    for start, (results, failed) in _outcomes(function, paths, n_jobs, options):
+        problems += failed
+        if not problems:
+            yield start, results
+    if problems:
+        raise AudioError(problems)
+
+
+def _outcomes(function, paths, n_jobs, options):
+    """Yield (start, (results, problems)) of each chunk in order."""
     workers = effective_n_jobs(n_jobs)
     if workers == 1:
-        yield from _map_one_by_one(function, paths, options)
+        # The memory of a clip is used again, still in the cache, for the next one.
+        for start, path in enumerate(paths):
+            yield start, _run_chunk(function, [path], options)
         return
     size = max(1, min(_CHUNK, -(-len(paths) // workers)))
     starts = range(0, len(paths), size)
     round_length = _CHUNKS_IN_FLIGHT * workers
-    problems = []
     # Threads, since decoding and resampling release the interpreter lock and the
     # waveforms need no copy from process to process. Rounds, since not every joblib
     # backend can hand back results one by one, and all at once would double memory.
@@ -335,21 +347,4 @@ def map_chunks(function, paths, n_jobs, **options):
                 delayed(_run_chunk)(function, paths[start : start + size], options)
                 for start in begun
             )
-            for start, (results, failed) in zip(begun, outcomes, strict=True):
-                problems += failed
-                if not problems:
-                    yield start, results
-    if problems:
-        raise AudioError(problems)
-
-
-def _map_one_by_one(function, paths, options):
-    # The memory of a clip is used again, still in the cache, for the next one.
-    problems = []
-    for start, path in enumerate(paths):
-        results, failed = _run_chunk(function, [path], options)
-        problems += failed
-        if not problems:
-            yield start, results
-    if problems:
-        raise AudioError(problems)
+            yield from zip(begun, outcomes, strict=True)

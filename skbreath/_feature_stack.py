@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skbreath import _filterbank
+from . import _filterbank
 
 __all__ = ["GROUPS", "FeatureStack"]
 

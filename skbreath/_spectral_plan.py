@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skbreath import _filterbank
-from skbreath._feature_stack import GROUPS
+from . import _filterbank
+from ._feature_stack import GROUPS
 
 __all__ = ["Plan", "make_plan"]
 
