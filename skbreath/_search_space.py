@@ -1,11 +1,12 @@
 """What a search may try: the space checked, studies opened, parameters asked for."""
 
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from copy import deepcopy
 
 from sklearn.utils import check_random_state
 
+from ._quiet_optuna import quiet_optuna
 from ._workers import WORKER, lose
 
 __all__ = ["ask", "check_space", "open_study"]
@@ -112,7 +113,7 @@ def open_study(search, storage, name, n_objectives):
         sampler = deepcopy(sampler)
     settings = {"storage": storage, "study_name": name, "sampler": sampler}
     settings["pruner"] = deepcopy(pruner)
-    with _quiet_optuna():
+    with quiet_optuna():
         try:
             study = optuna.create_study(
                 directions=["maximize"] * n_objectives, **settings
@@ -184,16 +185,3 @@ def _check_directions(study, n_objectives):
 def _inside(name, searched):
     parts = name.split("__")
     return any("__".join(parts[:end]) in searched for end in range(1, len(parts)))
-
-
-@contextmanager
-def _quiet_optuna():
-    """Keep Optuna from announcing the study; the user's verbosity comes back."""
-    from optuna import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(max(verbosity, logging.WARNING))
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)

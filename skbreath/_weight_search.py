@@ -7,6 +7,8 @@ the same scores always give the same weights.
 
 import numpy as np
 
+from ._quiet_optuna import quiet_optuna
+
 __all__ = ["climb", "propose", "select"]
 
 # Step of the climb: finer steps chase noise in a metric that moves in jumps of one row.
@@ -110,14 +112,10 @@ def propose(score, n_members):
 
     names = [str(number) for number in range(n_members)]
     space = dict.fromkeys(names, optuna.distributions.FloatDistribution(0, 1))
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-    try:
+    with quiet_optuna():
         study = optuna.create_study(
             direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
         )
-    finally:
-        optuna.logging.set_verbosity(verbosity)
     for known in [np.ones(n_members), *np.eye(n_members)]:
         study.enqueue_trial(dict(zip(names, known.tolist(), strict=True)))
     weights, best = _equal(n_members), -np.inf
