@@ -95,11 +95,20 @@ class WeightedNet(NeuralNetClassifier):
     ----------
     augmentations : sequence of callables, default=()
         Change the features and targets of each training batch.
+    precision : {"bf16"} or None, default=None
+        In which the network is trained and validated; the logits are float32.
     """
 
-    def __init__(self, *args, augmentations=(), **kwargs):
+    def __init__(self, *args, augmentations=(), precision=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.augmentations = augmentations
+        self.precision = precision
+
+    def infer(self, x, **fit_params):
+        mixed = self.precision == "bf16"
+        device = torch.device(self.device).type
+        with torch.autocast(device, torch.bfloat16, enabled=mixed):
+            return super().infer(x, **fit_params).float()
 
     def train_step_single(self, batch, **fit_params):
         X, (targets, weights) = batch
@@ -156,6 +165,7 @@ def training_params(estimator, n_train, held_back):
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
         "augmentations": tuple(estimator.augmentations or ()),
+        "precision": estimator.precision,
         "verbose": estimator.verbose,
     }
     schedules = optim.lr_scheduler

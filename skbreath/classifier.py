@@ -79,6 +79,11 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         CPU threads of torch while this classifier trains and predicts. One is no
         slower where folds or members run in parallel already (`n_jobs`), and the
         bits of a result depend on it.
+    precision : {"bf16"} or None, default=None
+        "bf16" trains in mixed precision: convolutions and matrix products in
+        bfloat16, weights, loss and predictions in float32. On CPUs with AVX512-BF16
+        or AMX :class:`~skbreath.ResidualCNN2d` trains twice as fast; on others it is
+        slower than float32, and :class:`~skbreath.ResidualCNN1d` is too small to gain.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the batches, dropout, and the
         rows held back. The same integer gives the same bits on one machine.
@@ -148,6 +153,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "net_params": [dict, None],
         "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left")],
+        "precision": [StrOptions({"bf16"}), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -175,6 +181,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         net_params=None,
         device="cpu",
         n_threads=1,
+        precision=None,
         random_state=None,
         verbose=0,
     ):
@@ -198,6 +205,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         self.net_params = net_params
         self.device = device
         self.n_threads = n_threads
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 

