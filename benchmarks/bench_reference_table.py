@@ -176,6 +176,8 @@ def main():
     folder = options.folder or Path(tempfile.mkdtemp(prefix="reference-table-"))
     folder.mkdir(parents=True, exist_ok=True)
     report = harness.Report("bench_reference_table")
+    if any(folder.iterdir()):
+        report.line("goes on with the trials of an earlier run; times are of this one")
     report.line(f"settings: {settings}, hold-outs of seed {options.seed}")
     began = time.perf_counter()
     clips = load_kaggle_breath(options.data)
