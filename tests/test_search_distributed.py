@@ -1,17 +1,12 @@
 """One study worked on through a real PostgreSQL, folds and trials sent through Dask."""
 
-import glob
 import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 
 import joblib
 import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
+from postgres_server import find_postgres, running_postgres
 from sklearn.naive_bayes import GaussianNB
 from test_search_resume import (
     X,
@@ -32,40 +27,12 @@ from skbreath import OptunaSearchCV, _workers
 def postgres():
     """URL of a PostgreSQL that runs as long as the tests of this module."""
     pytest.importorskip("psycopg")
-    paths = os.pathsep.join(
-        [os.environ["PATH"], *glob.glob("/usr/lib/postgresql/*/bin")]
-    )
-    initdb, pg_ctl = (shutil.which(name, path=paths) for name in ("initdb", "pg_ctl"))
-    if initdb is None or pg_ctl is None:
-        pytest.skip("no PostgreSQL server (initdb, pg_ctl) on this machine")
-    initdb, pg_ctl = os.path.realpath(initdb), os.path.realpath(pg_ctl)
-    as_user = []
-    with tempfile.TemporaryDirectory(prefix="skbreath-postgres-") as folder:
-        if os.getuid() == 0:  # which PostgreSQL refuses to run as
-            as_user = ["runuser", "-u", "postgres", "--"]
-            os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-
-        def run(*command):
-            subprocess.run(
-                [*as_user, *command],
-                cwd=folder,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                timeout=60,
-            )
-
-        data = f"{folder}/data"
-        run(initdb, "-D", data, "-A", "trust", "-U", "skbreath", "--locale=C.UTF-8")
-        options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        run(pg_ctl, "-D", data, "-l", f"{folder}/log", "-w", "-o",
-            f"{options} -p {port}", "start")  # fmt: skip
-        try:
-            yield f"postgresql+psycopg://skbreath@127.0.0.1:{port}/postgres"
-        finally:
-            run(pg_ctl, "-D", data, "-m", "immediate", "stop")
+    try:
+        programs = find_postgres()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    with running_postgres(*programs) as url:
+        yield url
 
 
 def test_a_search_resumes_in_postgresql(postgres):
