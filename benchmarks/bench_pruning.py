@@ -1,6 +1,6 @@
 """Pruning: work and best score of the original entry's search, with and without.
 
-``python -m benchmarks.bench_pruning [--clips 800] [--trials 60] [--seeds 0 1 2]``
+``python -m benchmarks.bench_pruning [--clips 400] [--trials 60] [--seeds 0 1 2]``
 
 Each search is one process with one torch thread; ``--jobs`` of them run at a time,
 so the work is counted in fits and epochs and in CPU seconds. The folds and the space
@@ -80,9 +80,9 @@ def load(n_clips, seed):
 
 def main():
     options = harness.parser(__doc__)
-    options.add_argument("--clips", type=int, default=800)
+    options.add_argument("--clips", type=int, default=400)
     options.add_argument("--trials", type=int, default=60)
-    options.add_argument("--folds", type=int, default=3)
+    options.add_argument("--folds", type=int, default=5)
     options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options.add_argument("--jobs", type=int, default=2)
     options = options.parse_args()

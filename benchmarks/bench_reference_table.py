@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
@@ -32,6 +31,7 @@ from skbreath import (
     load_kaggle_breath,
     top_estimators,
 )
+from skbreath._vote_weights import GivenProbabilities
 from skbreath.evaluation import score_predictions
 from skbreath.pipeline import make_net_member
 from skbreath.tuning import network_space
@@ -42,17 +42,6 @@ STRATEGIES = ("best single", "two, plain average", "three", "weighted")
 def f1_at_best_threshold(estimator, X, y):
     """What trials are judged by: inhale is the second class."""
     return best_f1(y == estimator.classes_[1], estimator.predict_proba(X)[:, 1])[0]
-
-
-class GivenProbabilities(ClassifierMixin, BaseEstimator):
-    """A classifier whose X are the probabilities already."""
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        return X
 
 
 def with_skbreath(train, tests, settings, storage):
@@ -80,7 +69,7 @@ def with_skbreath(train, tests, settings, storage):
     vote = WeightedVotingClassifier(members, weights="learned", cv=5)
     vote.fit(X, y, groups=recording)
     oof = vote.oof_member_proba_
-    given = GivenProbabilities().fit(oof[0], y)
+    given = GivenProbabilities(vote.classes_)
     mixtures = {
         "best single": (oof[0], [1, 0, 0]),
         "two, plain average": (oof[:2].mean(axis=0), [0.5, 0.5, 0]),

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Bunch
 
 from ._weight_search import climb, propose, select
 
-__all__ = ["check_weights", "cross_fit_weights", "learn_weights"]
+__all__ = ["GivenProbabilities", "check_weights", "learn_weights"]
 
 
 def check_weights(weights, estimators):
@@ -68,52 +67,6 @@ def check_weights(weights, estimators):
     return values / values.sum()
 
 
-def cross_fit_weights(folds, y, classes, scorer=None, strategy="auto"):
-    """Learn weights for all rows, and for each fold on the other folds' rows.
-
-    Parameters
-    ----------
-    folds : list of list of (test, dict)
-        Of each member, from :func:`skbreath.crossfit.out_of_fold_each`.
-    y : ndarray of shape (n_samples,)
-        Class labels.
-    classes : ndarray of shape (n_classes,)
-        The sorted classes.
-    scorer : callable, default=None
-        As in :func:`learn_weights`.
-    strategy : {"auto", "greedy", "optuna"}, default="auto"
-        As in :func:`learn_weights`.
-
-    Returns
-    -------
-    learned : Bunch
-        ``weights`` (n_members,) from all rows; ``fold_weights`` (n_splits,
-        n_members); ``proba`` (n_samples, n_classes), each fold's members mixed by the
-        fold's weights; ``member_proba`` (n_members, n_samples, n_classes). Rows in
-        several test parts are averaged, rows in none are NaN.
-    """
-    tests = [test for test, _ in folds[0]]
-    probas = [
-        np.array([output["predict_proba"] for _, output in fold], dtype=float)
-        for fold in zip(*folds, strict=True)
-    ]
-    rows, proba = np.concatenate(tests), np.concatenate(probas, axis=1)
-    fold_weights, mixed = [], []
-    for test, fold_proba in zip(tests, probas, strict=True):
-        # By row, not by fold: repeated folds hold the same row more than once.
-        other = ~np.isin(rows, test)
-        fold_weights.append(
-            learn_weights(proba[:, other], y[rows[other]], classes, scorer, strategy)
-        )
-        mixed.append(np.tensordot(fold_weights[-1], fold_proba, axes=1))
-    return Bunch(
-        weights=learn_weights(proba, y[rows], classes, scorer, strategy),
-        fold_weights=np.array(fold_weights),
-        proba=_mean_by_row(rows, np.concatenate(mixed), len(y)),
-        member_proba=np.array([_mean_by_row(rows, member, len(y)) for member in proba]),
-    )
-
-
 def learn_weights(proba, y, classes, scorer=None, strategy="auto"):
     """Find the simplex weights whose mixture of `proba` fits `y` best.
 
@@ -141,7 +94,7 @@ def learn_weights(proba, y, classes, scorer=None, strategy="auto"):
     likelihood = proba[:, np.arange(len(y)), hit]
     if scorer is None and strategy == "auto":
         return _minimise_log_loss(likelihood)
-    vote = _GivenProbabilities(classes)
+    vote = GivenProbabilities(classes)
 
     def score(weights):
         if scorer is None:
@@ -192,23 +145,18 @@ def _minimise_log_loss(likelihood):
     return found if loss(found)[0] <= loss(equal)[0] else equal
 
 
-class _GivenProbabilities(ClassifierMixin, BaseEstimator):
+class GivenProbabilities(ClassifierMixin, BaseEstimator):
     """A fitted classifier whose X already are the probabilities."""
 
     def __init__(self, classes):
         self.classes = classes
         self.classes_ = classes
 
+    def fit(self, X, y):
+        return self
+
     def predict_proba(self, X):
         return X
 
     def predict(self, X):
         return self.classes_[X.argmax(axis=1)]
-
-
-def _mean_by_row(rows, values, n_samples):
-    """Average the values that share a row; rows without any are NaN."""
-    total = np.zeros((n_samples, values.shape[1]))
-    np.add.at(total, rows, values)
-    count = np.bincount(rows, minlength=n_samples)[:, np.newaxis]
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)

@@ -20,8 +20,9 @@ from ._fit_log import inside_fit, log_each_fit
 from ._metadata import metadata_context, route_fit
 from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
-from ._vote_weights import check_weights, cross_fit_weights
-from .crossfit import check_group_cv, out_of_fold_each
+from ._vote_mixture import Mixture, MixtureLearner, cross_fit_mixture
+from ._vote_weights import check_weights
+from .crossfit import check_group_cv, out_of_fold_each, out_of_fold_inside
 
 __all__ = ["WeightedVotingClassifier"]
 
@@ -33,15 +34,16 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     this: members see the user's own labels, not integers, so that a member may have
     a ``pos_label="I"``; members may be whole pipelines that take the same ``X`` and
     turn it into different shapes; weights have names and can be tuned one by one
-    as ``weights__<name>``; and weights can be learned.
+    as ``weights__<name>``; weights can be learned, and the vote be calibrated.
 
     ``weights="learned"`` cross-fits every member once: k fits for k folds and one on
     all rows. The weights are those with which the out-of-fold probabilities predict
     `y` best. The members' probabilities for a fold come from fits that have not seen
     it, and the weights that mix them into `oof_proba_` are learned on the other
-    folds' rows. (The models behind those other rows have seen the fold's labels, as
-    they have in any stacking with one level of folds. Judge the vote on an outer
-    test fold: nothing fitted here has seen that.)
+    folds' rows. The models behind those other rows have seen the fold's labels, as
+    they have in any stacking with one level of folds; ``strict=True`` spends k times
+    the fits to avoid that. Either way judge the vote on an outer test fold: nothing
+    fitted here has seen that.
 
     Parameters
     ----------
@@ -60,11 +62,20 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         are selected one by one, with replacement, and weigh as often as they were.
         "optuna": a sampler proposes some 100 weights, equal ones and single members
         first.
+    calibration : {"sigmoid", "isotonic", "temperature"}, default=None
+        How the weighted mean is calibrated, as in
+        :class:`~sklearn.calibration.CalibratedClassifierCV`: learned from the
+        out-of-fold scores, without further fits of the members. The members are
+        cross-fitted for it also if their weights are given.
+    strict : bool, default=False
+        Whether the weights and the calibration of a fold come from a cross-fit of
+        its training rows alone: k * k + k + 1 fits of each member, not k + 1.
     pos_label : label, default=None
         The positive class of `weight_metric`; only metrics such as ``"f1"`` need it.
     cv : int, splitter or iterable, default=None
-        Folds for learned weights; None means 5. An integer together with ``groups``
-        means :class:`~sklearn.model_selection.StratifiedGroupKFold`.
+        Folds for learned weights and the calibration; None means 5. An integer
+        together with ``groups`` means
+        :class:`~sklearn.model_selection.StratifiedGroupKFold`.
     n_jobs : int, default=None
         Fits in parallel, as in joblib.
     flatten_transform : bool, default=True
@@ -87,12 +98,14 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         Of `classes_`.
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The cross-fitted vote's probability of every training row, NaN for rows in no
-        test part. With learned weights only.
+        test part. With learned weights or a calibration only.
     oof_member_proba_ : ndarray of shape (n_members, n_samples, n_classes)
-        The members' out-of-fold probabilities. With learned weights only.
+        The members' out-of-fold probabilities. As `oof_proba_`.
     fold_weights_ : ndarray of shape (n_splits, n_members)
         The weights behind `oof_proba_`: how far they vary says how far to trust
-        `weights_`. With learned weights only.
+        `weights_`. As `oof_proba_`.
+    calibrator_ : CalibratedClassifierCV
+        From the weighted mean to probabilities. With `calibration` only.
     n_features_in_ : int
         If the first member has it.
     feature_names_in_ : ndarray of str
@@ -150,6 +163,8 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         "weights": [StrOptions({"learned"}), "array-like", dict, None],
         "weight_metric": [StrOptions(set(get_scorer_names())), callable],
         "weight_strategy": [StrOptions({"auto", "greedy", "optuna"})],
+        "calibration": [StrOptions({"sigmoid", "isotonic", "temperature"}), None],
+        "strict": ["boolean"],
         "pos_label": [Real, str, "boolean", None],
         "cv": ["cv_object"],
     }
@@ -162,6 +177,8 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         weights=None,
         weight_metric="neg_log_loss",
         weight_strategy="auto",
+        calibration=None,
+        strict=False,
         pos_label=None,
         cv=None,
         n_jobs=None,
@@ -172,6 +189,8 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.weights = weights
         self.weight_metric = weight_metric
         self.weight_strategy = weight_strategy
+        self.calibration = calibration
+        self.strict = strict
         self.pos_label = pos_label
         self.cv = cv
         self.n_jobs = n_jobs
@@ -204,20 +223,25 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             weight is to be learned, or if a frozen member knows other classes.
         """
         self._validate_estimators()
-        learned = isinstance(self.weights, str)
-        if not learned:
-            self.weights_ = check_weights(self.weights, self.estimators)
+        weights = None
+        if not isinstance(self.weights, str):
+            weights = self.weights_ = check_weights(self.weights, self.estimators)
         X, y, groups = indexable(X, y, groups)
         y = self._check_labels(y)
         members = {name: est for name, est in self.estimators if est != "drop"}
-        for fitted in ("oof_proba_", "oof_member_proba_", "fold_weights_"):
+        for fitted in (
+            "oof_proba_",
+            "oof_member_proba_",
+            "fold_weights_",
+            "calibrator_",
+        ):
             self.__dict__.pop(fitted, None)  # of an earlier fit
 
         with metadata_context(groups=groups, **params) as metadata:
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
-            if learned:
-                self._learn_weights(members, X, y, groups, fit_params)
+            if weights is None or self.calibration is not None:
+                self._learn_mixture(members, X, y, groups, fit_params, weights)
             fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
                 delayed(_fit_member)(
                     clone(member),
@@ -262,34 +286,42 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             )
         return y
 
-    def _learn_weights(self, members, X, y, groups, fit_params):
-        """Cross-fit every member once, then weights for each fold and for all."""
+    def _learn_mixture(self, members, X, y, groups, fit_params, weights):
+        """Cross-fit every member once, then a mixture for each fold and for all."""
         frozen = [name for name, member in members.items() if _is_frozen(member)]
         if frozen:
             raise ValueError(
-                f"weights='learned' needs out-of-fold probabilities, and the frozen "
-                f"members {frozen} cannot be fitted on parts of the rows; pass their "
-                "weights, or members that are not frozen."
+                "learned weights and a calibration need out-of-fold probabilities, "
+                f"and the frozen members {frozen} cannot be fitted on parts of the "
+                "rows; pass weights and no calibration, or members that are not frozen."
             )
         scorer = None
         if self.weight_metric != "neg_log_loss":
             scorer, _ = name_positive_class(
                 self.weight_metric, self.pos_label, self.classes_.tolist()
             )
-        cv = check_group_cv(self.cv, y, groups)
-        splits = list(cv.split(X, y, groups))
+        splits = list(check_group_cv(self.cv, y, groups).split(X, y, groups))
         if len(splits) < 2:
             raise ValueError(
-                "weights='learned' needs a cv of at least two splits: the rows of one "
-                "are weighted by what the others teach."
+                "learned weights and a calibration need a cv of at least two splits: "
+                "the rows of one are mixed by what the others teach."
             )
-        folds = out_of_fold_each(
-            members.values(), X, y, splits, fit_params=fit_params, n_jobs=self.n_jobs
+        members = list(members.values())
+        settings = {"fit_params": fit_params, "n_jobs": self.n_jobs}
+        inner = None
+        if self.strict:
+            inner = [
+                out_of_fold_inside(members, X, y, groups, train, self.cv, **settings)
+                for train, _ in splits
+            ]
+        learner = MixtureLearner(
+            self.classes_, weights, scorer, self.weight_strategy, self.calibration
         )
-        learned = cross_fit_weights(
-            folds, y, self.classes_, scorer, self.weight_strategy
-        )
-        self.weights_ = learned.weights
+        folds = out_of_fold_each(members, X, y, splits, **settings)
+        learned = cross_fit_mixture(learner, folds, y, inner)
+        self.weights_ = learned.mixture.weights
+        if self.calibration is not None:
+            self.calibrator_ = learned.mixture.calibrator
         self.fold_weights_ = learned.fold_weights
         self.oof_proba_ = learned.proba
         self.oof_member_proba_ = learned.member_proba
@@ -299,7 +331,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         return self.weights_
 
     def predict_proba(self, X):
-        """Average the members' probabilities.
+        """Average the members' probabilities, and calibrate the mean if asked to.
 
         Parameters
         ----------
@@ -312,10 +344,13 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             Columns follow `classes_`. A member of weight zero is not asked.
         """
         check_is_fitted(self)
-        return sum(
+        mixed = sum(
             weight * member.predict_proba(X)
             for weight, member in zip(self.weights_, self.estimators_, strict=True)
             if weight > 0
+        )
+        return Mixture(self.weights_, getattr(self, "calibrator_", None)).calibrate(
+            mixed
         )
 
     def get_metadata_routing(self):

@@ -45,6 +45,9 @@ def _forget_fits():
         WeightedVotingClassifier(MEMBERS),
         WeightedVotingClassifier(MEMBERS, weights={"bayes": 1, "linear": 2}),
         WeightedVotingClassifier(MEMBERS, weights="learned", cv=3),
+        WeightedVotingClassifier(
+            MEMBERS, weights="learned", calibration="sigmoid", strict=True, cv=2
+        ),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

@@ -1,0 +1,152 @@
+"""What turns members' probabilities into the vote's: weights, then a calibration."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch
+
+from ._vote_weights import GivenProbabilities, learn_weights
+
+__all__ = ["Mixture", "MixtureLearner", "cross_fit_mixture"]
+
+
+@dataclass
+class Mixture:
+    """Weights of the members, and a calibrator of their weighted mean or None."""
+
+    weights: np.ndarray
+    calibrator: CalibratedClassifierCV | None = None
+
+    def __call__(self, proba):
+        """Mix ``(n_members, n_samples, n_classes)`` to ``(n_samples, n_classes)``."""
+        return self.calibrate(np.tensordot(self.weights, proba, axes=1))
+
+    def calibrate(self, mixed):
+        """Calibrate weighted means."""
+        if self.calibrator is None:
+            return mixed
+        return self.calibrator.predict_proba(mixed)
+
+
+@dataclass
+class MixtureLearner:
+    """Learns mixtures from out-of-fold probabilities.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The sorted classes.
+    weights : ndarray of shape (n_members,) or None
+        Given weights; None means that they are learned.
+    scorer : callable or None
+    strategy : str
+        As in :func:`skbreath._vote_weights.learn_weights`.
+    calibration : {"sigmoid", "isotonic", "temperature"} or None
+        As in :class:`~sklearn.calibration.CalibratedClassifierCV`.
+    """
+
+    classes: np.ndarray
+    weights: np.ndarray | None = None
+    scorer: object = None
+    strategy: str = "auto"
+    calibration: str | None = None
+
+    def learn(self, proba, y, mixed=None):
+        """Learn from rows that the members have not seen.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_members, n_samples, n_classes)
+            Probabilities of the members.
+        y : ndarray of shape (n_samples,)
+            Class labels.
+        mixed : ndarray of shape (n_samples, n_classes), default=None
+            What the calibration is learned from; None means `proba`, weighted.
+
+        Returns
+        -------
+        mixture : Mixture
+        """
+        weights = self.weights
+        if weights is None:
+            weights = learn_weights(proba, y, self.classes, self.scorer, self.strategy)
+        if self.calibration is None:
+            return Mixture(weights)
+        if mixed is None:
+            mixed = np.tensordot(weights, proba, axes=1)
+        everything = np.arange(len(y))
+        calibrator = CalibratedClassifierCV(
+            FrozenEstimator(GivenProbabilities(self.classes)),
+            method=self.calibration,
+            # One part: there is nothing to fit but the calibrator itself.
+            cv=[(everything, everything)],
+            ensemble=False,
+        )
+        return Mixture(weights, calibrator.fit(mixed, y))
+
+
+def cross_fit_mixture(learner, folds, y, inner=None):
+    """Learn a mixture for all rows, and for each fold one without its rows.
+
+    Parameters
+    ----------
+    learner : MixtureLearner
+    folds : list of list of (test, dict)
+        Of each member, from :func:`skbreath.crossfit.out_of_fold_each`.
+    y : ndarray of shape (n_samples,)
+        Class labels.
+    inner : list of list of list of (test, dict), default=None
+        For each fold, what the members came to in a cross-fit of its training rows
+        alone; `test` counts rows of `y`. None takes the other folds' rows of `folds`,
+        whose models have seen the labels of the fold.
+
+    Returns
+    -------
+    learned : Bunch
+        ``mixture`` from all rows; ``fold_weights`` (n_splits, n_members); ``proba``
+        (n_samples, n_classes), each fold mixed by the fold's mixture; ``member_proba``
+        (n_members, n_samples, n_classes). Rows in several test parts are averaged,
+        rows in none are NaN.
+    """
+    tests = [test for test, _ in folds[0]]
+    rows, proba = _pooled(folds)
+    sizes = np.cumsum([len(test) for test in tests])[:-1]
+    mixtures, plain, mixed = [], [], []
+    for fold, (test, fold_proba) in enumerate(
+        zip(tests, np.split(proba, sizes, axis=1), strict=True)
+    ):
+        if inner is None:
+            # By row, not by fold: repeated folds hold the same row more than once.
+            other = ~np.isin(rows, test)
+            known, known_proba = rows[other], proba[:, other]
+        else:
+            known, known_proba = _pooled(inner[fold])
+        mixtures.append(learner.learn(known_proba, y[known]))
+        plain.append(np.tensordot(mixtures[-1].weights, fold_proba, axes=1))
+        mixed.append(mixtures[-1].calibrate(plain[-1]))
+    return Bunch(
+        mixture=learner.learn(proba, y[rows], np.concatenate(plain)),
+        fold_weights=np.array([mixture.weights for mixture in mixtures]),
+        proba=_mean_by_row(rows, np.concatenate(mixed), len(y)),
+        member_proba=np.array([_mean_by_row(rows, member, len(y)) for member in proba]),
+    )
+
+
+def _pooled(folds):
+    """Rows of all folds, and the members' probabilities of them."""
+    rows = np.concatenate([test for test, _ in folds[0]])
+    proba = [
+        np.concatenate([np.asarray(out["predict_proba"], float) for _, out in member])
+        for member in folds
+    ]
+    return rows, np.array(proba)
+
+
+def _mean_by_row(rows, values, n_samples):
+    """Average the values that share a row; rows without any are NaN."""
+    total = np.zeros((n_samples, values.shape[1]))
+    np.add.at(total, rows, values)
+    count = np.bincount(rows, minlength=n_samples)[:, np.newaxis]
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)

@@ -1,0 +1,180 @@
+"""Calibration of the vote, and fully nested weights and calibrations."""
+
+import numpy as np
+import pytest
+from recording_classifier import FITS, RecordingClassifier, ScoreReader
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
+from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
+
+from skbreath import ThresholdClassifier, WeightedVotingClassifier
+
+METHODS = ["sigmoid", "isotonic", "temperature"]
+rng = np.random.default_rng(0)
+X = rng.normal(size=(96, 4))
+y = np.where(X[:, 0] - X[:, 1] + 0.5 * rng.normal(size=96) > 0, "I", "E")
+groups = np.arange(96) // 6
+
+
+@pytest.fixture(autouse=True)
+def _forget_fits():
+    FITS.clear()
+
+
+def recorders(**params):
+    members = [("a", RecordingClassifier("a")), ("b", RecordingClassifier("b", 1.0))]
+    return WeightedVotingClassifier(members, **{"weights": "learned", **params})
+
+
+@pytest.mark.parametrize("calibration", [None, "sigmoid"])
+def test_what_strict_weights_cost(calibration):
+    recorders(cv=3, strict=True, calibration=calibration).fit(X, y)
+    assert [fit["name"] for fit in FITS].count("a") == 3 * 3 + 3 + 1
+    assert len(FITS) == 2 * 13
+
+
+class PinnedFolds:
+    """Given folds that also split a part of the rows: by whole rows of X."""
+
+    def __init__(self, fold):
+        self.fold = fold
+
+    def _parts(self, data):
+        known = {row.tobytes(): part for row, part in zip(X, self.fold, strict=True)}
+        return np.array([known[row.tobytes()] for row in np.asarray(data)])
+
+    def split(self, data, y=None, groups=None):
+        parts = self._parts(data)
+        for part in np.unique(parts):
+            yield np.flatnonzero(parts != part), np.flatnonzero(parts == part)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 3
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_nothing_behind_a_strict_fold_has_seen_its_labels(strict):
+    cv = StratifiedKFold(3)
+    fold = np.empty(len(y), int)
+    for number, (_, test) in enumerate(cv.split(X, y)):
+        fold[test] = number
+    # The other labels of fold 0 leave the folds as they are: they are swapped within.
+    labels = y.copy()
+    labels[fold == 0] = y[fold == 0][::-1]
+    vote = recorders(cv=PinnedFolds(fold), calibration="sigmoid", strict=strict)
+    before, after = clone(vote).fit(X, y), clone(vote).fit(X, labels)
+    same = [
+        np.array_equal(before.fold_weights_[0], after.fold_weights_[0]),
+        np.array_equal(before.oof_proba_[fold == 0], after.oof_proba_[fold == 0]),
+    ]
+    assert same == [strict, strict]
+    assert not np.array_equal(before.oof_proba_[fold == 1], after.oof_proba_[fold == 1])
+
+
+def test_strict_folds_never_tear_a_group():
+    recorders(cv=3, strict=True).fit(X, y, groups=groups)
+    assert len(FITS) == 2 * 13
+    for fit in FITS:
+        assert set(np.bincount(fit["groups"])) <= {0, 6}
+    recorders(cv=GroupShuffleSplit(2, random_state=0), strict=True).fit(
+        X, y, groups=groups
+    )
+
+
+@pytest.mark.parametrize(
+    "cv", [PredefinedSplit(np.arange(96) % 3), [(range(48), range(48, 96))] * 2]
+)
+def test_given_folds_cannot_be_strict(cv):
+    with pytest.raises(ValueError, match="cv as a number or a splitter"):
+        recorders(cv=cv, strict=True).fit(X, y)
+    assert not FITS
+
+
+def overconfident(seed=0, n=600):
+    """Labels, and two members' scores whose odds are the fourth power of the true."""
+    rng = np.random.default_rng(seed)
+    odds = rng.normal(size=n)
+    labels = np.where(rng.uniform(size=n) < 1 / (1 + np.exp(-odds)), "I", "E")
+    scores = 1 / (1 + np.exp(-4 * odds[:, np.newaxis] + rng.normal(size=(n, 2))))
+    return scores, labels
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("weights", ["learned", None, [1, 2]])
+def test_a_calibrated_vote_knows_how_sure_it_is(method, weights):
+    members = [("first", ScoreReader(0)), ("second", ScoreReader(1))]
+    plain = WeightedVotingClassifier(members, weights=weights).fit(*overconfident())
+    vote = clone(plain).set_params(calibration=method).fit(*overconfident())
+    scores, labels = overconfident(seed=1)
+    proba = vote.predict_proba(scores)
+    assert proba.sum(axis=1) == pytest.approx(1)
+    before, after = (
+        brier_score_loss(labels, fitted.predict_proba(scores)[:, 1], pos_label="I")
+        for fitted in (plain, vote)
+    )
+    assert after < before - 0.03
+    # Cross-fitted, it is as good on the rows it was learned from as on others.
+    own = brier_score_loss(overconfident()[1], vote.oof_proba_[:, 1], pos_label="I")
+    assert own == pytest.approx(after, abs=0.03)
+    assert np.array_equal(vote.weights_, plain.weights_)
+
+
+def test_a_calibration_costs_no_fit_of_its_own():
+    recorders(cv=4, calibration="isotonic").fit(X, y)
+    assert len(FITS) == 2 * 5
+    FITS.clear()
+    recorders(cv=4, calibration="isotonic", weights=[1, 1]).fit(X, y)
+    assert len(FITS) == 2 * 5
+
+
+def test_the_threshold_is_set_on_the_calibrated_scores():
+    vote = recorders(cv=4, calibration="sigmoid")
+    model = ThresholdClassifier(vote, pos_label="I").fit(X, y)
+    assert len(FITS) == 2 * 5
+    scores = model.estimator_.oof_proba_[:, 1]
+    assert scores.min() < model.best_threshold_ < scores.max()
+    labels = np.where(model.predict_proba(X)[:, 1] >= model.best_threshold_, "I", "E")
+    assert np.array_equal(model.predict(X), labels)
+
+
+def test_a_fold_is_calibrated_by_what_its_rows_did_not_shape():
+    scores, labels = overconfident()
+    fold = np.arange(len(labels)) % 3
+    members = [("first", ScoreReader(0)), ("second", ScoreReader(1))]
+    vote = WeightedVotingClassifier(
+        members, calibration="isotonic", cv=PredefinedSplit(fold)
+    )
+    before = clone(vote).fit(scores, labels)
+    swapped = np.where(fold == 0, np.where(labels == "I", "E", "I"), labels)
+    after = clone(vote).fit(scores, swapped)
+    kept, others = fold == 0, fold != 0
+    assert np.array_equal(before.oof_proba_[kept], after.oof_proba_[kept])
+    assert not np.allclose(before.oof_proba_[others], after.oof_proba_[others])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_than_two_classes_are_calibrated(method):
+    data, target = load_iris(return_X_y=True)
+    members = [("bayes", GaussianNB()), ("linear", LogisticRegression(max_iter=500))]
+    vote = WeightedVotingClassifier(members, weights="learned", calibration=method)
+    vote.fit(data, target)
+    assert vote.predict_proba(data).shape == vote.oof_proba_.shape == (150, 3)
+    assert vote.score(data, target) > 0.9
+
+
+def test_fitting_again_without_a_calibration_forgets_it():
+    vote = recorders(cv=3, calibration="sigmoid").fit(X, y)
+    assert hasattr(vote, "calibrator_")
+    vote.set_params(calibration=None).fit(X, y)
+    assert not hasattr(vote, "calibrator_")
+
+
+def test_frozen_members_cannot_be_calibrated_out_of_fold():
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    vote = WeightedVotingClassifier([("old", frozen)], calibration="sigmoid")
+    with pytest.raises(ValueError, match=r"frozen members \['old'\]"):
+        vote.fit(X, y)
