@@ -40,11 +40,10 @@ def open_storage(storage):
     Raises
     ------
     OSError
-        If the database cannot be reached or written.
+        If the database cannot be reached or written, or its tables are those of
+        another version of Optuna.
     ImportError
         If the database needs a driver that is not installed.
-    RuntimeError
-        If another version of Optuna has made the tables.
 
     Examples
     --------
@@ -75,6 +74,10 @@ def open_storage(storage):
         reason = str(getattr(error, "orig", None) or error).strip()
         raise OSError(
             f"cannot open the storage {_without_password(url)}: {reason}"
+        ) from error
+    except RuntimeError as error:  # what Optuna raises for tables of another version
+        raise OSError(
+            f"cannot open the storage {_without_password(url)}: {error}"
         ) from error
     except ImportError as error:
         raise ImportError(

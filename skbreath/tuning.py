@@ -56,6 +56,12 @@ def tune_breath_classifier(
     duration=1.0,
     log_scale=True,
     vote_cv=5,
+    prune_on=None,
+    batch_size=1,
+    timeout=None,
+    enqueue=None,
+    storage=None,
+    study_name=None,
     pos_label="I",
     n_jobs=None,
     device="cpu",
@@ -93,6 +99,11 @@ def tune_breath_classifier(
         As in :func:`~skbreath.make_breath_classifier`.
     vote_cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
+    prune_on, batch_size, timeout, enqueue, storage, study_name
+        As in :class:`~skbreath.OptunaSearchCV`: trials stopped early, run in
+        parallel, limited in time, given, and kept to resume the search or share it.
+        To find its study again a search needs the same data and an integer
+        `random_state`.
     n_jobs : int, default=None
         Fits in parallel.
     random_state : int, RandomState instance or None, default=None
@@ -110,8 +121,10 @@ def tune_breath_classifier(
     Raises
     ------
     ValueError
-        If a file cannot be read, or fewer than `n_members` distinct trials
-        finished.
+        If a file cannot be read, fewer than `n_members` distinct trials are complete,
+        or the study in `storage` is of another search.
+    OSError
+        If the storage cannot be opened, or fails for longer than some seconds.
 
     Examples
     --------
@@ -147,6 +160,12 @@ def tune_breath_classifier(
         n_trials=n_trials,
         scoring=scoring,
         cv=cv,
+        prune_on=prune_on,
+        batch_size=batch_size,
+        timeout=timeout,
+        enqueue=enqueue,
+        storage=storage,
+        study_name=study_name,
         refit=False,
         n_jobs=n_jobs,
         random_state=seed(),

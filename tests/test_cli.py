@@ -1,5 +1,6 @@
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -97,6 +98,43 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     assert "trial_0" in result.stdout and "trial_1" in result.stdout
     assert len(pd.read_csv(trials)) == 2
     assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
+
+
+def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
+    storage = tmp_path / "trials.db"
+    command = ["tune", breath_folder, "--members", 1, "--trial-epochs", 1, *FAST]
+    command += ["--storage", storage, "--prune-on", "fold", "--batch", 2]
+    tables = []
+    for n_trials in (2, 3):
+        trials = tmp_path / f"{n_trials}.csv"
+        out = ["--out", tmp_path / "tuned.joblib", "--trials-csv", trials]
+        result = run(*command, *out, "--trials", n_trials)
+        assert result.exit_code == 0, result.output
+        tables.append(pd.read_csv(trials))
+    first, all_of_them = tables
+    assert len(all_of_them) == 3
+    pd.testing.assert_frame_equal(all_of_them[:2][["params"]], first[["params"]])
+    with sqlite3.connect(storage) as database:
+        assert database.execute("SELECT count(*) FROM trials").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    "storage, message",
+    [
+        ("nowhere/trials.db", "cannot open the storage"),
+        ("oracle://127.0.0.1/none", "database driver"),
+        ("folder", "cannot open the storage"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_one_line(
+    storage, message, breath_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    out = tmp_path / "tuned.joblib"
+    result = run("tune", breath_folder, "--out", out, "--storage", storage, "--jobs", 1)
+    assert result.exit_code == 2 and message in result.stderr, result.output
+    assert "Traceback" not in result.stderr and not out.exists()
 
 
 def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):

@@ -441,7 +441,7 @@ def test_a_storage_of_a_newer_optuna_is_refused(tmp_path):
     search = search_in(tmp_path / "trials.db", n_trials=1).fit(X, y)
     with sqlite3.connect(tmp_path / "trials.db") as database:
         database.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
-    with pytest.raises(RuntimeError, match="updating optuna to the latest version"):
+    with pytest.raises(OSError, match="updating optuna to the latest version"):
         search.set_params(n_trials=2).fit(X, y)
 
 

@@ -12,8 +12,9 @@ from .training import evaluate, train, tune
 
 __all__ = ["main"]
 
-# Unreadable input or wrong parameters. Anything else is a bug of ours.
-_USER_ERRORS = (ValueError, OSError)
+# Unreadable input, wrong parameters, or an extra that is not installed. Anything else
+# is a bug of ours.
+_USER_ERRORS = (ValueError, OSError, ImportError)
 
 
 def _one_line(error):

@@ -77,6 +77,29 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     type=click.IntRange(1),
     help="Epochs in a trial.",
 )
+@click.option(
+    "--storage",
+    help="File (trials.db) or database URL that keeps the trials: the same command "
+    "goes on after a kill, and several at a time share the work.",
+)
+@click.option(
+    "--prune-on",
+    type=click.Choice(["fold", "epoch"]),
+    help="Stop hopeless trials after a fold, or after an epoch of the first fold.",
+)
+@click.option(
+    "--batch",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Trials at a time, in up to --jobs processes; with 1 the folds are parallel, "
+    "unless --prune-on puts them in series.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds after which no further trial is started.",
+)
 @click.option("--trials-csv", type=folder, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
@@ -90,6 +113,10 @@ def tune(
     trials,
     members,
     trial_epochs,
+    storage,
+    prune_on,
+    batch,
+    timeout,
     trials_csv,
     group,
     pos_label,
@@ -103,8 +130,10 @@ def tune(
     DATA is as for `skbreath train`.
 
     \b
-    Example:
+    Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.joblib
+      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \
+        --out tuned.joblib
     """
     import joblib
     import pandas as pd
@@ -133,6 +162,10 @@ def tune(
                 trial_epochs=trial_epochs,
                 max_epochs=max_epochs,
                 cv=n_folds,
+                prune_on=prune_on,
+                batch_size=batch,
+                timeout=timeout,
+                storage=storage,
                 n_jobs=cores(jobs),
                 random_state=seed,
             )

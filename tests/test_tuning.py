@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from skbreath import make_breath_sounds, top_estimators, tune_breath_classifier
+
+# Of the network's input and of its layers, and how it is trained: in one search.
+STRUCTURE = {
+    "features__n_mels": CategoricalDistribution([16, 32]),
+    "net__kernel_size": CategoricalDistribution([3, 5]),
+    "net__hidden_channels": CategoricalDistribution([8, 16]),
+    "net__lr": FloatDistribution(1e-3, 1e-2, log=True),
+    "net__dropout": FloatDistribution(0.3, 0.7),
+}
+WIDE = {"features__n_mels": 32, "net__kernel_size": 3, "net__hidden_channels": 8}
+NARROW = {"features__n_mels": 16, "net__kernel_size": 5, "net__hidden_channels": 16}
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    return make_breath_sounds(80, n_subjects=12, difficulty=0.2, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def tuned(sounds):
+    return tune_breath_classifier(
+        sounds.waveforms,
+        sounds.target,
+        sounds.subject,
+        param_distributions=STRUCTURE,
+        enqueue=[WIDE, NARROW],
+        n_trials=3,
+        n_members=2,
+        trial_epochs=2,
+        max_epochs=2,
+        cv=2,
+        vote_cv=2,
+        random_state=0,
+    )
+
+
+def test_structure_is_tuned_together_with_training(tuned):
+    table = tuned.search.cv_results_
+    assert (table["trial_state"] == "COMPLETE").all()
+    tried = [dict(params) for params in table["params"]]
+    assert [set(params) for params in tried] == [set(STRUCTURE)] * 3
+    for enqueued, params in zip([WIDE, NARROW], tried, strict=False):
+        assert {name: params[name] for name in enqueued} == enqueued
+
+
+def test_members_of_different_shapes_vote_together(tuned, sounds):
+    members = top_estimators(tuned.search, 2, distinct=["features__n_mels"])
+    vote = tuned.model["classifier"].estimator
+    model = tuned.model.set_params(
+        classifier__estimator=vote.set_params(estimators=members)
+    )
+    model.fit(sounds.waveforms, sounds.target, classifier__groups=sounds.subject)
+    nets = [pipe["net"] for pipe in model["classifier"].estimator_.estimators_]
+    # 16 or 32 mel bands beside the 48 other channels.
+    assert sorted(net.n_features_in_ for net in nets) == [64, 80]
+    proba = model.predict_proba(sounds.waveforms)
+    assert proba.sum(axis=1) == pytest.approx(1)
+    assert set(model.predict(sounds.waveforms)) <= {"E", "I"}
+
+
+def test_a_tuning_that_is_repeated_with_a_storage_fits_nothing_again(sounds, tmp_path):
+    settings = {
+        "n_trials": 2,
+        "n_members": 2,
+        "trial_epochs": 1,
+        "cv": 2,
+        "prune_on": "fold",
+        "storage": tmp_path / "trials.db",
+        "random_state": 0,
+    }
+    data = sounds.waveforms[:40], sounds.target[:40]
+    first, again = (tune_breath_classifier(*data, **settings) for _ in range(2))
+    assert len(again.search.study_.trials) == 2
+    for key in ("mean_test_score", "mean_fit_time"):
+        assert np.array_equal(
+            first.search.cv_results_[key], again.search.cv_results_[key]
+        )
+    with pytest.raises(ValueError, match="of another search"):
+        tune_breath_classifier(
+            data[0], data[1][::-1], **settings,
+            study_name=first.search.study_.study_name,
+        )  # fmt: skip
