@@ -24,9 +24,9 @@ class BreathFeatures(
 ):
     """Turn waveforms into spectral channels over time.
 
-    Seven groups of channels, always in this order, computed from one short-time
-    Fourier transform (centred frames, periodic Hann window, zeros beyond the ends
-    of the clip):
+    Groups of channels, always in this order; the first seven are computed from one
+    short-time Fourier transform (centred frames, periodic Hann window, zeros beyond
+    the ends of the clip) and are the default:
 
     ==========  ==================  ===========================================
     group       channels            what
@@ -39,9 +39,10 @@ class BreathFeatures(
     mfcc        `n_mfcc`            cepstral coefficients of 128 mel bands in dB
     delta       `n_mfcc`            their slope over 9 frames
     delta2      `n_mfcc`            their curvature over 9 frames
+    loop        2                   position in the loop, and its period
     ==========  ==================  ===========================================
 
-    Every value is the one that ``librosa.feature`` gives for that clip alone: a
+    Each of these values is the one that ``librosa.feature`` gives for that clip: a
     clip's features depend, to the bit, on nothing but the clip.
 
     Parameters
@@ -103,6 +104,12 @@ class BreathFeatures(
     beneath the MFCC; contrast: peaks and valleys, each among themselves). RMS in
     decibels is that of the mean square. Silence is -100 dB. `log_scale` does not
     concern contrast and MFCC, which are in decibels by definition.
+
+    The group ``"loop"`` is for clips that were filled up by repeating a shorter sound
+    sample by sample, as many data sets are. It gives the position of a frame in its
+    period (-1 at the beginning, 1 at the end) and the period as a part of the clip:
+    1 where nothing repeats, or where the audio was processed after the repetition,
+    resampled for example. Periods below 0.1 s are not looked for.
 
     Where librosa gives up or warns:
 
@@ -259,14 +266,17 @@ class BreathFeatures(
     def _extract_batches(self, X, plan, features, batches, n_workers):
         """Fill `features`; get the rows that hold no usable samples."""
         if n_workers == 1 or len(batches) == 1:
-            bad = [_extract(X[batch], plan, features[batch]) for batch in batches]
+            bad = [
+                _extract(X[batch], self._stack, plan, features[batch])
+                for batch in batches
+            ]
             return _in_whole(batches, bad)
         bad = []
         with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
             backend, _ = get_active_backend(prefer="threads")
             if getattr(backend, "supports_sharedmem", False):
                 bad = parallel(
-                    delayed(_extract)(X[batch], plan, features[batch])
+                    delayed(_extract)(X[batch], self._stack, plan, features[batch])
                     for batch in batches
                 )
                 return _in_whole(batches, bad)
@@ -274,7 +284,9 @@ class BreathFeatures(
             # of the results would be held twice.
             for turn in gen_batches(len(batches), 4 * n_workers):
                 results = parallel(
-                    delayed(_extract_new)(X[batch], plan, features.shape[1:])
+                    delayed(_extract_new)(
+                        X[batch], self._stack, plan, features.shape[1:]
+                    )
                     for batch in batches[turn]
                 )
                 for batch, (part, bad_part) in zip(batches[turn], results, strict=True):
@@ -340,19 +352,23 @@ def _refuse(bad, n_clips):
         )
 
 
-def _extract(clips, plan, features):
+def _extract(clips, stack, plan, features):
     """Fill `features`, unless there are bad rows; get those."""
     # Compiled code, and numba with it, is loaded when the first clip needs it.
-    from . import _spectral
+    from . import _loops, _spectral
 
     bad = _bad_rows(clips)
     if len(bad) == 0:
         clips = np.ascontiguousarray(clips, dtype=features.dtype)
         _spectral.extract(clips, plan, features)
+        if "loop" in stack.groups:
+            _loops.loop_channels(
+                clips, stack.hop_length, stack.shortest_loop(), features[:, -2:]
+            )
     return bad
 
 
-def _extract_new(clips, plan, shape):
+def _extract_new(clips, stack, plan, shape):
     features = np.empty((len(clips), *shape), dtype=plan.mel_weights.dtype)
-    bad = _extract(clips, plan, features)
+    bad = _extract(clips, stack, plan, features)
     return features, bad

@@ -4,10 +4,17 @@ from typing import NamedTuple
 
 from . import _filterbank
 
-__all__ = ["GROUPS", "FeatureStack"]
+__all__ = ["ALL_GROUPS", "GROUPS", "LOOP_CHANNELS", "SHORTEST_LOOP_S", "FeatureStack"]
 
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2")
-"""Channel groups, in the order of the channels."""
+"""Channel groups computed by default, in the order of the channels."""
+
+ALL_GROUPS = (*GROUPS, "loop")
+
+LOOP_CHANNELS = ("loop_position", "loop_period")
+
+SHORTEST_LOOP_S = 0.1
+"""Period in seconds below which a repetition is no breath."""
 
 
 class FeatureStack(NamedTuple):
@@ -42,10 +49,10 @@ class FeatureStack(NamedTuple):
         """
         self._check_frames()
         self._check_bands()
-        unknown = [group for group in self.groups if group not in GROUPS]
+        unknown = [group for group in self.groups if group not in ALL_GROUPS]
         if not self.groups or unknown or len(set(self.groups)) < len(self.groups):
             raise ValueError(
-                f"groups must name one or more of {GROUPS}, each at most once; got "
+                f"groups must name one or more of {ALL_GROUPS}, each at most once; got "
                 f"{list(self.groups)}."
             )
         if "mel" in self.groups:
@@ -107,6 +114,10 @@ class FeatureStack(NamedTuple):
         """Frames of a clip: one is centred on every `hop_length`-th sample."""
         return 1 + n_samples // self.hop_length
 
+    def shortest_loop(self):
+        """Shortest period of a loop, in samples."""
+        return max(1, round(SHORTEST_LOOP_S * self.sample_rate))
+
     def channel_names(self):
         """Names of the channels, in order.
 
@@ -117,7 +128,7 @@ class FeatureStack(NamedTuple):
         """
         return [
             name
-            for group in GROUPS
+            for group in ALL_GROUPS
             if group in self.groups
             for name in self.names_of(group)
         ]
@@ -126,6 +137,8 @@ class FeatureStack(NamedTuple):
         """Names of the channels that a group has, or would have."""
         if group in ("rms", "zcr"):
             return [group]
+        if group == "loop":
+            return list(LOOP_CHANNELS)
         if group == "contrast":
             edges, _ = _filterbank.contrast_bands(
                 self.sample_rate, self.n_fft, self.n_contrast_bands

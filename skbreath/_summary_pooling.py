@@ -31,6 +31,13 @@ class SummaryPooling(TransformerMixin, VersionedState, BaseEstimator):
     statistics : tuple or list of {"mean", "std", "min", "max"}, \
 default=("mean", "std")
         Statistics over all frames, in this order. May be empty if there are bins.
+    relative : bool, default=False
+        Subtract from each bin the mean of the clip's bins, which then is a column of
+        its own: the course in time apart from the level.
+    period_channel : int, default=None
+        Index of a channel that holds the part of the clip after which it repeats
+        itself, such as -1 with the group ``"loop"`` of :class:`BreathFeatures`. Only
+        the frames of the first period are then summarised. None means all frames.
 
     Attributes
     ----------
@@ -46,8 +53,9 @@ default=("mean", "std")
     Notes
     -----
     The columns are: the first statistic of every channel, the next statistic of
-    every channel, ..., the first bin of every channel, and so on. The number of
-    frames may differ between `fit` and `transform`.
+    every channel, ..., with `relative` the mean of the bins of every channel, the
+    first bin of every channel, and so on. The number of frames may differ between
+    `fit` and `transform`.
 
     Examples
     --------
@@ -64,11 +72,22 @@ default=("mean", "std")
     _parameter_constraints = {
         "n_bins": [Interval(Integral, 0, None, closed="left")],
         "statistics": [tuple, list],
+        "relative": ["boolean"],
+        "period_channel": [Integral, None],
     }
 
-    def __init__(self, *, n_bins=8, statistics=("mean", "std")):
+    def __init__(
+        self,
+        *,
+        n_bins=8,
+        statistics=("mean", "std"),
+        relative=False,
+        period_channel=None,
+    ):
         self.n_bins = n_bins
         self.statistics = statistics
+        self.relative = relative
+        self.period_channel = period_channel
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -90,7 +109,8 @@ default=("mean", "std")
         Raises
         ------
         ValueError
-            If `statistics` names an unknown one, or nothing at all is asked for.
+            If `statistics` names an unknown one, nothing at all is asked for,
+            `relative` without bins, or there is no `period_channel`.
         """
         unknown = [name for name in self.statistics if name not in STATISTICS]
         if unknown or len(set(self.statistics)) < len(self.statistics):
@@ -100,7 +120,14 @@ default=("mean", "std")
             )
         if not self.statistics and not self.n_bins:
             raise ValueError("statistics is empty and n_bins is 0: nothing to compute.")
-        check_channels(self, X, reset=True)
+        if self.relative and not self.n_bins:
+            raise ValueError("relative=True needs bins, but n_bins is 0.")
+        n_channels = check_channels(self, X, reset=True).shape[1]
+        channel = self.period_channel
+        if channel is not None and not -n_channels <= channel < n_channels:
+            raise ValueError(
+                f"period_channel={channel} is none of the {n_channels} channels of X."
+            )
         return self
 
     def transform(self, X):
@@ -114,8 +141,9 @@ default=("mean", "std")
 
         Returns
         -------
-        X_pooled : ndarray of shape (n_clips, n_channels * (n_statistics + n_bins))
-            Of the floating type of `X`.
+        X_pooled : ndarray of shape (n_clips, n_channels * n_kinds)
+            Of the floating type of `X`; `n_kinds` counts statistics and bins, and
+            the mean of the bins with `relative`.
 
         Raises
         ------
@@ -125,20 +153,42 @@ default=("mean", "std")
         check_is_fitted(self)
         X = check_channels(self, X, reset=False)
         X = X.reshape(*X.shape[:2], -1)
-        n_clips, n_channels, n_frames = X.shape
+        pooled = np.empty((len(X), len(self._kinds()), X.shape[1]), dtype=X.dtype)
+        used = self._frames_used(X)
+        for n_frames in np.unique(used):
+            rows = np.flatnonzero(used == n_frames)
+            for batch in gen_batches(len(rows), CLIPS_AT_A_TIME):
+                # One contiguous layout, so that sums round alike whatever the batch.
+                values = X[rows[batch], :, :n_frames].astype(np.float64, order="C")
+                pooled[rows[batch]] = np.stack(self._summarise(values), axis=1)
+        return pooled.reshape(len(X), -1)
+
+    def _frames_used(self, X):
+        """Frames of each clip that are summarised, from the first."""
+        last = X.shape[2] - 1
+        if self.period_channel is None:
+            return np.full(len(X), last + 1)
+        period = X[:, self.period_channel, 0].astype(np.float64)
+        return 1 + np.rint(np.clip(period, 0.0, 1.0) * last).astype(int)
+
+    def _summarise(self, values):
+        """The columns of some clips, one array of shape (n_clips, n_channels) each."""
+        columns = [STATISTICS[name](values, axis=2) for name in self.statistics]
+        n_frames = values.shape[2]
         first = np.arange(self.n_bins) * n_frames // max(self.n_bins, 1)
         stop = np.append(first[1:], n_frames)
-        bins = [slice(a, max(b, a + 1)) for a, b in zip(first, stop, strict=False)]
-        pooled = np.empty(
-            (n_clips, len(self.statistics) + self.n_bins, n_channels), dtype=X.dtype
-        )
-        for batch in gen_batches(n_clips, CLIPS_AT_A_TIME):
-            # One contiguous layout, so that sums round alike whatever the batch.
-            values = X[batch].astype(np.float64, order="C")
-            columns = [STATISTICS[name](values, axis=2) for name in self.statistics]
-            columns += [values[:, :, frames].mean(axis=2) for frames in bins]
-            pooled[batch] = np.stack(columns, axis=1)
-        return pooled.reshape(n_clips, -1)
+        bins = [
+            values[:, :, a : max(b, a + 1)].mean(axis=2)
+            for a, b in zip(first, stop, strict=False)
+        ]
+        if self.relative:
+            level = np.mean(bins, axis=0)
+            bins = [level, *(values - level for values in bins)]
+        return columns + bins
+
+    def _kinds(self):
+        bins = [f"bin{i}" for i in range(self.n_bins)]
+        return [*self.statistics, *(["bins_mean"] if self.relative else []), *bins]
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns.
@@ -157,8 +207,10 @@ default=("mean", "std")
         """
         check_is_fitted(self, "n_features_in_")
         channels = _check_feature_names_in(self, input_features)
-        kinds = [*self.statistics, *(f"bin{i}" for i in range(self.n_bins))]
-        return np.asarray([f"{c}_{kind}" for kind in kinds for c in channels], object)
+        columns = [
+            f"{channel}_{kind}" for kind in self._kinds() for channel in channels
+        ]
+        return np.asarray(columns, object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,7 +10,12 @@ from skbreath import SummaryPooling
 
 
 @parametrize_with_checks(
-    [SummaryPooling(), SummaryPooling(n_bins=0), SummaryPooling(statistics=())]
+    [
+        SummaryPooling(),
+        SummaryPooling(n_bins=0),
+        SummaryPooling(statistics=()),
+        SummaryPooling(relative=True, period_channel=-1),
+    ]
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -90,3 +95,41 @@ def test_other_numbers_of_channels_are_refused():
     pooling = SummaryPooling().fit(np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match="X has 2 features, but .* 3"):
         pooling.transform(np.zeros((2, 2, 4)))
+
+
+def test_relative_bins_tell_course_from_level():
+    X = np.array([[[0.0, 1, 2, 9], [4, 4, 4, 4]]])
+    pooling = SummaryPooling(n_bins=2, statistics=(), relative=True).fit(X)
+    np.testing.assert_allclose(pooling.transform(X), [[3, 4, -2.5, 0, 2.5, 0]])
+    names = pooling.get_feature_names_out(["a", "b"]).tolist()
+    assert names == [
+        "a_bins_mean",
+        "b_bins_mean",
+        "a_bin0",
+        "b_bin0",
+        "a_bin1",
+        "b_bin1",
+    ]
+    louder = pooling.transform(X + 7)
+    np.testing.assert_allclose(louder - pooling.transform(X), [[7, 7, 0, 0, 0, 0]])
+
+
+def test_only_the_first_period_is_summarised():
+    # Three periods of two frames and a half, and a clip that does not repeat itself.
+    X = np.zeros((2, 2, 11))
+    X[:, 0] = np.arange(11)
+    X[:, 1] = np.array([0.3, 1.0])[:, None]
+    pooling = SummaryPooling(n_bins=2, statistics=("max",), period_channel=1).fit(X)
+    np.testing.assert_allclose(
+        pooling.transform(X)[:, ::2], [[3, 0.5, 2.5], [10, 2, 7.5]]
+    )
+    every = pooling.transform(np.concatenate([X] * 40))
+    assert (every.reshape(40, 2, -1) == pooling.transform(X)).all()
+
+
+def test_impossible_combinations_are_refused():
+    X = np.zeros((2, 3, 4))
+    with pytest.raises(ValueError, match="period_channel=3 is none of the 3 channels"):
+        SummaryPooling(period_channel=3).fit(X)
+    with pytest.raises(ValueError, match="relative=True needs bins"):
+        SummaryPooling(n_bins=0, relative=True).fit(X)
