@@ -250,9 +250,10 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             check_consistent_length(X, groups)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         # Rows of no weight must not count, not even in the batch statistics.
-        rows = np.flatnonzero(weights)
-        X, y, weights = X[rows], y[rows], weights[rows]
-        groups = None if groups is None else groups[rows]
+        if not weights.all():
+            rows = np.flatnonzero(weights)
+            X, y, weights = X[rows], y[rows], weights[rows]
+            groups = None if groups is None else groups[rows]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
