@@ -5,6 +5,7 @@ compute. A whole batch is therefore taken from the tensors by one indexing.
 """
 
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from skorch import NeuralNetClassifier
@@ -160,10 +161,11 @@ def training_params(estimator, n_train, held_back):
     """
     callbacks = list(estimator.callbacks or [])
     params = {
-        "optimizer": optim.AdamW,
+        # Fused: one kernel for all weights rather than nine for each of them.
+        "optimizer": partial(
+            optim.AdamW, fused=torch.device(estimator.device).type in ("cpu", "cuda")
+        ),
         "optimizer__weight_decay": estimator.weight_decay,
-        # One kernel for all weights rather than nine for each of them.
-        "optimizer__fused": torch.device(estimator.device).type in ("cpu", "cuda"),
         "lr": estimator.lr,
         "max_epochs": estimator.max_epochs,
         "batch_size": None,  # the samplers give whole batches
