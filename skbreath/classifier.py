@@ -250,9 +250,10 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             check_consistent_length(X, groups)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         # Rows of no weight must not count, not even in the batch statistics.
-        rows = np.flatnonzero(weights)
-        X, y, weights = X[rows], y[rows], weights[rows]
-        groups = None if groups is None else groups[rows]
+        if not weights.all():
+            rows = np.flatnonzero(weights)
+            X, y, weights = X[rows], y[rows], weights[rows]
+            groups = None if groups is None else groups[rows]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -320,11 +321,17 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
     def _train(self, X, targets, weights, train, valid):
         from ._training import ClipTensors, training_params
 
-        held_back = ClipTensors(X[valid], targets[valid], weights[valid])
+        def tensors(rows):
+            # Nothing writes to them: all rows need no copy, unless torch would warn
+            # that it could write to read-only memory.
+            whole = len(rows) == len(X) and X.flags.writeable
+            return ClipTensors(X if whole else X[rows], targets[rows], weights[rows])
+
+        held_back = tensors(valid)
         net = self._make_net(
             self.device, **training_params(self, len(train), held_back)
         )
-        net.partial_fit(ClipTensors(X[train], targets[train], weights[train]), y=None)
+        net.partial_fit(tensors(train), y=None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
         net.train_split = None  # the model does not carry its data along

@@ -206,6 +206,13 @@ def test_own_module_and_callbacks(clips):
     assert net.score(X, y) > 0.9
 
 
+@pytest.mark.parametrize("optimizer", [torch.optim.RMSprop, torch.optim.SGD])
+def test_another_optimizer(clips, optimizer):
+    X, y, _ = clips
+    net = small_net(max_epochs=2, net_params={"optimizer": optimizer}).fit(X, y)
+    assert type(net.net_.optimizer_) is optimizer
+
+
 def test_grid_search_over_its_parameters(clips):
     X, y, _ = clips
     grid = {"kernel_size": [3, 5], "scheduler": ["cosine", None]}

@@ -9,42 +9,29 @@ from optuna.distributions import (
     IntDistribution,
 )
 from recording_classifier import FITS, RecordingClassifier, ScoreReader
-from sklearn import config_context
+from searches import SMOOTHING, C, X, groups, search_for, y
 from sklearn.base import clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
-from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
-    GroupKFold,
     KFold,
-    PredefinedSplit,
     ShuffleSplit,
     cross_val_score,
-    cross_validate,
 )
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skbreath import (
     OptunaSearchCV,
-    ThresholdClassifier,
     WeightedVotingClassifier,
     top_estimators,
 )
-
-rng = np.random.default_rng(0)
-X = rng.normal(size=(60, 3))
-y = np.where(X[:, 0] - X[:, 1] + 0.5 * rng.normal(size=60) > 0, "I", "E")
-groups = np.arange(60) // 5
-SMOOTHING = {"var_smoothing": FloatDistribution(1e-9, 10, log=True)}
-C = {"C": FloatDistribution(1e-3, 1e3, log=True)}
 
 
 @pytest.fixture(autouse=True)
@@ -66,11 +53,6 @@ def _forget_fits():
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
-
-
-def search_for(estimator, space, **params):
-    defaults = {"n_trials": 4, "cv": 3, "random_state": 0}
-    return OptunaSearchCV(estimator, space, **{**defaults, **params})
 
 
 # Results
@@ -377,156 +359,6 @@ def test_error_score_raise_raises_the_first_error():
         search.fit(X, y)
     assert len(FITS) == 1
     assert search.study_.trials[0].state.name == "FAIL"
-
-
-# Groups and metadata
-
-
-@pytest.mark.parametrize("routing", [False, True])
-def test_groups_reach_folds_and_nested_estimators(routing):
-    model = make_pipeline(
-        StandardScaler(), WeightedVotingClassifier([("a", RecordingClassifier())])
-    )
-    space = {"weightedvotingclassifier__a__var_smoothing": SMOOTHING["var_smoothing"]}
-    search = search_for(model, space, n_trials=2, cv=4)
-    with config_context(enable_metadata_routing=routing):
-        search.fit(X, y, groups=groups)
-    assert [len(fit["y"]) for fit in FITS] == [45] * 8 + [60]
-    assert [len(set(fit["groups"])) for fit in FITS] == [9] * 8 + [12]
-
-
-@pytest.mark.parametrize("routing", [False, True])
-def test_nested_cross_validation_by_groups(routing):
-    search = search_for(RecordingClassifier(), SMOOTHING, n_trials=2, cv=2)
-    splitting = {} if routing else {"groups": groups}
-    with config_context(enable_metadata_routing=routing):
-        cross_val_score(
-            search,
-            X,
-            y,
-            cv=GroupKFold(3),
-            params={"groups": groups},
-            error_score="raise",
-            **splitting,
-        )
-    assert [len(set(fit["groups"])) for fit in FITS] == [4, 4, 4, 4, 8] * 3
-
-
-def test_nothing_fitted_depends_on_the_outer_test_fold():
-    search = search_for(LogisticRegression(), C)
-    folds = PredefinedSplit(np.arange(60) % 3)
-    poisoned, labels = X.copy(), y.copy()
-    poisoned[::3], labels[::3] = 50, "E"
-    one, other = (
-        cross_validate(search, *data, cv=folds, return_estimator=True)["estimator"]
-        for data in [(X, y), (poisoned, labels)]
-    )
-    for key, values in one[0].cv_results_.items():
-        if "time" not in key:
-            assert np.array_equal(other[0].cv_results_[key], values), key
-    assert one[1].best_score_ != other[1].best_score_
-
-
-def test_searches_are_members_of_votes_and_under_thresholds():
-    search = search_for(GaussianNB(), SMOOTHING, n_trials=2)
-    for vote in (
-        VotingClassifier([("a", search)], voting="soft"),
-        WeightedVotingClassifier(
-            [("a", search), ("b", GaussianNB())], weights="learned"
-        ),
-    ):
-        assert vote.fit(X, y).score(X, y) > 0.7
-    model = ThresholdClassifier(search, pos_label="I").fit(X, y)
-    assert model.score(X, y) > 0.7
-
-
-def test_a_threshold_over_a_vote_can_be_searched():
-    vote = WeightedVotingClassifier(
-        [("a", RecordingClassifier()), ("b", GaussianNB())], weights="learned", cv=3
-    )
-    model = ThresholdClassifier(vote, pos_label="I")
-    space = {"estimator__a__var_smoothing": SMOOTHING["var_smoothing"]}
-    scorer = make_scorer(f1_score, pos_label="I")
-    search = search_for(model, space, scoring=scorer, n_trials=2).fit(
-        X, y, groups=groups
-    )
-    assert len(FITS) == (2 * 3 + 1) * 4
-    assert all(len(fit["groups"]) == len(fit["y"]) for fit in FITS)
-    assert 0 < search.best_estimator_.best_threshold_ < 1
-
-
-def test_estimators_that_know_no_routing_work_with_and_without_groups():
-    boosting = AdaBoostClassifier(n_estimators=3, random_state=0)
-    space = {"estimator__a__n_estimators": IntDistribution(1, 3)}
-    vote = WeightedVotingClassifier([("a", boosting), ("b", GaussianNB())])
-    for weights in (None, "learned"):
-        vote.set_params(weights=weights)
-        model = ThresholdClassifier(vote, pos_label="I", cv=3)
-        search = search_for(model, space, n_trials=2, scoring="accuracy")
-        search.fit(X, y).fit(X, y, groups=groups)
-    calibrated = CalibratedClassifierCV(boosting)
-    WeightedVotingClassifier([("a", calibrated)]).fit(X, y)
-
-
-def test_callbacks_of_scikit_learn_are_called():
-    class Recorder:
-        def __init__(self):
-            self.tasks = []
-
-        def setup(self, estimator, context):
-            self.tasks.append("setup")
-
-        def teardown(self, estimator, context):
-            self.tasks.append("teardown")
-
-        def on_fit_task_begin(self, estimator, context):
-            self.tasks.append(context.task_name)
-
-        def on_fit_task_end(self, estimator, context):
-            pass
-
-    recorder = Recorder()
-    search = search_for(GaussianNB(), SMOOTHING, n_trials=2).set_callbacks(recorder)
-    search.fit(X, y)
-    folds = ["candidate-split-evaluation"] * 6
-    expected = ["setup", "fit", "search", *folds, "refit-with-best-params", "teardown"]
-    assert recorder.tasks == expected
-
-
-# The best trials
-
-
-def test_top_estimators_are_distinct_unfitted_and_ready_for_the_vote():
-    space = {"var_smoothing": CategoricalDistribution([1e-9, 0.1, 10.0, 1000.0])}
-    search = search_for(GaussianNB(priors=[0.5, 0.5]), space, n_trials=20).fit(X, y)
-    members = top_estimators(search, k=3)
-    numbers = [int(name.removeprefix("trial_")) for name, _ in members]
-    scores = search.cv_results_["mean_test_score"][numbers]
-    assert (np.diff(scores) <= 0).all()
-    assert scores[0] == search.best_score_
-    values = [member.var_smoothing for _, member in members]
-    assert len(set(values)) == 3
-    for number, (_, member) in zip(numbers, members, strict=True):
-        assert search.study_.trials[number].params["var_smoothing"] == (
-            member.var_smoothing
-        )
-        assert member.priors == [0.5, 0.5] and not hasattr(member, "classes_")
-    assert WeightedVotingClassifier(members).fit(X, y).score(X, y) > 0.7
-    with pytest.raises(ValueError, match="only 4 of the 20 complete trials"):
-        top_estimators(search, k=5)
-
-
-def test_top_estimators_can_be_distinct_in_some_parameters():
-    space = {**C, "fit_intercept": CategoricalDistribution([True, False])}
-    search = search_for(LogisticRegression(), space, n_trials=10).fit(X, y)
-    members = top_estimators(search, k=2, distinct=["fit_intercept"])
-    assert {member.fit_intercept for _, member in members} == {True, False}
-    with pytest.raises(ValueError, match="only 2 of the 10"):
-        top_estimators(search, k=3, distinct=["fit_intercept"])
-    with pytest.raises(ValueError, match="'penalty', which was not searched"):
-        top_estimators(search, distinct=["penalty"])
-    with pytest.raises(ValueError, match="k must be an integer of at least 1"):
-        top_estimators(search, k=0)
 
 
 def test_folds_may_be_any_splitter():

@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from postgres_server import find_postgres, running_postgres
 from sklearn.naive_bayes import GaussianNB
-from test_search_resume import (
+from stored_search import (
     X,
     check_survivors,
     kill,
