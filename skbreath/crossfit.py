@@ -84,7 +84,9 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     return GroupKFold(n_splits=int(cv))
 
 
-def _fit_and_predict(estimator, X, y, train, test, methods, fit_params):
+def _fit_and_predict(
+    estimator, X, y, train, test, methods, fit_params, keep_estimators
+):
     with inside_fit():
         estimator.fit(
             _safe_indexing(X, train),
@@ -92,9 +94,10 @@ def _fit_and_predict(estimator, X, y, train, test, methods, fit_params):
             **_check_method_params(X, fit_params, indices=train),
         )
     X_test = _safe_indexing(X, test)
-    return {method: getattr(estimator, method)(X_test) for method in methods}, (
-        estimator.classes_
-    )
+    output = {method: getattr(estimator, method)(X_test) for method in methods}
+    if keep_estimators:
+        output["estimator"] = estimator
+    return output, estimator.classes_
 
 
 def out_of_fold(
@@ -156,7 +159,15 @@ def out_of_fold(
 
 
 def out_of_fold_each(
-    estimators, X, y, splits, *, methods=("predict_proba",), fit_params, n_jobs=None
+    estimators,
+    X,
+    y,
+    splits,
+    *,
+    methods=("predict_proba",),
+    fit_params,
+    keep_estimators=False,
+    n_jobs=None,
 ):
     """Run :func:`out_of_fold` for several estimators, all their fits in one pool.
 
@@ -168,6 +179,8 @@ def out_of_fold_each(
         As in :func:`out_of_fold`.
     fit_params : list of dict or None
         One per estimator.
+    keep_estimators : bool, default=False
+        Whether each output has the fitted clone too, as ``"estimator"``.
 
     Returns
     -------
@@ -191,7 +204,14 @@ def out_of_fold_each(
             )
     outputs = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
-            clone(estimator), X, y, train, test, methods, params or {}
+            clone(estimator),
+            X,
+            y,
+            train,
+            test,
+            methods,
+            params or {},
+            keep_estimators,
         )
         for estimator, params in zip(estimators, fit_params, strict=True)
         for train, test in splits

@@ -5,11 +5,19 @@ A network is an ordinary :class:`torch.nn.Module` that maps features of shape
 It knows nothing of files, labels or training.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 __all__ = ["ResidualCNN1d", "ResidualCNN2d"]
+
+
+def _check_kernel_size(kernel_size):
+    # The blocks could not keep their size.
+    if kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
 
 
 class _ResidualBlock(nn.Module):
@@ -102,8 +110,7 @@ class ResidualCNN1d(nn.Module):
         self, n_channels, n_outputs=1, *, hidden_channels=64, kernel_size=3, dropout=0.5
     ):
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
+        _check_kernel_size(kernel_size)
         wide, kernel, pool = 2 * hidden_channels, (1, kernel_size), (1, 2)
         self.stem = nn.Sequential(
             nn.Conv2d(n_channels, hidden_channels, kernel, padding="same"),
@@ -149,27 +156,32 @@ class ResidualCNN2d(nn.Module):
     """Residual CNN over frequency and time with global average and max pooling.
 
     The channels of the features are taken as neighbouring frequencies, as the mel
-    bands are: give it ``BreathFeatures(groups=("mel",))``. Three residual blocks of
-    growing width halve both axes, then as in :class:`ResidualCNN1d`.
+    bands are: give it ``BreathFeatures(groups=("mel",))``. A strided stem halves both
+    axes, three residual blocks of growing width halve them further, then as in
+    :class:`ResidualCNN1d`.
 
     Parameters
     ----------
     n_channels : int
-        Frequencies; any number is taken later, so this changes nothing.
+        Frequencies, and planes; any number is taken later.
     n_outputs : int, default=1
         Logits per clip: 1 for two classes, else the number of classes.
-    hidden_channels : int, default=24
-        Width of the first block; the second and third have two and four times as
-        many.
+    hidden_channels : int, default=16
+        Width of the stem; the blocks have two, four and eight times as many.
     kernel_size : int, default=3
-        Size of the convolutions in both directions, odd.
+        Size of the convolutions of the blocks in both directions, odd. That of the
+        stem is larger by two.
     dropout : float, default=0.3
         Probability of dropping a unit of the pooled vector, and inside the head.
+    n_planes : int, default=0
+        Channels at the end that are no frequencies, such as the two of the group
+        ``"loop"``: each becomes a plane of its own beside the spectrogram, with the
+        same values at all frequencies.
 
     Raises
     ------
     ValueError
-        If `kernel_size` is even.
+        If `kernel_size` is even, or there is no frequency beside the planes.
 
     References
     ----------
@@ -185,18 +197,42 @@ class ResidualCNN2d(nn.Module):
     """
 
     def __init__(
-        self, n_channels, n_outputs=1, *, hidden_channels=24, kernel_size=3, dropout=0.3
+        self,
+        n_channels,
+        n_outputs=1,
+        *,
+        hidden_channels=16,
+        kernel_size=3,
+        dropout=0.3,
+        n_planes=0,
     ):
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
-        widths = [1, hidden_channels, 2 * hidden_channels, 4 * hidden_channels]
+        _check_kernel_size(kernel_size)
+        if not 0 <= n_planes < n_channels:
+            raise ValueError(
+                f"n_planes must leave at least one of the {n_channels} channels for "
+                f"the frequencies, got {n_planes}."
+            )
+        self.n_planes = n_planes
+        wide = kernel_size + 2
+        self.stem = nn.Sequential(
+            nn.Conv2d(
+                1 + n_planes,
+                hidden_channels,
+                wide,
+                stride=2,
+                padding=wide // 2,
+                bias=False,
+            ),
+            nn.BatchNorm2d(hidden_channels),
+            nn.ReLU(),
+        )
+        widths = [hidden_channels * factor for factor in (1, 2, 4, 8)]
+        kernel = (kernel_size, kernel_size)
         self.blocks = nn.Sequential(
             *(
-                _ResidualBlock(
-                    n_in, n_out, (kernel_size, kernel_size), (2, 2), bias=False
-                )
-                for n_in, n_out in zip(widths, widths[1:], strict=False)
+                _ResidualBlock(n_in, n_out, kernel, (2, 2), bias=False)
+                for n_in, n_out in pairwise(widths)
             )
         )
         self.head = nn.Sequential(
@@ -217,11 +253,16 @@ class ResidualCNN2d(nn.Module):
 
         Returns
         -------
-        embedding : torch.Tensor of shape (n_clips, 8 * hidden_channels)
+        embedding : torch.Tensor of shape (n_clips, 16 * hidden_channels)
             Mean, then maximum over frequency and time of the last block.
         """
-        x = x[:, None].contiguous(memory_format=torch.channels_last)
-        x = self.blocks(x).flatten(start_dim=2)
+        n_frequencies = x.shape[1] - self.n_planes
+        images = [x[:, None, :n_frequencies]]
+        if self.n_planes:
+            planes = x[:, n_frequencies:, None]
+            images.append(planes.expand(-1, -1, n_frequencies, -1))
+        x = torch.cat(images, dim=1).contiguous(memory_format=torch.channels_last)
+        x = self.blocks(self.stem(x)).flatten(start_dim=2)
         return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
     def forward(self, x):

@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ._fit_log import inside_fit, log_each_fit
+from ._fold_average import FoldAverage
 from ._metadata import metadata_context, route_fit
 from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
@@ -36,14 +37,15 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     turn it into different shapes; weights have names and can be tuned one by one
     as ``weights__<name>``; weights can be learned, and the vote be calibrated.
 
-    ``weights="learned"`` cross-fits every member once: k fits for k folds and one on
-    all rows. The weights are those with which the out-of-fold probabilities predict
-    `y` best. The members' probabilities for a fold come from fits that have not seen
-    it, and the weights that mix them into `oof_proba_` are learned on the other
-    folds' rows. The models behind those other rows have seen the fold's labels, as
-    they have in any stacking with one level of folds; ``strict=True`` spends k times
-    the fits to avoid that. Either way judge the vote on an outer test fold: nothing
-    fitted here has seen that.
+    ``weights="learned"`` cross-fits every member once: k fits for k folds, and one on
+    all rows unless ``refit=False`` lets the models of the folds vote together. The
+    weights are those with which the out-of-fold probabilities predict `y` best. The
+    members' probabilities for a fold come from fits that have not seen it, and the
+    weights that mix them into `oof_proba_` are learned on the other folds' rows. The
+    models behind those other rows have seen the fold's labels, as they have in any
+    stacking with one level of folds; ``strict=True`` spends k times the fits to avoid
+    that. Either way judge the vote on an outer test fold: nothing fitted here has
+    seen that.
 
     Parameters
     ----------
@@ -70,6 +72,11 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     strict : bool, default=False
         Whether the weights and the calibration of a fold come from a cross-fit of
         its training rows alone: k * k + k + 1 fits of each member, not k + 1.
+    refit : bool, default=True
+        Whether each member is fitted on all rows for predictions. False keeps its
+        models of the folds instead and averages them: no further fit, and an average
+        of k models that saw a part of the rows each is often better than one that saw
+        all. Needs learned weights or a calibration.
     pos_label : label, default=None
         The positive class of `weight_metric`; only metrics such as ``"f1"`` need it.
     cv : int, splitter or iterable, default=None
@@ -87,7 +94,8 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     Attributes
     ----------
     estimators_ : list of classifier
-        The fitted members that are not dropped.
+        The fitted members that are not dropped; without `refit` each has the fitted
+        models of the folds as `estimators`.
     named_estimators_ : Bunch
         The same by name.
     weights_ : ndarray of shape (n_members,)
@@ -165,6 +173,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         "weight_strategy": [StrOptions({"auto", "greedy", "optuna"})],
         "calibration": [StrOptions({"sigmoid", "isotonic", "temperature"}), None],
         "strict": ["boolean"],
+        "refit": ["boolean"],
         "pos_label": [Real, str, "boolean", None],
         "cv": ["cv_object"],
     }
@@ -179,6 +188,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         weight_strategy="auto",
         calibration=None,
         strict=False,
+        refit=True,
         pos_label=None,
         cv=None,
         n_jobs=None,
@@ -191,6 +201,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.weight_strategy = weight_strategy
         self.calibration = calibration
         self.strict = strict
+        self.refit = refit
         self.pos_label = pos_label
         self.cv = cv
         self.n_jobs = n_jobs
@@ -240,21 +251,21 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         with metadata_context(groups=groups, **params) as metadata:
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
+            folds = None
             if weights is None or self.calibration is not None:
-                self._learn_mixture(members, X, y, groups, fit_params, weights)
-            fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-                delayed(_fit_member)(
-                    clone(member),
-                    X,
-                    y,
-                    member_params,
-                    self._log_message(name, number, len(members)),
+                folds = self._learn_mixture(members, X, y, groups, fit_params, weights)
+            if self.refit:
+                self.estimators_ = self._fit_members(members, X, y, fit_params)
+            elif folds is None:
+                raise ValueError(
+                    "refit=False keeps the models of a cross-fit, and given weights "
+                    "need none; learn the weights or a calibration."
                 )
-                for number, ((name, member), member_params) in enumerate(
-                    zip(members.items(), fit_params, strict=True), start=1
-                )
-            )
-            self.estimators_ = list(log_each_fit(fitted, "fitted one member"))
+            else:
+                self.estimators_ = [
+                    FoldAverage([output["estimator"] for _, output in member])
+                    for member in folds
+                ]
         fitted_members = dict(zip(members, self.estimators_, strict=True))
         for name, member in fitted_members.items():
             if not np.array_equal(member.classes_, self.classes_):
@@ -269,6 +280,22 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             **{name: fitted_members.get(name, "drop") for name, _ in self.estimators}
         )
         return self
+
+    def _fit_members(self, members, X, y, fit_params):
+        """Fit every member on all rows."""
+        fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(_fit_member)(
+                clone(member),
+                X,
+                y,
+                member_params,
+                self._log_message(name, number, len(members)),
+            )
+            for number, ((name, member), member_params) in enumerate(
+                zip(members.items(), fit_params, strict=True), start=1
+            )
+        )
+        return list(log_each_fit(fitted, "fitted one member"))
 
     def _check_labels(self, y):
         check_classification_targets(y)
@@ -317,7 +344,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         learner = MixtureLearner(
             self.classes_, weights, scorer, self.weight_strategy, self.calibration
         )
-        folds = out_of_fold_each(members, X, y, splits, **settings)
+        folds = out_of_fold_each(
+            members, X, y, splits, keep_estimators=not self.refit, **settings
+        )
         learned = cross_fit_mixture(learner, folds, y, inner)
         self.weights_ = learned.mixture.weights
         if self.calibration is not None:
@@ -325,6 +354,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.fold_weights_ = learned.fold_weights
         self.oof_proba_ = learned.proba
         self.oof_member_proba_ = learned.member_proba
+        return folds
 
     @property
     def _weights_not_none(self):

@@ -58,7 +58,7 @@ def test_any_number_of_frames(kind, n_frames, kernel_size):
     assert network(torch.randn(2, 5, n_frames)).shape == (2, 3)
 
 
-@pytest.mark.parametrize(("kind", "width"), [(ResidualCNN1d, 8), (ResidualCNN2d, 16)])
+@pytest.mark.parametrize(("kind", "width"), [(ResidualCNN1d, 8), (ResidualCNN2d, 32)])
 def test_embedding_joins_the_mean_and_the_maximum(kind, width):
     embedding = kind(5, hidden_channels=4).eval().embed(torch.randn(6, 5, 40))
     mean, maximum = embedding.split(width, dim=1)
@@ -70,3 +70,17 @@ def test_embedding_joins_the_mean_and_the_maximum(kind, width):
 def test_even_kernel_is_refused(kind):
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         kind(5, kernel_size=4)
+
+
+def test_planes_are_seen_at_every_frequency():
+    torch.manual_seed(0)
+    network = ResidualCNN2d(10, hidden_channels=4, n_planes=2).eval()
+    x = torch.randn(3, 10, 20)
+    images = torch.stack(
+        [x[:, :8], *(x[:, i : i + 1].expand(-1, 8, -1) for i in (8, 9))], 1
+    )
+    h = network.blocks(network.stem(images)).flatten(2)
+    h = torch.cat([h.mean(2), h.amax(2)], 1)
+    torch.testing.assert_close(network.embed(x), h)
+    with pytest.raises(ValueError, match="n_planes must leave at least one"):
+        ResidualCNN2d(2, n_planes=2)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from recording_classifier import FITS, RecordingClassifier, ScoreReader
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -15,6 +18,7 @@ from sklearn.metrics import f1_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    KFold,
     PredefinedSplit,
     RepeatedStratifiedKFold,
     ShuffleSplit,
@@ -468,3 +472,36 @@ def test_one_class_or_uneven_lengths_are_errors():
         vote.fit(X, y[:-1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         vote.fit(X, y, groups=groups[:-1])
+
+
+@pytest.mark.parametrize(
+    "learned", [{"weights": "learned"}, {"calibration": "sigmoid"}]
+)
+def test_without_refit_the_models_of_the_folds_vote(learned):
+    X, y = make_classification(300, random_state=0)
+    members = [("bayes", GaussianNB()), ("linear", LogisticRegression())]
+    folds = KFold(3)
+    refitted = WeightedVotingClassifier(members, cv=folds, **learned).fit(X, y)
+    vote = clone(refitted).set_params(refit=False).fit(X, y)
+    np.testing.assert_array_equal(vote.oof_proba_, refitted.oof_proba_)
+    np.testing.assert_array_equal(vote.weights_, refitted.weights_)
+    expected = [
+        np.mean(
+            [clone(member).fit(X[a], y[a]).predict_proba(X) for a, _ in folds.split(X)],
+            axis=0,
+        )
+        for _, member in members
+    ]
+    np.testing.assert_allclose(
+        vote.transform(X), np.concatenate(expected, axis=1), rtol=1e-12
+    )
+    assert vote.n_features_in_ == 20
+    again = pickle.loads(pickle.dumps(vote))
+    np.testing.assert_array_equal(again.predict_proba(X), vote.predict_proba(X))
+
+
+def test_without_refit_something_must_be_learned():
+    X, y = make_classification(60, random_state=0)
+    vote = WeightedVotingClassifier([("bayes", GaussianNB())], refit=False)
+    with pytest.raises(ValueError, match="refit=False keeps the models"):
+        vote.fit(X, y)
