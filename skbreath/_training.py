@@ -143,6 +143,16 @@ class WeightedNet(NeuralNetClassifier):
             raise
 
 
+def chosen_precision(precision, device):
+    """Resolve "auto": "bf16" where the processor computes in it, else None."""
+    if precision != "auto":
+        return precision
+    if torch.device(device).type != "cpu":
+        return None
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else None
+
+
 def training_params(estimator, n_train, held_back):
     """Parameters of a :class:`WeightedNet` for training.
 
@@ -174,7 +184,7 @@ def training_params(estimator, n_train, held_back):
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
         "augmentations": tuple(estimator.augmentations or ()),
-        "precision": estimator.precision,
+        "precision": chosen_precision(estimator.precision, estimator.device),
         "verbose": estimator.verbose,
     }
     schedules = optim.lr_scheduler
@@ -184,6 +194,10 @@ def training_params(estimator, n_train, held_back):
     elif estimator.scheduler == "cosine":
         cosine = {"T_max": estimator.max_epochs}
         callbacks.append(LRScheduler(schedules.CosineAnnealingLR, **cosine))
+    elif estimator.scheduler == "one_cycle":
+        n_steps = estimator.max_epochs * len(params["iterator_train__sampler"])
+        cycle = {"max_lr": estimator.lr, "total_steps": n_steps, "pct_start": 0.1}
+        callbacks.append(LRScheduler(schedules.OneCycleLR, step_every="batch", **cycle))
     if len(held_back):
         in_order = Batches(len(held_back), 4 * estimator.batch_size, False)
         params["train_split"] = predefined_split(held_back)

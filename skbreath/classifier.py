@@ -45,9 +45,11 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         Learning rate at the start.
     weight_decay : float, default=1e-4
         Decoupled weight decay of AdamW.
-    scheduler : {"step", "cosine"} or None, default="step"
+    scheduler : {"step", "cosine", "one_cycle"} or None, default="step"
         "step" multiplies the learning rate by `gamma` every `step_size` epochs,
-        "cosine" lowers it to zero over `max_epochs`, None keeps it.
+        "cosine" lowers it to zero over `max_epochs`, "one_cycle" raises it to `lr`
+        over the first tenth of them and lowers it to zero batch by batch, None keeps
+        it.
     gamma : float, default=0.5
         Factor of the "step" schedule.
     step_size : int, default=5
@@ -79,11 +81,12 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         CPU threads of torch while this classifier trains and predicts. One is no
         slower where folds or members run in parallel already (`n_jobs`), and the
         bits of a result depend on it.
-    precision : {"bf16"} or None, default=None
+    precision : {"bf16", "auto"} or None, default=None
         "bf16" trains in mixed precision: convolutions and matrix products in
         bfloat16, weights, loss and predictions in float32. On CPUs with AVX512-BF16
         or AMX :class:`~skbreath.ResidualCNN2d` trains twice as fast; on others it is
         slower than float32, and :class:`~skbreath.ResidualCNN1d` is too small to gain.
+        "auto" takes it on the CPUs that gain; the bits of a result depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the batches, dropout, and the
         rows held back. The same integer gives the same bits on one machine.
@@ -139,7 +142,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "scheduler": [StrOptions({"step", "cosine"}), None],
+        "scheduler": [StrOptions({"step", "cosine", "one_cycle"}), None],
         "gamma": [Interval(Real, 0, 1, closed="right")],
         "step_size": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -153,7 +156,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "net_params": [dict, None],
         "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left")],
-        "precision": [StrOptions({"bf16"}), None],
+        "precision": [StrOptions({"bf16", "auto"}), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }

@@ -1,53 +1,33 @@
 """The whole classifier, from WAV files to labels, as one Pipeline."""
 
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from .audio import AudioReader
 from .bulk import predict_files
-from .classifier import ResidualCNNClassifier
-from .features import BreathFeatures, ChannelScaler, SummaryPooling
+from .presets import PRESETS, REFERENCE_TRIALS, make_net_member, preset_members
 from .threshold import ThresholdClassifier
 from .voting import WeightedVotingClassifier
 
-__all__ = ["REFERENCE_TRIALS", "make_breath_classifier", "predict_files"]
-
-# Hyper-parameters of the three trials that the original competition entry kept of
-# its sixty: good starting points on one-second clips of chest sounds.
-REFERENCE_TRIALS = {
-    "trial_8": {
-        "dropout": 0.5320,
-        "lr": 5.45e-4,
-        "weight_decay": 2.85e-4,
-        "gamma": 0.5447,
-    },
-    "trial_12": {
-        "dropout": 0.4456,
-        "lr": 5.31e-4,
-        "weight_decay": 6.18e-5,
-        "gamma": 0.5326,
-    },
-    "trial_54": {
-        "dropout": 0.3638,
-        "lr": 2.176e-3,
-        "weight_decay": 1.29e-5,
-        "gamma": 0.5838,
-    },
-}
+__all__ = [
+    "REFERENCE_TRIALS",
+    "make_breath_classifier",
+    "make_net_member",
+    "predict_files",
+]
 
 
 def make_breath_classifier(
     members=None,
     *,
+    preset="default",
     sample_rate=16000,
     duration=1.0,
-    log_scale=True,
-    max_epochs=25,
-    weights="learned",
-    scoring="f1",
+    max_epochs=None,
+    weights=None,
+    scoring=None,
     pos_label="I",
-    cv=5,
+    cv=None,
     n_jobs=None,
     device="cpu",
     random_state=None,
@@ -58,37 +38,42 @@ def make_breath_classifier(
 
         audio         AudioReader
         classifier    ThresholdClassifier of a WeightedVotingClassifier of
-                        trial_8   BreathFeatures, ChannelScaler, residual CNN
-                        trial_54  BreathFeatures, ChannelScaler, residual CNN
-                        boosting  BreathFeatures, SummaryPooling, boosted trees
+                        spectrogram  mel bands, ChannelScaler, 2-D residual CNN
+                        boosting     course of the channels, boosted trees
 
     Features are computed inside the members, because members may differ in them.
     Every part can be set and tuned by name, for example
-    ``classifier__estimator__trial_8__net__lr``.
+    ``classifier__estimator__spectrogram__net__lr``.
 
     Parameters
     ----------
     members : list of (str, estimator), default=None
-        Members of the vote, each from waveforms to probabilities; None means the
-        three above. :func:`~skbreath.top_estimators` gives such a list from a
+        Members of the vote, each from waveforms to probabilities; None means those
+        of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
         search over one of them.
+    preset : {"default", "fast", "accurate", "reference"}, default="default"
+        "fast" is one network over frequency and time; "default" adds boosted trees,
+        "accurate" more and longer trained networks. Their members are fitted on
+        folds, the fitted models kept and averaged, the vote calibrated out of fold.
+        "reference" is the recipe of the original competition entry: two networks on
+        unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
     sample_rate : int, default=16000
         Rate in Hz that clips are brought to.
     duration : float, default=1.0
         Length in seconds that clips are cut or padded to.
-    log_scale : bool, default=True
-        Mel power and RMS in dB, each channel scaled to mean 0 and variance 1.
-        False gives the members unscaled linear power, as the original entry had.
-    max_epochs : int, default=25
-        Epochs of the networks, at most.
-    weights : "learned", array-like, dict or None, default="learned"
-        Weights of the vote, see :class:`~skbreath.WeightedVotingClassifier`.
-    scoring : str or callable, default="f1"
-        What the threshold maximises, see :class:`~skbreath.ThresholdClassifier`.
+    max_epochs : int, default=None
+        Epochs of the networks, at most; None means as many as the preset has.
+    weights : "learned", array-like, dict or None, default=None
+        Weights of the vote, see :class:`~skbreath.WeightedVotingClassifier`; None
+        means those of the preset, or "learned" with `members`.
+    scoring : str or callable, default=None
+        What the threshold maximises, see :class:`~skbreath.ThresholdClassifier`; None
+        means accuracy, or F1 with the preset "reference".
     pos_label : label, default="I"
         The positive class, inhale.
-    cv : int or splitter, default=5
-        Folds that the weights and the threshold are learned on.
+    cv : int or splitter, default=None
+        Folds that weights, calibration and threshold are learned on; None means 5,
+        or 3 with the preset "fast".
     n_jobs : int, default=None
         Fits in parallel, as in joblib.
     device : str, default="cpu"
@@ -103,6 +88,11 @@ def make_breath_classifier(
         ``pipeline.fit(X, y, classifier__groups=groups)``, or by ``groups=groups``
         with scikit-learn's metadata routing enabled.
 
+    Raises
+    ------
+    ValueError
+        If there is no such preset.
+
     See Also
     --------
     evaluate : Cross-validates it, grouped, with intervals.
@@ -116,72 +106,41 @@ def make_breath_classifier(
     >>> model.predict(sounds.waveforms).shape
     (60,)
     """
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {PRESETS}, got {preset!r}.")
     seeds = check_random_state(random_state)
 
     def seed():
         # Without a seed every fit of every part draws its own.
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
+    vote_params = {"calibration": "sigmoid", "refit": False}
+    if members is not None:
+        vote_params = {}
+    elif preset == "reference":
+        vote_params = {"weights": [0.4, 0.6]}
+        scoring = "f1" if scoring is None else scoring
+    if cv is None:
+        cv = 3 if members is None and preset == "fast" else 5
     if members is None:
-        members = [
-            (
-                name,
-                make_net_member(
-                    sample_rate=sample_rate,
-                    log_scale=log_scale,
-                    max_epochs=max_epochs,
-                    device=device,
-                    random_state=seed(),
-                    **REFERENCE_TRIALS[name],
-                ),
-            )
-            for name in ("trial_8", "trial_54")
-        ]
-        boosting = HistGradientBoostingClassifier(
-            learning_rate=0.05, max_iter=200, random_state=seed()
+        members = preset_members(
+            preset,
+            sample_rate=sample_rate,
+            max_epochs=max_epochs,
+            device=device,
+            seed=seed,
         )
-        steps = [
-            ("features", BreathFeatures(sample_rate=sample_rate, log_scale=log_scale)),
-            ("pooling", SummaryPooling()),
-            ("boosting", boosting),
-        ]
-        members.append(("boosting", Pipeline(steps)))
-    vote = WeightedVotingClassifier(members, weights=weights, cv=cv, n_jobs=n_jobs)
+    vote_params = {"weights": "learned"} | vote_params
+    if weights is not None:
+        vote_params["weights"] = weights
+    vote = WeightedVotingClassifier(members, cv=cv, n_jobs=n_jobs, **vote_params)
     threshold = ThresholdClassifier(
-        vote, scoring=scoring, pos_label=pos_label, cv=cv, random_state=seed()
+        vote,
+        scoring="accuracy" if scoring is None else scoring,
+        pos_label=pos_label,
+        cv=cv,
+        random_state=seed(),
     )
     # One thread reads clips of a second faster than several do.
     reader = AudioReader(sample_rate=sample_rate, duration=duration)
     return Pipeline([("audio", reader), ("classifier", threshold)])
-
-
-def make_net_member(*, sample_rate=16000, log_scale=True, **net_params):
-    """Build one member of the vote: features, scaling, residual CNN.
-
-    Parameters
-    ----------
-    sample_rate : int, default=16000
-        Rate in Hz of the waveforms.
-    log_scale : bool, default=True
-        dB and scaled channels, or unscaled linear power.
-    **net_params
-        Parameters of :class:`~skbreath.ResidualCNNClassifier`.
-
-    Returns
-    -------
-    member : :class:`~sklearn.pipeline.Pipeline`
-        Steps ``features``, ``scaler`` ("passthrough" for linear power) and ``net``.
-
-    Examples
-    --------
-    >>> from skbreath.pipeline import make_net_member
-    >>> make_net_member(lr=0.002)["net"].lr
-    0.002
-    """
-    return Pipeline(
-        [
-            ("features", BreathFeatures(sample_rate=sample_rate, log_scale=log_scale)),
-            ("scaler", ChannelScaler() if log_scale else "passthrough"),
-            ("net", ResidualCNNClassifier(**net_params)),
-        ]
-    )

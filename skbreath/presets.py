@@ -1,0 +1,241 @@
+"""The members of the ready-made votes, each from waveforms to probabilities."""
+
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+
+from .augmentation import CircularShift, CutMix, MaskChannels, MaskFrames, Mixup
+from .classifier import ResidualCNNClassifier
+from .features import BreathFeatures, ChannelScaler, SummaryPooling
+
+__all__ = [
+    "PRESETS",
+    "REFERENCE_TRIALS",
+    "make_boosting_member",
+    "make_net_member",
+    "make_spectrogram_member",
+    "preset_members",
+]
+
+PRESETS = ("default", "fast", "accurate", "reference")
+
+# Hyper-parameters of the three trials that the original competition entry kept of
+# its sixty: good starting points on one-second clips of chest sounds.
+REFERENCE_TRIALS = {
+    "trial_8": {
+        "dropout": 0.5320,
+        "lr": 5.45e-4,
+        "weight_decay": 2.85e-4,
+        "gamma": 0.5447,
+    },
+    "trial_12": {
+        "dropout": 0.4456,
+        "lr": 5.31e-4,
+        "weight_decay": 6.18e-5,
+        "gamma": 0.5326,
+    },
+    "trial_54": {
+        "dropout": 0.3638,
+        "lr": 2.176e-3,
+        "weight_decay": 1.29e-5,
+        "gamma": 0.5838,
+    },
+}
+
+
+def make_net_member(*, sample_rate=16000, log_scale=True, **net_params):
+    """Build a network over time: the 112 channels, scaling, residual CNN.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate in Hz of the waveforms.
+    log_scale : bool, default=True
+        dB and scaled channels, or unscaled linear power.
+    **net_params
+        Parameters of :class:`~skbreath.ResidualCNNClassifier`.
+
+    Returns
+    -------
+    member : :class:`~sklearn.pipeline.Pipeline`
+        Steps ``features``, ``scaler`` ("passthrough" for linear power) and ``net``.
+
+    Examples
+    --------
+    >>> from skbreath.presets import make_net_member
+    >>> make_net_member(lr=0.002)["net"].lr
+    0.002
+    """
+    return Pipeline(
+        [
+            ("features", BreathFeatures(sample_rate=sample_rate, log_scale=log_scale)),
+            ("scaler", ChannelScaler() if log_scale else "passthrough"),
+            ("net", ResidualCNNClassifier(**net_params)),
+        ]
+    )
+
+
+def make_spectrogram_member(*, sample_rate=16000, fmax=2000, **net_params):
+    """Build a network over frequency and time: mel and loop, scaling, residual CNN.
+
+    The network sees 64 mel bands every 10 ms, and where in its loop each frame lies.
+    It is trained on shifted, masked and mixed clips, without a part held back.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate in Hz of the waveforms.
+    fmax : float or None, default=2000
+        Upper edge of the mel bands in Hz; a stethoscope delivers little above the
+        default. The lower edge is 50 Hz.
+    **net_params
+        Parameters of :class:`~skbreath.ResidualCNNClassifier` to change.
+
+    Returns
+    -------
+    member : :class:`~sklearn.pipeline.Pipeline`
+        Steps ``features``, ``scaler`` and ``net``.
+
+    Examples
+    --------
+    >>> from skbreath.presets import make_spectrogram_member
+    >>> make_spectrogram_member(max_epochs=5)["net"].max_epochs
+    5
+    """
+    from .network import ResidualCNN2d
+
+    features = BreathFeatures(
+        sample_rate=sample_rate,
+        groups=("mel", "loop"),
+        n_fft=_samples(0.064, sample_rate),
+        hop_length=_samples(0.010, sample_rate),
+        fmin=50,
+        fmax=fmax,
+    )
+    params = {
+        "module": ResidualCNN2d,
+        "net_params": {"module__n_planes": 2},
+        "hidden_channels": 16,
+        "dropout": 0.3,
+        "lr": 2e-3,
+        "weight_decay": 1e-2,
+        "scheduler": "one_cycle",
+        "max_epochs": 30,
+        "early_stopping": False,
+        "precision": "auto",
+        "augmentations": [
+            CircularShift(0.25),
+            CutMix(0.4),
+            Mixup(0.4),
+            MaskChannels(0.2),
+            MaskFrames(0.2),
+        ],
+    }
+    net = ResidualCNNClassifier(**(params | net_params))
+    return Pipeline([("features", features), ("scaler", ChannelScaler()), ("net", net)])
+
+
+def make_boosting_member(*, sample_rate=16000, random_state=None):
+    """Build boosted trees on the course of the channels through one breath.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate in Hz of the waveforms.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the trees.
+
+    Returns
+    -------
+    member : :class:`~sklearn.pipeline.Pipeline`
+        Steps ``features`` and ``boosting``.
+
+    Examples
+    --------
+    >>> from skbreath.presets import make_boosting_member
+    >>> [name for name, _ in make_boosting_member().steps]
+    ['features', 'boosting']
+    """
+
+    def course(groups, n_bins, **params):
+        features = BreathFeatures(
+            sample_rate=sample_rate,
+            groups=(*groups, "loop"),
+            n_fft=_samples(0.064, sample_rate),
+            **params,
+        )
+        pooling = SummaryPooling(n_bins=n_bins, relative=True, period_channel=-1)
+        return make_pipeline(features, pooling)
+
+    bands = {"n_mels": 16, "fmin": 50, "fmax": 2000}
+    fine = course(("mel",), 16, hop_length=_samples(0.010, sample_rate), **bands)
+    coarse = course(
+        ("rms", "zcr", "contrast", "mfcc"),
+        8,
+        hop_length=_samples(0.016, sample_rate),
+    )
+    boosting = HistGradientBoostingClassifier(
+        learning_rate=0.03,
+        max_iter=400,
+        max_leaf_nodes=15,
+        l2_regularization=5.0,
+        max_features=0.1,
+        random_state=random_state,
+    )
+    union = FeatureUnion([("bands", fine), ("timbre", coarse)])
+    return Pipeline([("features", union), ("boosting", boosting)])
+
+
+def _samples(seconds, sample_rate):
+    """An even number of samples."""
+    return 2 * round(seconds * sample_rate / 2)
+
+
+def preset_members(preset, *, sample_rate, max_epochs, device, seed):
+    """Get the members of a ready-made vote.
+
+    Parameters
+    ----------
+    preset : {"default", "fast", "accurate", "reference"}
+        As in :func:`~skbreath.make_breath_classifier`.
+    sample_rate : int
+        Rate in Hz of the waveforms.
+    max_epochs : int or None
+        Epochs of the networks; None means as many as suit each.
+    device : str
+        Where the networks are trained.
+    seed : callable
+        Called without arguments for the seed of each member.
+
+    Returns
+    -------
+    members : list of (str, Pipeline)
+    """
+
+    def net(make, epochs, **params):
+        return make(
+            sample_rate=sample_rate,
+            max_epochs=epochs if max_epochs is None else max_epochs,
+            device=device,
+            random_state=seed(),
+            **params,
+        )
+
+    if preset == "reference":
+        return [
+            (name, net(make_net_member, 25, log_scale=False, **REFERENCE_TRIALS[name]))
+            for name in ("trial_8", "trial_54")
+        ]
+    if preset == "fast":
+        return [("spectrogram", net(make_spectrogram_member, 20))]
+    boosting = make_boosting_member(sample_rate=sample_rate, random_state=seed())
+    if preset == "default":
+        return [
+            ("spectrogram", net(make_spectrogram_member, 30)),
+            ("boosting", boosting),
+        ]
+    return [
+        ("spectrogram", net(make_spectrogram_member, 45)),
+        ("full_band", net(make_spectrogram_member, 45, fmax=None)),
+        ("trial_54", net(make_net_member, 25, **REFERENCE_TRIALS["trial_54"])),
+        ("boosting", boosting),
+    ]
