@@ -28,6 +28,7 @@ _PUBLIC = {
     ],
     "evaluation": ["evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
+    "model_file": ["ModelFileError", "load_model", "model_info", "save_model"],
     "network": ["ResidualCNN1d", "ResidualCNN2d"],
     "pipeline": ["make_breath_classifier", "predict_files"],
     "plotting": ["SpectrogramDisplay", "ThresholdCurveDisplay"],

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 __all__ = [
     "Batches",
     "ClipTensors",
+    "NoOptimizer",
     "WeightedNet",
     "class_probabilities",
     "torch_threads",
@@ -126,6 +127,16 @@ class WeightedNet(NeuralNetClassifier):
         except KeyboardInterrupt:
             self.interrupted_ = True
             raise
+
+
+class NoOptimizer:
+    """In the place of an optimizer, in a net that was loaded and only predicts.
+
+    Making any optimizer of torch loads torch's compiler, which takes a second.
+    """
+
+    def __init__(self, *args, **kwargs):
+        pass
 
 
 def training_params(estimator, n_train, held_back):

@@ -20,6 +20,7 @@ from ._fit_log import inside_fit, log_each_fit
 from ._metadata import metadata_context, route_fit
 from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
+from ._training_record import recording
 from ._vote_weights import check_weights, cross_fit_weights
 from .crossfit import check_group_cv, out_of_fold_each
 
@@ -97,6 +98,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         If the first member has it.
     feature_names_in_ : ndarray of str
         If a member has it.
+    training_record_ : dict
+        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        if another estimator's ``fit`` called this one.
 
     See Also
     --------
@@ -213,7 +217,10 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         for fitted in ("oof_proba_", "oof_member_proba_", "fold_weights_"):
             self.__dict__.pop(fitted, None)  # of an earlier fit
 
-        with metadata_context(groups=groups, **params) as metadata:
+        with (
+            recording(self, X, y, groups),
+            metadata_context(groups=groups, **params) as metadata,
+        ):
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
             if learned:
