@@ -84,8 +84,11 @@ def pack(about, data, tensors):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            # Weights are noise to a compressor.
-            packed = zipfile.ZIP_STORED if name == TENSORS else zipfile.ZIP_DEFLATED
+            # Weights are noise to a compressor, and what is nothing but zeros must
+            # not be taken for a bomb.
+            small = len(zlib.compress(content))
+            worth = name != TENSORS and len(content) < MAX_RATIO // 2 * small
+            packed = zipfile.ZIP_DEFLATED if worth else zipfile.ZIP_STORED
             # A ZipInfo of its own has a fixed date: equal models, equal files.
             archive.writestr(zipfile.ZipInfo(name), content, packed)
     return buffer.getvalue()

@@ -36,6 +36,7 @@ _DICTS = {
     "collections.OrderedDict": OrderedDict,
     "sklearn.utils._bunch.Bunch": Bunch,
 }
+_LISTS = {"builtins.list": list, "builtins.set": set}
 _TUPLES = {
     "builtins.tuple": tuple,
     "skbreath._feature_stack.FeatureStack": lambda values: FeatureStack(*values),
@@ -135,13 +136,13 @@ class _Maker:
         return made
 
     def _list(self, node):
-        return [self.make(entry) for entry in node["content"]]
-
-    def _set(self, node):
-        return set(self._list(node))
+        return _of(_LISTS, node)(self._entries(node))
 
     def _tuple(self, node):
-        return _of(_TUPLES, node)(self._list(node))
+        return _of(_TUPLES, node)(self._entries(node))
+
+    def _entries(self, node):
+        return [self.make(entry) for entry in node["content"]]
 
     def _json(self, node):
         value = json.loads(node["content"])
@@ -155,10 +156,7 @@ class _Maker:
 
     def _ndarray(self, node):
         if node["type"] == "json":
-            values = self._list(node)
-            array = np.empty(len(values), dtype=object)
-            array[:] = values
-            return array.reshape(self.make(node["shape"]))
+            return _object_array(self._entries(node), self.make(node["shape"]))
         array = self._arrays.pop(node["file"])  # once, as it was written
         if _name(node) == "numpy.ndarray":
             return array
@@ -222,6 +220,15 @@ class _Maker:
         return made
 
 
+def _object_array(rows, shape):
+    """An array of what is in nested lists, though it may be lists itself."""
+    for _ in shape[1:]:
+        rows = [value for row in rows for value in row]
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array.reshape(shape)
+
+
 _MAKERS = {
     "DictNode": _Maker._dict,
     "DTypeNode": _Maker._dtype,
@@ -234,7 +241,7 @@ _MAKERS = {
     "ObjectNode": _Maker._object,
     "RandomGeneratorNode": _Maker._generator,
     "RandomStateNode": _Maker._random_state,
-    "SetNode": _Maker._set,
+    "SetNode": _Maker._list,
     "SliceNode": _Maker._slice,
     "TreeNode": _Maker._tree,
     "TupleNode": _Maker._tuple,

@@ -32,6 +32,7 @@ _PARTS_OF_SKLEARN = {
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.metrics._scorer._Scorer",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
@@ -49,7 +50,8 @@ _PARTS_OF_SKLEARN = {
 
 # Bounds and choices of a search.
 _DISTRIBUTIONS = {
-    f"optuna.distributions.{name}Distribution" for name in ("Categorical", "Float", "Int")
+    f"optuna.distributions.{name}Distribution"
+    for name in ("Categorical", "Float", "Int")
 }
 
 _SPLITTER = re.compile(r"sklearn\.model_selection\._split\.[A-Z]\w+")

@@ -39,7 +39,8 @@ def recording(estimator, X, y, groups):
         yield
     finally:
         _RECORDING.reset(token)
-    estimator.training_record_ = _record(X, y, groups)
+    if y is not None:
+        estimator.training_record_ = _record(X, y, groups)
 
 
 def _record(X, y, groups):

@@ -22,7 +22,15 @@ from .atomic import atomic_path, check_destination
 __all__ = ["ModelFileError", "load_model", "model_info", "save_model"]
 
 SUFFIX = ".skb"
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "skorch", "skops", "safetensors")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "skorch",
+    "skops",
+    "safetensors",
+)
 
 
 def save_model(model, path):

@@ -9,9 +9,12 @@ from ._shared import (
     folder,
     group_option,
     jobs_option,
+    load,
     load_clips,
+    out_option,
     pos_label_option,
     print_table,
+    save,
     scoring_option,
     seed_option,
 )
@@ -19,7 +22,7 @@ from ._shared import (
 
 @click.command()
 @data_argument
-@click.option("--out", type=folder, required=True, help="Model file to write.")
+@out_option
 @group_option
 @pos_label_option
 @scoring_option
@@ -34,12 +37,10 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
 
     \b
     Examples:
-      skbreath train kaggle-breath --out model.joblib
-      skbreath train clips.csv --group patient --out model.joblib
+      skbreath train kaggle-breath --out model.skb
+      skbreath train clips.csv --group patient --out model.skb
     """
-    import joblib
-
-    from ..atomic import atomic_path, check_destination
+    from ..atomic import check_destination
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
@@ -54,14 +55,13 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     )
     with StepProgress() as progress, progress.step("Training", _count_fits(model)):
         model.fit(paths, y, classifier__groups=groups)
-    with atomic_path(out) as path:
-        joblib.dump(model, path)
+    save(model, out)
     _print_fitted(model, out)
 
 
 @click.command()
 @data_argument
-@click.option("--out", type=folder, required=True, help="Model file to write.")
+@out_option
 @click.option("--trials", default=60, show_default=True, type=click.IntRange(1))
 @click.option(
     "--members",
@@ -104,9 +104,8 @@ def tune(
 
     \b
     Example:
-      skbreath tune kaggle-breath --trials 60 --out tuned.joblib
+      skbreath tune kaggle-breath --trials 60 --out tuned.skb
     """
-    import joblib
     import pandas as pd
 
     from ..atomic import atomic_path, check_destination
@@ -142,8 +141,7 @@ def tune(
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
         click.echo(f"wrote {trials_csv}")
-    with atomic_path(out) as path:
-        joblib.dump(tuned.model, path)
+    save(tuned.model, out)
     _print_fitted(tuned.model, out)
 
 
