@@ -26,7 +26,7 @@ _PUBLIC = {
         "write_breath_sounds",
         "write_submission",
     ],
-    "evaluation": ["evaluate"],
+    "evaluation": ["check_leakage", "compare_predictions", "evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
     "model_file": ["ModelFileError", "load_model", "model_info", "save_model"],
     "network": ["ResidualCNN1d", "ResidualCNN2d"],

@@ -9,7 +9,6 @@ functions, no operators, no bytes.
 import io
 import json
 import re
-import zipfile
 from collections import OrderedDict
 
 import numpy as np

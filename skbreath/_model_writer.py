@@ -17,6 +17,7 @@ __all__ = ["dump_data"]
 
 # Short, immutable, or read in another order than written: never left out.
 _ALWAYS_WRITTEN = {"JsonNode", "TypeNode", "FunctionNode"}
+_IMMUTABLE = {*_ALWAYS_WRITTEN, "TupleNode"}
 
 
 def dump_data(model):
@@ -63,22 +64,41 @@ class _Tidy:
     def __init__(self, source):
         self.files = {}
         self._source = source
+        self._last_number = 0
         self._numbers = {}
+        self._numbers_of_equals = {}
         self._names = {}
 
     def node(self, node):
-        number = self._numbers.get(node["__id__"])
-        if number is not None and node["__loader__"] not in _ALWAYS_WRITTEN:
-            kept = ("__class__", "__module__", "__loader__")
-            return {**{key: node[key] for key in kept}, "__id__": number}
-        number = self._numbers.setdefault(node["__id__"], len(self._numbers) + 1)
-        _drop_cache(node)
+        known = self._numbers.get(node["__id__"])
+        if known is not None and node["__loader__"] not in _ALWAYS_WRITTEN:
+            return _reference(node, known)
+        if node["__loader__"] not in _IMMUTABLE:
+            number = self._new_number(node)
+            _drop_cache(node)
+            return self._content(node) | {"__id__": number}
+        # Whether equal texts are one object is chance, and not kept by a pickle.
+        content = self._content(node)
+        key = json.dumps(content)
+        if key in self._numbers_of_equals:
+            number = self._numbers_of_equals[key]
+            self._numbers[node["__id__"]] = number
+            if node["__loader__"] not in _ALWAYS_WRITTEN:
+                return _reference(node, number)
+        else:
+            number = self._numbers_of_equals[key] = self._new_number(node)
+        return content | {"__id__": number}
+
+    def _new_number(self, node):
+        self._last_number += 1
+        self._numbers[node["__id__"]] = self._last_number
+        return self._last_number
+
+    def _content(self, node):
         tidied = {}
         for key in _in_reading_order(node):
             value = node[key]
-            if key == "__id__":
-                value = number
-            elif key == "file":
+            if key == "file":
                 value = self._file(value)
             elif not key.startswith("__") or key == "__reduce__":
                 value = self._value(value)
@@ -105,7 +125,13 @@ class _Tidy:
 def _in_reading_order(node):
     """Keys of a node: types of keys are read first, and a state before arguments."""
     first = [key for key in ("key_types", "content") if key in node]
-    return [*first, *(key for key in node if key not in first)]
+    return [*first, *(key for key in node if key not in (*first, "__id__"))]
+
+
+def _reference(node, number):
+    """A node that was written before."""
+    kept = ("__class__", "__module__", "__loader__")
+    return {**{key: node[key] for key in kept}, "__id__": number}
 
 
 def _drop_cache(node):

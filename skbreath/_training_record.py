@@ -44,11 +44,12 @@ def recording(estimator, X, y, groups):
 
 
 def _record(X, y, groups):
-    labels, counts = np.unique(np.asarray(y).astype(str), return_counts=True)
+    y = np.asarray(y).astype(str)
+    labels, counts = np.unique(y, return_counts=True)
     clips = clip_digests(X)
     whole = hashlib.sha256()
     if clips is not None:
-        rows = zip(clips.tolist(), np.asarray(y).astype(str).tolist(), strict=True)
+        rows = zip(clips.tolist(), y.tolist(), strict=True)
         for row in sorted(rows):
             whole.update(repr(row).encode())
         clips = np.sort(clips)

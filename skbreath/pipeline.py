@@ -137,8 +137,10 @@ def make_breath_classifier(
             )
             for name in ("trial_8", "trial_54")
         ]
+        # By default it would stop early by rows of its own choice, torn out of their
+        # recordings, once there are more than 10,000.
         boosting = HistGradientBoostingClassifier(
-            learning_rate=0.05, max_iter=200, random_state=seed()
+            learning_rate=0.05, max_iter=200, early_stopping=False, random_state=seed()
         )
         steps = [
             ("features", BreathFeatures(sample_rate=sample_rate, log_scale=log_scale)),

@@ -153,48 +153,90 @@ def tune(
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )
+@click.option(
+    "--model",
+    "model_file",
+    type=folder,
+    help="Judge this trained model on DATA, which it must not have seen, instead.",
+)
 @click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
+@click.option("--breakdown", type=folder, help="CSV of the scores of each group.")
 @epochs_option
 @seed_option
 @jobs_option
-def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
+def evaluate(
+    data,
+    group,
+    pos_label,
+    scoring,
+    cv,
+    model_file,
+    out,
+    breakdown,
+    max_epochs,
+    seed,
+    jobs,
+):
     """Cross-validate, folds grouped by recording or day.
 
-    DATA is as for `skbreath train`.
+    DATA is as for `skbreath train`. With --model nothing is trained; --cv, --scoring
+    and --max-epochs then have no effect.
 
     \b
-    Example:
+    Examples:
       skbreath evaluate kaggle-breath --group day
+      skbreath evaluate new-clips.csv --group patient --model model.skb
     """
     from ..atomic import atomic_path, check_destination
-    from ..evaluation import evaluate
+    from ..evaluation import evaluate, judge
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
-    if out is not None:
-        check_destination(out)
+    for path in (out, breakdown):
+        if path is not None:
+            check_destination(path)
     paths, y, groups = load_clips(data, group)
-    model = make_breath_classifier(
-        max_epochs=max_epochs,
-        pos_label=pos_label,
-        scoring=scoring,
-        random_state=seed,
-    )
-    with StepProgress() as progress, progress.step("Cross-validating", cv):
-        result = evaluate(
-            model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+    if model_file is not None:
+        model = load(model_file)
+        _warn_of_known_clips(model, paths)
+        result = judge(model, paths, y, groups, pos_label=pos_label)
+        title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
+    else:
+        title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
+        model = make_breath_classifier(
+            max_epochs=max_epochs,
+            pos_label=pos_label,
+            scoring=scoring,
+            random_state=seed,
         )
+        with StepProgress() as progress, progress.step("Cross-validating", cv):
+            result = evaluate(
+                model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+            )
     if out is not None:
         predictions = result.predictions
         predictions.insert(0, "path", paths[predictions["row"]])
         with atomic_path(out) as path:
             predictions.drop(columns="row").to_csv(path, index=False)
-    print_table(
-        result.table.map("{:.3f}".format),
-        f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}",
-    )
-    if out is not None:
-        click.echo(f"wrote {out}")
+    if breakdown is not None:
+        with atomic_path(breakdown) as path:
+            result.by_group.to_csv(path)
+    print_table(result.table.map("{:.3f}".format), title)
+    for path in (out, breakdown):
+        if path is not None:
+            click.echo(f"wrote {path}")
+
+
+def _warn_of_known_clips(model, paths):
+    from .._leakage import known_clips
+
+    known = known_clips(model, paths)
+    if known:
+        click.echo(
+            f"Warning: the model was trained on {known} of these {len(paths)} clips; "
+            "its scores here say nothing about others.",
+            err=True,
+        )
 
 
 def _print_fitted(model, out):
