@@ -60,6 +60,7 @@ def without_jobs(model):
     return model
 
 
+@pytest.mark.slow
 def test_two_jobs_give_the_same_file(breath_folder, reference, tmp_path):
     model = without_jobs(fit(breath_folder, n_jobs=2))
     assert content_of(model, tmp_path / "m.skb") == reference
