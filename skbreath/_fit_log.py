@@ -9,7 +9,7 @@ import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["inside_fit", "log_each_fit", "log_fits"]
+__all__ = ["inside_fit", "is_inside_fit", "log_each_fit", "log_fits"]
 
 _LOGGER = logging.getLogger("skbreath")
 _INSIDE = ContextVar("inside_fit", default=False)
@@ -23,6 +23,11 @@ def inside_fit():
         yield
     finally:
         _INSIDE.reset(token)
+
+
+def is_inside_fit():
+    """Tell whether a meta-estimator is fitting here."""
+    return _INSIDE.get()
 
 
 def log_fits(number, message, *args):

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, Sampler
 __all__ = [
     "Batches",
     "ClipTensors",
+    "NoOptimizer",
     "WeightedNet",
     "class_probabilities",
     "torch_threads",
@@ -151,6 +152,16 @@ def chosen_precision(precision, device):
         return None
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else None
+
+
+class NoOptimizer:
+    """In the place of an optimizer, in a net that was loaded and only predicts.
+
+    Making any optimizer of torch loads torch's compiler, which takes a second.
+    """
+
+    def __init__(self, *args, **kwargs):
+        pass
 
 
 def training_params(estimator, n_train, held_back):

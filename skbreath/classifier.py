@@ -17,6 +17,8 @@ from sklearn.utils.validation import (
 )
 
 from ._holdout import hold_back
+from ._saved_weights import current_store
+from ._training_record import recording
 
 __all__ = ["ResidualCNNClassifier"]
 
@@ -104,6 +106,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         stopping, ``valid_loss``.
     n_features_in_ : int
         Number of feature channels.
+    training_record_ : dict
+        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        if another estimator's ``fit`` called this one.
 
     See Also
     --------
@@ -270,7 +275,11 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         train, valid = self._inner_split(codes, groups, random_state)
         # fork_rng: training must not disturb the random numbers of the caller.
-        with torch.random.fork_rng(), torch_threads(self.n_threads):
+        with (
+            recording(self, X, y, groups),
+            torch.random.fork_rng(),
+            torch_threads(self.n_threads),
+        ):
             torch.manual_seed(seed)
             self._train(X, self._encode(codes), weights, train, valid)
         self.history_ = [
@@ -301,25 +310,32 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             return codes[:, None]
         return np.eye(len(self.classes_))[codes]
 
+    def _module_params(self):
+        """Arguments of the network."""
+        n_classes = len(self.classes_)
+        return {
+            "n_channels": self.n_features_in_,
+            "n_outputs": 1 if n_classes == 2 else n_classes,
+            "hidden_channels": self.hidden_channels,
+            "kernel_size": self.kernel_size,
+            "dropout": self.dropout,
+        }
+
+    def _module_class(self):
+        if self.module is not None:
+            return self.module
+        from .network import ResidualCNN1d
+
+        return ResidualCNN1d
+
     def _make_net(self, device, **params):
         """Build the skorch net, its network with random weights."""
         from ._training import WeightedNet
 
-        if self.module is None:
-            from .network import ResidualCNN1d as module
-        else:
-            module = self.module
-        n_classes = len(self.classes_)
-        return WeightedNet(
-            module=module,
-            module__n_channels=self.n_features_in_,
-            module__n_outputs=1 if n_classes == 2 else n_classes,
-            module__hidden_channels=self.hidden_channels,
-            module__kernel_size=self.kernel_size,
-            module__dropout=self.dropout,
-            device=device,
-            **params,
-        ).initialize()
+        for name, value in self._module_params().items():
+            params[f"module__{name}"] = value
+        net = WeightedNet(module=self._module_class(), device=device, **params)
+        return net.initialize()
 
     def _train(self, X, targets, weights, train, valid):
         from ._training import ClipTensors, training_params
@@ -391,10 +407,12 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         state = super().__getstate__().copy()
         net = state.pop("net_", None)
         if net is not None:
-            state["_weights"] = {
+            weights = {
                 name: tensor.detach().cpu().numpy()
                 for name, tensor in net.module_.state_dict().items()
             }
+            store = current_store()
+            state["_weights"] = weights if store is None else store.put(self, weights)
         return state
 
     def __setstate__(self, state):
@@ -405,15 +423,31 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             return
         import torch
 
+        from ._training import NoOptimizer
+
+        store = current_store()
+        if store is not None:
+            weights = store.take(weights)
+            self._check_sizes(weights)
         device = self.device
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"
         with torch.random.fork_rng():
-            self.net_ = self._make_net(device, verbose=0)
+            self.net_ = self._make_net(device, optimizer=NoOptimizer, verbose=0)
         self.net_.module_.load_state_dict(
             {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         )
         self.net_.module_.eval()
+
+    def _check_sizes(self, weights):
+        """Refuse parameters that claim another network than the file has weights of."""
+        import torch
+
+        with torch.device("meta"):  # takes no memory
+            module = self._module_class()(**self._module_params())
+        claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
+        if claimed != {name: array.shape for name, array in weights.items()}:
+            raise ValueError("the weights of a network do not fit its parameters.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,7 +9,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -24,11 +23,12 @@ from .datasets import (
 )
 from .evaluation import score_predictions
 from .features import BreathFeatures
+from .model_file import save_model
 from .tuning import tune_breath_classifier
 
 __all__ = ["RESULTS", "DemoSize", "run_demo"]
 
-RESULTS = ("model.joblib", "submission.csv", "results.csv", "breath.png")
+RESULTS = ("model.skb", "submission.csv", "results.csv", "breath.png")
 """Files that the demo writes."""
 
 
@@ -129,8 +129,7 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     with progress.step("Fitting on all clips", size.fits_per_model):
         model = fit(np.arange(len(y)))
     with progress.step("Writing results", 4) as advance:
-        with atomic_path(out / "model.joblib") as path:
-            joblib.dump(model, path)
+        save_model(model, out / "model.skb")
         advance()
         write_submission(out / "submission.csv", test.id, model.predict(test.paths))
         advance()

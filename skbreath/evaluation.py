@@ -2,14 +2,23 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, rankdata
-from sklearn.utils import Bunch, check_random_state, column_or_1d, indexable
+from sklearn.utils import Bunch, column_or_1d, indexable
 from sklearn.utils.validation import _num_samples
 
+from ._comparison import break_down, compare_predictions
+from ._leakage import check_leakage
 from ._metadata import asks_for_groups, metadata_context
+from ._scores import check_binary, score_predictions
 from .crossfit import check_group_cv, out_of_fold
 
-__all__ = ["evaluate", "score_predictions"]
+__all__ = [
+    "break_down",
+    "check_leakage",
+    "compare_predictions",
+    "evaluate",
+    "judge",
+    "score_predictions",
+]
 
 
 def evaluate(
@@ -60,12 +69,23 @@ def evaluate(
     Returns
     -------
     result : :class:`~sklearn.utils.Bunch`
-        ``table`` : DataFrame, one row per metric (accuracy, f1, roc_auc) with
-        ``value``, ``low`` and ``high``.
+        ``table`` : DataFrame, one row per metric (accuracy, f1, roc_auc, log_loss,
+        calibration_error, and the perfect_calibration to hold against it, see
+        :func:`~skbreath.evaluation.score_predictions`) with ``value``, ``low`` and
+        ``high``.
 
         ``predictions`` : DataFrame, one row per predicted clip, in the order of
         `X`, with ``row``, ``fold``, ``group``, ``y_true``, ``y_pred`` and
         ``y_score`` (the probability of `pos_label`).
+
+        ``by_group`` : DataFrame, scores of each group, worst first; None without
+        `groups`. By something else, such as days:
+        :func:`~skbreath.evaluation.break_down`.
+
+    See Also
+    --------
+    compare_predictions : Two models on the same clips.
+    check_leakage : Looks for leaks.
 
     Raises
     ------
@@ -81,15 +101,18 @@ def evaluate(
     >>> X, y = make_classification(n_samples=200, random_state=0)
     >>> result = evaluate(LogisticRegression(), X, y, pos_label=1)
     >>> result.table.round(2)
-              value   low  high
-    accuracy   0.93  0.89  0.96
-    f1         0.93  0.90  0.97
-    roc_auc    0.96  0.93  0.98
+                         value   low  high
+    accuracy              0.93  0.90  0.96
+    f1                    0.93  0.89  0.97
+    roc_auc               0.96  0.92  0.99
+    log_loss              0.26  0.15  0.42
+    calibration_error     0.04  0.01  0.06
+    perfect_calibration   0.04  0.02  0.06
     """
     X, y, groups = indexable(X, y, groups)
     y = column_or_1d(y)
     groups = None if groups is None else column_or_1d(groups)
-    _check_binary(y, pos_label)
+    check_binary(y, pos_label)
     splitter = check_group_cv(cv, y, groups)
     splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
     with metadata_context(groups=groups) as metadata:
@@ -126,23 +149,20 @@ def evaluate(
             "do not overlap."
         )
     predictions = predictions.sort_values("row", ignore_index=True)
-    table = score_predictions(
-        predictions["y_true"],
-        predictions["y_pred"],
-        predictions["y_score"],
-        predictions["group"],
+    return _scored(
+        predictions,
+        groups is not None,
         pos_label=pos_label,
         n_resamples=n_resamples,
         confidence_level=confidence_level,
         random_state=random_state,
     )
-    return Bunch(table=table, predictions=predictions)
 
 
-def score_predictions(
-    y_true,
-    y_pred,
-    y_score,
+def judge(
+    model,
+    X,
+    y,
     groups=None,
     *,
     pos_label="I",
@@ -150,103 +170,79 @@ def score_predictions(
     confidence_level=0.95,
     random_state=0,
 ):
-    """Accuracy, F1 and AUC of given predictions, with bootstrap intervals.
+    """Score a fitted model on clips that it has not seen.
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_clips,)
-        True and predicted labels.
-    y_score : array-like of shape (n_clips,)
-        Probability, or any score, of `pos_label`.
-    groups : array-like of shape (n_clips,), default=None
-        The bootstrap draws whole groups; None draws clips.
+    model : classifier
+        Fitted.
+    X, y, groups
+        As in :func:`evaluate`, of other recordings than the model was fitted on.
     pos_label, n_resamples, confidence_level, random_state
         As in :func:`evaluate`.
 
     Returns
     -------
-    table : DataFrame
-        One row per metric, columns ``value``, ``low``, ``high``. A percentile
-        bootstrap (Efron and Tibshirani 1993, chapter 13).
+    result : :class:`~sklearn.utils.Bunch`
+        As :func:`evaluate` gives it, without folds.
 
     Raises
     ------
     ValueError
-        If `y_true` has not two classes or `pos_label` is none of them.
-
-    References
-    ----------
-    Efron B., Tibshirani R. J. (1993). An introduction to the bootstrap.
-    Chapman & Hall.
+        If lengths differ, `y` has not two classes, `pos_label` is none of them, or
+        the model knows other classes.
 
     Examples
     --------
-    >>> from skbreath.evaluation import score_predictions
-    >>> y = ["I", "E"] * 50
-    >>> score_predictions(y, y, [0.9, 0.1] * 50).loc["accuracy"].tolist()
-    [1.0, 1.0, 1.0]
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath.evaluation import judge
+    >>> X, y = make_classification(n_samples=200, random_state=0)
+    >>> model = LogisticRegression().fit(X[:100], y[:100])
+    >>> judge(model, X[100:], y[100:], pos_label=1).table.loc["accuracy"].round(2)
+    value    0.93
+    low      0.88
+    high     0.98
+    Name: accuracy, dtype: float64
     """
-    y_true = np.asarray(y_true)
-    y_pred = np.asarray(y_pred)
-    y_score = np.asarray(y_score)
-    _check_binary(y_true, pos_label)
-    positive = y_true == pos_label
-    predicted = y_pred == pos_label
-
-    def scores(rows):
-        return _binary_scores(positive[rows], predicted[rows], y_score[rows])
-
-    value = scores(np.arange(len(y_true)))
-    codes = np.arange(len(y_true)) if groups is None else pd.factorize(groups)[0]
-    members = [np.asarray(rows) for rows in _rows_of(codes)]
-    if len(members) < 2:
-        raise ValueError("An interval needs clips of at least two groups, got one.")
-
-    def resampled(drawn, axis=None):
-        return scores(np.concatenate([members[group] for group in drawn]))
-
-    draws = bootstrap(
-        (np.arange(len(members)),),
-        resampled,
+    X, y, groups = indexable(X, y, groups)
+    y = column_or_1d(y)
+    check_binary(y, pos_label)
+    if set(model.classes_.tolist()) != set(np.unique(y).tolist()):
+        raise ValueError(
+            f"the model knows the labels {model.classes_.tolist()}, but y has "
+            f"{np.unique(y).tolist()}."
+        )
+    rows = np.arange(len(y))
+    predictions = pd.DataFrame(
+        {
+            "row": rows,
+            "group": rows if groups is None else column_or_1d(groups),
+            "y_true": y,
+            "y_pred": model.predict(X),
+            "y_score": model.predict_proba(X)[
+                :, model.classes_.tolist().index(pos_label)
+            ],
+        }
+    )
+    return _scored(
+        predictions,
+        groups is not None,
+        pos_label=pos_label,
         n_resamples=n_resamples,
-        vectorized=False,
-        method="percentile",
-        rng=np.random.default_rng(check_random_state(random_state).randint(2**31)),
-    ).bootstrap_distribution
-    tail = (1 - confidence_level) / 2
-    low, high = np.nanquantile(draws, [tail, 1 - tail], axis=-1)
-    return pd.DataFrame(
-        {"value": value, "low": low, "high": high},
-        index=["accuracy", "f1", "roc_auc"],
+        confidence_level=confidence_level,
+        random_state=random_state,
     )
 
 
-def _binary_scores(truth, predicted, score):
-    """Accuracy, F1 and AUC; scikit-learn's checks cost ten times the arithmetic."""
-    n_positive, n_negative = truth.sum(), (~truth).sum()
-    hits = (truth & predicted).sum()
-    positives = n_positive + predicted.sum()
-    f1 = 2 * hits / positives if positives else 0.0
-    if n_positive == 0 or n_negative == 0:
-        # A resample may, rarely, hold one class only, where no AUC is defined.
-        return np.array([(truth == predicted).mean(), f1, np.nan])
-    rank_sum = rankdata(score)[truth].sum()  # Mann and Whitney's U is the area
-    auc = (rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
-    return np.array([(truth == predicted).mean(), f1, auc])
-
-
-def _rows_of(codes):
-    """Rows of each group."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-
-
-def _check_binary(y, pos_label):
-    classes = np.unique(y)
-    if len(classes) != 2:
-        raise ValueError(f"y must have two classes, got {classes.tolist()}.")
-    if pos_label not in classes.tolist():
-        raise ValueError(
-            f"pos_label={pos_label!r} is not one of the labels {classes.tolist()}; "
-            "name the positive class by pos_label."
-        )
+def _scored(predictions, grouped, *, pos_label, **settings):
+    table = score_predictions(
+        predictions["y_true"],
+        predictions["y_pred"],
+        predictions["y_score"],
+        predictions["group"],
+        pos_label=pos_label,
+        **settings,
+    )
+    by_group = break_down(predictions, pos_label=pos_label) if grouped else None
+    return Bunch(table=table, predictions=predictions, by_group=by_group)

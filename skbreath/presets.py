@@ -179,6 +179,9 @@ def make_boosting_member(*, sample_rate=16000, random_state=None):
         max_leaf_nodes=15,
         l2_regularization=5.0,
         max_features=0.1,
+        # By default it would stop early by rows of its own choice, torn out of their
+        # recordings, once there are more than 10,000.
+        early_stopping=False,
         random_state=random_state,
     )
     union = FeatureUnion([("bands", fine), ("timbre", coarse)])

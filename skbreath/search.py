@@ -15,9 +15,11 @@ from ._fingerprint import check_fingerprint, digest, fingerprint
 from ._fit_log import inside_fit
 from ._metadata import metadata_context, route_fit
 from ._pruning import check_pruning
+from ._saved_weights import current_store
 from ._search_space import check_space, open_study
 from ._study_storage import open_storage
 from ._top_trials import top_estimators
+from ._training_record import recording
 from ._trial_batch import judge_batch
 from ._trial_loop import TrialLoop
 from ._trial_results import finished_trials, report_failures, tabulate
@@ -148,6 +150,9 @@ class OptunaSearchCV(BaseSearchCV):
         If `best_estimator_` has it.
     feature_names_in_ : ndarray of str
         If `best_estimator_` has it.
+    training_record_ : dict
+        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        if another estimator's ``fit`` called this one, nor without `y`.
 
     See Also
     --------
@@ -300,7 +305,10 @@ class OptunaSearchCV(BaseSearchCV):
         """
         scorers, objectives = self._check_settings()
         X, y, groups = indexable(X, y, groups)
-        with metadata_context(groups=groups, **params) as metadata:
+        with (
+            recording(self, X, y, groups),
+            metadata_context(groups=groups, **params) as metadata,
+        ):
             routed = process_routing(self, "fit", **metadata)
             fit_params = routed["estimator"]["fit"]
             splits = self._splits(X, y, groups, routed["splitter"]["split"])
@@ -420,6 +428,15 @@ class OptunaSearchCV(BaseSearchCV):
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if current_store() is None:
+            return state
+        # A model file holds data: what was found, not the means to search on.
+        state = {key: value for key, value in state.items() if key != "study_"}
+        means = ("study", "storage", "sampler", "pruner", "callbacks")
+        return state | dict.fromkeys(means)
 
     def get_metadata_routing(self):
         """Get the metadata routing: the search takes ``groups`` itself.

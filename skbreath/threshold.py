@@ -27,6 +27,7 @@ from ._threshold_curve import (
     candidate_thresholds,
     scores_at_thresholds,
 )
+from ._training_record import recording
 from .crossfit import check_group_cv, out_of_fold, own_out_of_fold
 
 __all__ = ["ThresholdClassifier"]
@@ -99,6 +100,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         If the estimator has it.
     feature_names_in_ : ndarray of str
         If the estimator has it.
+    training_record_ : dict
+        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        if another estimator's ``fit`` called this one.
 
     See Also
     --------
@@ -186,7 +190,10 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             If `y` has not two classes, the metric needs a `pos_label` and has none,
             the metric does not judge labels, or all scores are equal.
         """
-        with metadata_context(groups=groups, **params) as metadata:
+        with (
+            recording(self, X, y, groups),
+            metadata_context(groups=groups, **params) as metadata,
+        ):
             return super().fit(X, y, **metadata)
 
     def _fit(self, X, y, **metadata):

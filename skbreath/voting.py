@@ -21,6 +21,7 @@ from ._fold_average import FoldAverage
 from ._metadata import metadata_context, route_fit
 from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
+from ._training_record import recording
 from ._vote_mixture import Mixture, MixtureLearner, cross_fit_mixture
 from ._vote_weights import check_weights
 from .crossfit import check_group_cv, out_of_fold_each, out_of_fold_inside
@@ -118,6 +119,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         If the first member has it.
     feature_names_in_ : ndarray of str
         If a member has it.
+    training_record_ : dict
+        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        if another estimator's ``fit`` called this one.
 
     See Also
     --------
@@ -248,7 +252,10 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         ):
             self.__dict__.pop(fitted, None)  # of an earlier fit
 
-        with metadata_context(groups=groups, **params) as metadata:
+        with (
+            recording(self, X, y, groups),
+            metadata_context(groups=groups, **params) as metadata,
+        ):
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
             folds = None

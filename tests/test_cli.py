@@ -12,7 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression
 
-from skbreath import load_kaggle_breath
+from skbreath import load_kaggle_breath, load_model
 from skbreath.cli import main
 
 FAST = ["--max-epochs", "1", "--jobs", "1"]
@@ -24,7 +24,7 @@ def run(*args):
 
 @pytest.fixture(scope="module")
 def model(breath_folder, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "model.joblib"
+    path = tmp_path_factory.mktemp("model") / "model.skb"
     result = run("train", breath_folder, "--out", path, *FAST)
     assert result.exit_code == 0, result.output
     assert f"wrote {path}" in result.stdout
@@ -46,7 +46,7 @@ def test_submission_has_the_ids_of_the_test_set_in_their_order(
     assert submission["ID"].tolist() == expected.tolist()
     test = load_kaggle_breath(breath_folder, subset="test")
     assert (
-        submission["Target"].tolist() == joblib.load(model).predict(test.paths).tolist()
+        submission["Target"].tolist() == load_model(model).predict(test.paths).tolist()
     )
 
 
@@ -151,7 +151,7 @@ def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):
     submission = pd.read_csv(out / "submission.csv")
     test = load_kaggle_breath(out / "data", subset="test")
     assert submission["ID"].tolist() == test.id.tolist()
-    assert len(joblib.load(out / "model.joblib").predict(test.paths)) == len(test.id)
+    assert len(load_model(out / "model.skb").predict(test.paths)) == len(test.id)
     again = run("demo", "--out", out, "--jobs", "1")
     assert again.exit_code == 0 and again.stdout == result.stdout
 
@@ -181,7 +181,7 @@ def test_errors_are_one_line_with_exit_code_2(kind, model, breath_folder, tmp_pa
         "text": broken(tmp_path, "text.wav", b"hello " * 100),
         "no model": clip,
     }[kind]
-    chosen = broken(tmp_path, "model.joblib", b"junk") if kind == "no model" else model
+    chosen = broken(tmp_path, "model.skb", b"junk") if kind == "no model" else model
     out = tmp_path / "out.csv"
     result = run("predict", "--model", chosen, path, "--out", out)
     assert result.exit_code == 2
@@ -194,7 +194,7 @@ def test_errors_are_one_line_with_exit_code_2(kind, model, breath_folder, tmp_pa
 
 
 def test_destination_is_checked_before_the_work(breath_folder, tmp_path):
-    out = tmp_path / "nowhere" / "model.joblib"
+    out = tmp_path / "nowhere" / "model.skb"
     result = run("train", breath_folder, "--out", out, "--max-epochs", 10_000)
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
@@ -277,6 +277,19 @@ def test_own_csv_with_own_labels_and_groups(breath_folder, tmp_path):
     assert joblib.load(out).classes_.tolist() == ["in", "out"]
     result = run(*command, "--pos-label", "in")
     assert result.exit_code == 2 and "recording" in result.stderr
+
+
+@pytest.mark.parametrize("junk", [b"junk", b""])
+def test_pickled_models_work_and_damaged_ones_are_named(junk, breath_folder, tmp_path):
+    out, clip = tmp_path / "m.joblib", sorted((breath_folder / "test").iterdir())[0]
+    assert run("train", breath_folder, "--out", out, *FAST).exit_code == 0
+    assert joblib.load(out).classes_.tolist() == ["E", "I"]
+    assert run("predict", "--model", out, clip).exit_code == 0
+    renamed = broken(tmp_path, "m.skb", out.read_bytes())
+    result = run("predict", "--model", renamed, clip)
+    assert result.exit_code == 2 and "looks like a pickle" in result.stderr
+    result = run("predict", "--model", broken(tmp_path, "b.joblib", junk), clip)
+    assert result.exit_code == 2 and "b.joblib is not a model" in result.stderr
 
 
 def test_longer_files_are_pointed_out(model, tmp_path):

@@ -38,6 +38,12 @@ pos_label_option = click.option(
 )
 
 
+out_option = click.option(
+    "--out",
+    type=folder,
+    required=True,
+    help="Model file to write: .skb, or a pickle as .joblib.",
+)
 scoring_option = click.option(
     "--scoring",
     type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
@@ -45,6 +51,51 @@ scoring_option = click.option(
     show_default=True,
     help="What the decision threshold maximises.",
 )
+
+
+def save(model, path):
+    """Write a model in the format that its suffix names."""
+    from ..atomic import atomic_path
+    from ..model_file import save_model
+
+    if path.suffix != ".joblib":
+        save_model(model, path)
+        return
+    import joblib
+
+    with atomic_path(path) as temporary:
+        joblib.dump(model, temporary)
+
+
+def load(path):
+    """Read a model that takes audio files, in the format that its suffix names."""
+    from ..audio import AudioReader
+    from ..model_file import load_model
+
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a model file.")
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
+    model = _unpickle(path) if path.suffix == ".joblib" else load_model(path)
+    if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
+        raise ValueError(
+            f"{path} holds a {type(model).__name__} that takes no audio files; its "
+            "first step must be an AudioReader."
+        )
+    return model
+
+
+def _unpickle(path):
+    import joblib
+
+    try:
+        return joblib.load(path)
+    except Exception as error:
+        # Unpickling raises whatever the bytes happen to spell.
+        raise ValueError(
+            f"{path} is not a model written by `skbreath train` with these package "
+            f"versions ({type(error).__name__}: {error or 'damaged'})."
+        ) from error
 
 
 def load_clips(data, group):

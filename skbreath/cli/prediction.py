@@ -2,7 +2,7 @@
 
 import click
 
-from ._shared import folder
+from ._shared import folder, load
 
 # What is picked up from a folder; a file named by itself may be called anything.
 _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
@@ -32,13 +32,13 @@ def predict(paths, model, out, submission, batch_size):
     reaches the threshold set in training, which need not be 0.5.
 
     An interrupted run with --out goes on where it stopped when it is started again
-    with the same model and files. The model file must come from somebody you trust:
-    loading it can run code.
+    with the same model and files. A model file .skb may come from anybody; loading a
+    .joblib runs whatever code is in it.
 
     \b
     Examples:
-      skbreath predict --model model.joblib clip.wav recordings/
-      skbreath predict --model model.joblib --submission kaggle-breath \\
+      skbreath predict --model model.skb clip.wav recordings/
+      skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
     """
     if bool(paths) == (submission is not None):
@@ -50,9 +50,9 @@ def predict(paths, model, out, submission, batch_size):
     if out is not None:
         check_destination(out)
     if submission is None:
-        _predict_paths(_load_model(model), model, _audio_files(paths), out, batch_size)
+        _predict_paths(load(model), model, _audio_files(paths), out, batch_size)
     else:
-        _predict_submission(_load_model(model), submission, out)
+        _predict_submission(load(model), submission, out)
 
 
 def _predict_submission(fitted, folder, out):
@@ -109,29 +109,3 @@ def _audio_files(paths):
         else:
             files.append(path)
     return [str(path) for path in files]
-
-
-def _load_model(path):
-    import joblib
-    from sklearn.pipeline import Pipeline
-
-    from ..audio import AudioReader
-
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a model file.")
-    if not path.is_file():
-        raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
-    try:
-        model = joblib.load(path)
-    except Exception as error:
-        # Unpickling raises whatever the bytes happen to spell.
-        raise ValueError(
-            f"{path} is not a model written by `skbreath train` with these package "
-            f"versions ({type(error).__name__}: {error or 'damaged'})."
-        ) from error
-    if not isinstance(model, Pipeline) or not isinstance(model[0], AudioReader):
-        raise ValueError(
-            f"{path} holds a {type(model).__name__} that takes no audio files; its "
-            "first step must be an AudioReader."
-        )
-    return model

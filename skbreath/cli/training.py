@@ -9,9 +9,12 @@ from ._shared import (
     folder,
     group_option,
     jobs_option,
+    load,
     load_clips,
+    out_option,
     pos_label_option,
     print_table,
+    save,
     scoring_option,
     seed_option,
 )
@@ -19,7 +22,7 @@ from ._shared import (
 
 @click.command()
 @data_argument
-@click.option("--out", type=folder, required=True, help="Model file to write.")
+@out_option
 @group_option
 @pos_label_option
 @scoring_option
@@ -34,12 +37,10 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
 
     \b
     Examples:
-      skbreath train kaggle-breath --out model.joblib
-      skbreath train clips.csv --group patient --out model.joblib
+      skbreath train kaggle-breath --out model.skb
+      skbreath train clips.csv --group patient --out model.skb
     """
-    import joblib
-
-    from ..atomic import atomic_path, check_destination
+    from ..atomic import check_destination
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
@@ -54,14 +55,13 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     )
     with StepProgress() as progress, progress.step("Training", _count_fits(model)):
         model.fit(paths, y, classifier__groups=groups)
-    with atomic_path(out) as path:
-        joblib.dump(model, path)
+    save(model, out)
     _print_fitted(model, out)
 
 
 @click.command()
 @data_argument
-@click.option("--out", type=folder, required=True, help="Model file to write.")
+@out_option
 @click.option("--trials", default=60, show_default=True, type=click.IntRange(1))
 @click.option(
     "--members",
@@ -131,11 +131,10 @@ def tune(
 
     \b
     Examples:
-      skbreath tune kaggle-breath --trials 60 --out tuned.joblib
+      skbreath tune kaggle-breath --trials 60 --out tuned.skb
       skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \
-        --out tuned.joblib
+        --out tuned.skb
     """
-    import joblib
     import pandas as pd
 
     from ..atomic import atomic_path, check_destination
@@ -175,8 +174,7 @@ def tune(
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
         click.echo(f"wrote {trials_csv}")
-    with atomic_path(out) as path:
-        joblib.dump(tuned.model, path)
+    save(tuned.model, out)
     _print_fitted(tuned.model, out)
 
 
@@ -188,48 +186,90 @@ def tune(
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )
+@click.option(
+    "--model",
+    "model_file",
+    type=folder,
+    help="Judge this trained model on DATA, which it must not have seen, instead.",
+)
 @click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
+@click.option("--breakdown", type=folder, help="CSV of the scores of each group.")
 @epochs_option
 @seed_option
 @jobs_option
-def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
+def evaluate(
+    data,
+    group,
+    pos_label,
+    scoring,
+    cv,
+    model_file,
+    out,
+    breakdown,
+    max_epochs,
+    seed,
+    jobs,
+):
     """Cross-validate, folds grouped by recording or day.
 
-    DATA is as for `skbreath train`.
+    DATA is as for `skbreath train`. With --model nothing is trained; --cv, --scoring
+    and --max-epochs then have no effect.
 
     \b
-    Example:
+    Examples:
       skbreath evaluate kaggle-breath --group day
+      skbreath evaluate new-clips.csv --group patient --model model.skb
     """
     from ..atomic import atomic_path, check_destination
-    from ..evaluation import evaluate
+    from ..evaluation import evaluate, judge
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
-    if out is not None:
-        check_destination(out)
+    for path in (out, breakdown):
+        if path is not None:
+            check_destination(path)
     paths, y, groups = load_clips(data, group)
-    model = make_breath_classifier(
-        max_epochs=max_epochs,
-        pos_label=pos_label,
-        scoring=scoring,
-        random_state=seed,
-    )
-    with StepProgress() as progress, progress.step("Cross-validating", cv):
-        result = evaluate(
-            model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+    if model_file is not None:
+        model = load(model_file)
+        _warn_of_known_clips(model, paths)
+        result = judge(model, paths, y, groups, pos_label=pos_label)
+        title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
+    else:
+        title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
+        model = make_breath_classifier(
+            max_epochs=max_epochs,
+            pos_label=pos_label,
+            scoring=scoring,
+            random_state=seed,
         )
+        with StepProgress() as progress, progress.step("Cross-validating", cv):
+            result = evaluate(
+                model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+            )
     if out is not None:
         predictions = result.predictions
         predictions.insert(0, "path", paths[predictions["row"]])
         with atomic_path(out) as path:
             predictions.drop(columns="row").to_csv(path, index=False)
-    print_table(
-        result.table.map("{:.3f}".format),
-        f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}",
-    )
-    if out is not None:
-        click.echo(f"wrote {out}")
+    if breakdown is not None:
+        with atomic_path(breakdown) as path:
+            result.by_group.to_csv(path)
+    print_table(result.table.map("{:.3f}".format), title)
+    for path in (out, breakdown):
+        if path is not None:
+            click.echo(f"wrote {path}")
+
+
+def _warn_of_known_clips(model, paths):
+    from .._leakage import known_clips
+
+    known = known_clips(model, paths)
+    if known:
+        click.echo(
+            f"Warning: the model was trained on {known} of these {len(paths)} clips; "
+            "its scores here say nothing about others.",
+            err=True,
+        )
 
 
 def _print_fitted(model, out):

@@ -1,0 +1,261 @@
+"""Ways in which a model may know what it is judged on, tried one by one."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
+
+from ._metadata import asks_for_groups, metadata_context
+from ._scores import METRICS, bootstrap_scores, check_binary, grouped_scores
+from ._training_record import clip_digests, find_record
+from .crossfit import check_group_cv
+
+__all__ = ["check_leakage", "known_clips"]
+
+# Batches of another size may round the last bits otherwise.
+TOLERANCE = 1e-5
+
+
+def check_leakage(model, paths, y, groups, *, cv=5, pos_label="I", random_state=0):
+    """Look for leaks between what a model learns from and what it is judged on.
+
+    Fits clones of the model twice, on one fold's training rows.
+
+    Parameters
+    ----------
+    model : classifier
+        What will be evaluated. If it is fitted already, and this package fitted it,
+        it is also asked whether it was on these clips.
+    paths : sequence of paths, or array-like of shape (n_clips, ...)
+        The clips that it will be evaluated on.
+    y : array-like of shape (n_clips,)
+        Labels, two classes.
+    groups : array-like of shape (n_clips,)
+        Recording, day or patient of each clip.
+    cv : int, splitter or iterable, default=5
+        Folds; the first one is used.
+    pos_label : label, default="I"
+        The positive class.
+    random_state : int, RandomState instance or None, default=0
+        Seed of what is shuffled here.
+
+    Returns
+    -------
+    table : DataFrame
+        One row per check, by name, with ``leaks`` (bool) and ``detail`` (text):
+
+        - ``known clips``: the fitted model was trained on some of the clips.
+        - ``copies``: clips of the same content are in different groups, or in one
+          group under different labels.
+        - ``groups``: a part of the model holds rows back (early stopping, a
+          threshold, weights) and cannot be told the groups, so that its own
+          splits tear recordings apart.
+        - ``folds``: a fold shares groups between its two sides.
+        - ``names``: files predicted otherwise under other names. For paths only.
+        - ``order``: clips predicted otherwise in another order, or alone.
+        - ``labels``: trained on permuted labels, the model still ranks the held-out
+          clips, themselves under permuted labels, better than chance explains once
+          in a thousand times.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or `y` has not two classes.
+
+    Notes
+    -----
+    A table without leaks does not prove that there are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath import check_leakage
+    >>> X, y = make_classification(200, random_state=0)
+    >>> X[1] = X[0]  # the same clip, in two recordings
+    >>> table = check_leakage(LogisticRegression(), X, y, np.arange(200), pos_label=1)
+    >>> table.index[table["leaks"]].tolist()
+    ['copies']
+    >>> table.loc["copies", "detail"]
+    '1 clip also in another group or under another label: rows 0 and 1'
+    """
+    X, y, groups = indexable(paths, column_or_1d(y), column_or_1d(groups))
+    check_binary(y, pos_label)
+    random_state = check_random_state(random_state)
+    splits = list(check_group_cv(cv, y, groups).split(np.zeros(len(y)), y, groups))
+    rows = [
+        _known_clips(model, X),
+        _copies(X, y, groups),
+        _inner_splits(model, len(splits[0][0])),
+        _folds(splits, groups),
+    ]
+    train, test = splits[0]
+    fitted = _fit(model, X, y, groups, train)
+    column = list(fitted.classes_).index(pos_label)
+    held_out = _safe_indexing(X, test)
+
+    def predict(clips):
+        return fitted.predict_proba(clips)[:, column]
+
+    expected = predict(held_out)
+    rows += [
+        _names(predict, held_out, expected, random_state),
+        _order(predict, held_out, expected, random_state),
+    ]
+    permuted = random_state.permutation(y)
+    fitted = _fit(model, X, permuted, groups, train)
+    rows.append(_labels(predict(held_out), permuted[test], groups[test], pos_label))
+    rows = [row for row in rows if row is not None]
+    table = pd.DataFrame(rows, columns=["check", "leaks", "detail"])
+    return table.set_index("check")
+
+
+def _fit(model, X, y, groups, train):
+    with metadata_context(groups=groups[train]) as metadata:
+        params = metadata if asks_for_groups(model) else {}
+        return clone(model).fit(_safe_indexing(X, train), y[train], **params)
+
+
+def known_clips(model, X):
+    """Count the clips that a fitted model was trained on, by their content.
+
+    Parameters
+    ----------
+    model : estimator
+        If this package did not fit it, or its last step, nothing is known.
+    X : sequence
+        What `model` takes.
+
+    Returns
+    -------
+    n_known : int or None
+        None if nothing is known.
+    """
+    record = find_record(model)
+    if record is None or record["clips"] is None:
+        return None
+    # The record is of what the last step was given.
+    if hasattr(model, "steps") and getattr(model, "training_record_", None) is None:
+        X = model[:-1].transform(X)
+    digests = clip_digests(X)
+    return None if digests is None else int(np.isin(digests, record["clips"]).sum())
+
+
+def _known_clips(model, X):
+    known = known_clips(model, X)
+    if known is None:
+        return None
+    return "known clips", known > 0, f"trained on {known} of these clips"
+
+
+def _copies(X, y, groups):
+    digests = clip_digests(X)
+    if digests is None:
+        return None
+    frame = pd.DataFrame({"clip": digests, "group": groups, "label": y})
+    kinds = frame.groupby("clip", sort=False)[["group", "label"]].nunique()
+    torn = kinds.index[(kinds > 1).any(axis=1)]
+    detail = f"all clips differ, or share group and label ({len(digests)} clips)"
+    if len(torn):
+        pair = np.flatnonzero(digests == torn[0])[:2]
+        several = "s" if len(torn) > 1 else ""
+        detail = (
+            f"{len(torn)} clip{several} also in another group or under another label: "
+            f"rows {pair[0]} and {pair[1]}" + (", ..." if several else "")
+        )
+    return "copies", len(torn) > 0, detail
+
+
+def _inner_splits(model, n_clips):
+    parts = {"the model": model, **model.get_params(deep=True)}
+    deaf = [
+        name
+        for name, part in parts.items()
+        if hasattr(part, "fit") and not isinstance(part, type)
+        if _holds_rows_back(part, n_clips) and not asks_for_groups(part)
+    ]
+    detail = "every part that holds rows back takes groups, or none does"
+    if deaf:
+        detail = f"not told the groups, though they hold rows back: {', '.join(deaf)}"
+    return "groups", bool(deaf), detail
+
+
+def _holds_rows_back(part, n_clips):
+    stops = getattr(part, "early_stopping", False)
+    if stops == "auto":  # of scikit-learn's boosting
+        stops = n_clips > 10_000
+    return stops is True or hasattr(part, "cv")
+
+
+def _folds(splits, groups):
+    shared = {
+        str(group)
+        for train, test in splits
+        for group in set(groups[train].tolist()) & set(groups[test].tolist())
+    }
+    detail = f"{len(splits)} folds share no group"
+    if shared:
+        detail = f"{len(shared)} groups are on both sides of a fold: {min(shared)}, ..."
+    return "folds", bool(shared), detail
+
+
+def _names(predict, clips, expected, random_state):
+    from .audio import as_paths
+
+    try:
+        paths = as_paths(clips)
+    except ValueError:  # no clips of ours: of an estimator with a taste of its own
+        return None
+    if paths is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = random_state.permutation(10**6)[: len(paths)]
+        renamed = []
+        for path, number in zip(paths, numbers, strict=True):
+            name = Path(folder, f"{number}{Path(path).suffix}")
+            try:
+                os.symlink(os.path.abspath(path), name)
+            except OSError:  # a system, or a user, without links
+                shutil.copyfile(path, name)
+            renamed.append(str(name))
+        return _differences("names", "under another name", predict(renamed), expected)
+
+
+def _order(predict, clips, expected, random_state):
+    order = random_state.permutation(len(expected))
+    shuffled = np.empty_like(expected)
+    shuffled[order] = predict(_safe_indexing(clips, order))
+    few = order[:3]
+    for row in few:
+        alone = predict(_safe_indexing(clips, [row]))
+        if abs(alone[0] - expected[row]) > abs(shuffled[row] - expected[row]):
+            shuffled[row] = alone[0]
+    return _differences("order", "in another order, or alone", shuffled, expected)
+
+
+def _differences(check, how, found, expected):
+    changed = int((np.abs(found - expected) > TOLERANCE).sum())
+    largest = np.abs(found - expected).max()
+    detail = (
+        f"{changed} of {len(expected)} clips predicted otherwise {how} (at most by "
+        f"{largest:.2g})"
+    )
+    return check, changed > 0, detail
+
+
+def _labels(score, labels, groups, pos_label):
+    if len(np.unique(labels)) < 2 or len(np.unique(groups)) < 2:
+        return None
+    scores = grouped_scores(labels, labels, score, groups, pos_label)
+    auc = METRICS.index("roc_auc")
+    value = scores(np.ones((1, scores.n_groups)))[0, auc]
+    draws = bootstrap_scores([scores], 2000, np.random.default_rng(0))[0][:, auc]
+    lowest = np.nanquantile(draws, 0.001)
+    detail = f"AUC {value:.3f} with permuted labels, at least {lowest:.3f}"
+    return "labels", bool(lowest > 0.5), detail

@@ -1,0 +1,258 @@
+"""The reader of a model's data, which makes known objects only.
+
+The format is that of skops, and `skops.io.load` reads it too. It is read here because
+importing skops imports all of scikit-learn and more, for longer than a model takes to
+load and to predict, and because less needs to be made here: no methods, no partial
+functions, no operators, no bytes.
+"""
+
+import io
+import json
+import re
+from collections import OrderedDict
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ._feature_stack import FeatureStack
+from ._model_container import ModelFileError, open_archive
+from ._model_types import (
+    find_class,
+    find_function,
+    find_loss,
+    find_scalar,
+    find_type,
+)
+
+__all__ = ["SCHEMA", "load_data"]
+
+SCHEMA = "schema.json"
+# What skops called its format when the first model file was written, and since.
+_PROTOCOLS = (2,)
+_ARRAY_NAME = re.compile(r"[0-9]+\.npy")
+_DICTS = {
+    "builtins.dict": dict,
+    "collections.OrderedDict": OrderedDict,
+    "sklearn.utils._bunch.Bunch": Bunch,
+}
+_LISTS = {"builtins.list": list, "builtins.set": set}
+_TUPLES = {
+    "builtins.tuple": tuple,
+    "skbreath._feature_stack.FeatureStack": lambda values: FeatureStack(*values),
+}
+
+
+def load_data(data):
+    """Turn data into a model again, if all of it is of known classes.
+
+    Parameters
+    ----------
+    data : bytes
+        From :func:`~skbreath._model_writer.dump_data`, or from anybody.
+
+    Returns
+    -------
+    model : object
+
+    Raises
+    ------
+    ModelFileError
+        If there is anything in it that is not known to be harmless, or that
+        contradicts itself.
+    """
+    with open_archive(data, "its data", 1) as archive:
+        names = archive.namelist()
+        if SCHEMA not in names:
+            raise ModelFileError(f"its data lacks {SCHEMA}.")
+        try:
+            schema = json.loads(archive.read(SCHEMA))
+            protocol = schema.get("protocol")
+            if protocol not in _PROTOCOLS:
+                raise ModelFileError(f"its data is of the skops protocol {protocol!r}.")
+            arrays = {
+                name: _array(name, archive.read(name))
+                for name in names
+                if name != SCHEMA
+            }
+            return _Maker(arrays).make(schema)
+        except ModelFileError:
+            raise
+        except (Exception, RecursionError) as error:
+            # Contradictory data may raise anything, anywhere.
+            text = str(error).partition("\n")[0] or type(error).__name__
+            raise ModelFileError(f"its data cannot be used: {text}") from error
+
+
+def _array(name, content):
+    """Read an array; one that claims another size than it has takes no memory."""
+    if not _ARRAY_NAME.fullmatch(name):
+        raise ModelFileError(f"its data holds a file {name!r}.")
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, _, dtype = read(stream)
+    n_values = 1
+    for length in shape:
+        n_values *= length
+    n_bytes = len(content) - stream.tell()
+    nothing = dtype.itemsize == 0 and n_values > 0
+    if dtype.hasobject or nothing or n_values * dtype.itemsize != n_bytes:
+        raise ModelFileError(f"its array {name} claims a size that it has not.")
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)
+
+
+class _Maker:
+    """Makes objects from nodes, each once."""
+
+    def __init__(self, arrays):
+        self._arrays = arrays
+        self._made = {}
+
+    def make(self, node):
+        number = node["__id__"]
+        if number not in self._made:
+            kind = node["__loader__"]
+            maker = _MAKERS.get(kind)
+            if maker is None:
+                raise ModelFileError(f"it holds a {_name(node)}, as a {kind}.")
+            self._made[number] = maker(self, node)
+        return self._made[number]
+
+    def _dict(self, node):
+        made = _of(_DICTS, node)()
+        types = self.make(node["key_types"])
+        pairs = zip(types, node["content"].items(), strict=True)
+        for kind, (key, value) in pairs:
+            if kind is bool:  # any text is true
+                raise ModelFileError("it holds a dict with keys True and False.")
+            if not issubclass(kind, str | int | float | np.generic):
+                raise ModelFileError(f"it holds a dict with keys that are {kind}.")
+            made[kind(key)] = self.make(value)
+        return made
+
+    def _list(self, node):
+        return _of(_LISTS, node)(self._entries(node))
+
+    def _tuple(self, node):
+        return _of(_TUPLES, node)(self._entries(node))
+
+    def _entries(self, node):
+        return [self.make(entry) for entry in node["content"]]
+
+    def _json(self, node):
+        value = json.loads(node["content"])
+        if value is not None and not isinstance(value, str | int | float):
+            raise ModelFileError(f"it holds {type(value).__name__} as text.")
+        return value
+
+    def _slice(self, node):
+        content = node["content"]
+        return slice(content["start"], content["stop"], content["step"])
+
+    def _ndarray(self, node):
+        if node["type"] == "json":
+            return _object_array(self._entries(node), self.make(node["shape"]))
+        array = self._arrays.pop(node["file"])  # once, as it was written
+        if _name(node) == "numpy.ndarray":
+            return array
+        return find_scalar(_name(node))(array[()])
+
+    def _masked_array(self, node):
+        data, mask = (self.make(node["content"][key]) for key in ("data", "mask"))
+        return np.ma.MaskedArray(data, mask)
+
+    def _dtype(self, node):
+        return self.make(node["content"]).dtype
+
+    def _random_state(self, node):
+        random_state = np.random.RandomState()
+        random_state.set_state(self.make(node["content"]))
+        return random_state
+
+    def _generator(self, node):
+        state = self.make(node["content"]["bit_generator"])
+        seeds = self.make(node["content"]["seed_seq"])
+        kind = getattr(np.random, state["bit_generator"])
+        if not issubclass(kind, np.random.BitGenerator):
+            raise ModelFileError(f"it holds a {kind} for random numbers.")
+        bits = kind(np.random.SeedSequence(**seeds))
+        bits.state = state
+        return np.random.Generator(bits)
+
+    def _type(self, node):
+        return find_type(_name(node))
+
+    def _function(self, node):
+        return find_function(_name(node))
+
+    def _object(self, node):
+        cls = find_class(_name(node))
+        made = cls.__new__(cls)
+        state = self.make(node["content"]) if "content" in node else None
+        if state is None:
+            return made
+        if state.get("memory") is not None:
+            raise ModelFileError(f"it holds a {cls.__name__} with a cache.")
+        if hasattr(made, "__setstate__"):
+            made.__setstate__(state)
+        else:
+            vars(made).update(state)
+        return made
+
+    def _loss(self, node):
+        return self._reduced(find_loss(_name(node)), node)
+
+    def _tree(self, node):
+        from sklearn.tree._tree import Tree
+
+        return self._reduced(Tree, node)
+
+    def _reduced(self, cls, node):
+        made = cls(*self.make(node["__reduce__"]["args"]))
+        state = self.make(node["content"])
+        if state:
+            made.__setstate__(state)
+        return made
+
+
+def _object_array(rows, shape):
+    """An array of what is in nested lists, though it may be lists itself."""
+    for _ in shape[1:]:
+        rows = [value for row in rows for value in row]
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array.reshape(shape)
+
+
+_MAKERS = {
+    "DictNode": _Maker._dict,
+    "DTypeNode": _Maker._dtype,
+    "FunctionNode": _Maker._function,
+    "JsonNode": _Maker._json,
+    "ListNode": _Maker._list,
+    "LossNode": _Maker._loss,
+    "MaskedArrayNode": _Maker._masked_array,
+    "NdArrayNode": _Maker._ndarray,
+    "ObjectNode": _Maker._object,
+    "RandomGeneratorNode": _Maker._generator,
+    "RandomStateNode": _Maker._random_state,
+    "SetNode": _Maker._list,
+    "SliceNode": _Maker._slice,
+    "TreeNode": _Maker._tree,
+    "TupleNode": _Maker._tuple,
+    "TypeNode": _Maker._type,
+}
+
+
+def _name(node):
+    return f"{node['__module__']}.{node['__class__']}"
+
+
+def _of(known, node):
+    if _name(node) not in known:
+        raise ModelFileError(f"it holds a {_name(node)} as a {node['__loader__']}.")
+    return known[_name(node)]
