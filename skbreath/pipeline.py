@@ -48,6 +48,7 @@ def make_breath_classifier(
     scoring="f1",
     pos_label="I",
     cv=5,
+    drift="warn",
     n_jobs=None,
     device="cpu",
     random_state=None,
@@ -89,6 +90,9 @@ def make_breath_classifier(
         The positive class, inhale.
     cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
+    drift : "warn" or None, default="warn"
+        Warn when audio to predict is unlike the training audio, in level, band,
+        sampling rate or microphone; see :class:`~skbreath.AudioReader`.
     n_jobs : int, default=None
         Fits in parallel, as in joblib.
     device : str, default="cpu"
@@ -151,7 +155,7 @@ def make_breath_classifier(
         vote, scoring=scoring, pos_label=pos_label, cv=cv, random_state=seed()
     )
     # One thread reads clips of a second faster than several do.
-    reader = AudioReader(sample_rate=sample_rate, duration=duration)
+    reader = AudioReader(sample_rate=sample_rate, duration=duration, drift=drift)
     return Pipeline([("audio", reader), ("classifier", threshold)])
 
 
