@@ -1,6 +1,7 @@
 """Audio files in, mono float32 waveforms out, or one error that says why not."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -34,6 +35,13 @@ _CUT_SHORT = re.compile(
     r"\(should be (?P<real>\d+)\)|(?P<ogg>lacks an end-of-stream bit)",
     re.MULTILINE,
 )
+# What it logs, and then passes over, when a page of an Ogg file fails its checksum.
+_PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
+# Its words where it stumbles over something that it did not expect in a file.
+_MEANINGLESS = ("Internal", "File does not exist")
+# A pipe that nobody writes to must not block. (Windows has neither flag nor pipe; it
+# needs to be told that bytes are bytes.)
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def first_of(items, separator=", "):
@@ -95,15 +103,16 @@ def open_audio(path):
         are turned into it too.
     """
     try:
-        _check_is_file(path)
-        with soundfile.SoundFile(path) as sound:
-            _check_header(sound)
-            yield sound
+        with _open_file(path) as file:
+            with soundfile.SoundFile(file, closefd=False) as sound:
+                _check_header(sound)
+                yield sound
     except _Unusable as error:
         raise AudioError([(path, str(error))]) from None
     except soundfile.LibsndfileError as error:
-        # Formats are told by content; only for raw samples by the file's name.
-        why = error.error_string.strip(" .") or "damaged data"
+        why = error.error_string.strip(" .")
+        if not why or why.startswith(_MEANINGLESS):
+            why = "damaged header"
         reason = f"is not readable as audio: {why} (convert it to WAV or FLAC)"
         raise AudioError([(path, reason)]) from error
     except (OSError, ValueError, TypeError) as error:
@@ -113,21 +122,45 @@ def open_audio(path):
         raise AudioError([(path, f"cannot be opened: {why}")]) from error
 
 
+_NO_FILE = "is not a regular file (copy the sound to a file)"
+
+
 class _Unusable(Exception):
     """The reason, on its way to an AudioError."""
 
 
-def _check_is_file(path):
+@contextlib.contextmanager
+def _open_file(path):
+    """File descriptor of a regular file that is the same at the end as at the start.
+
+    By descriptor and not by name: libsndfile then looks at what was checked here, and
+    at the content alone, where names may be in any encoding and have any suffix.
+    """
     try:
-        status = os.stat(path)
+        descriptor = os.open(path, _OPEN_FLAGS)
     except FileNotFoundError:
         raise _Unusable("no such file (check the folder and the spelling)") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise _Unusable("is a directory (list the files inside it)")
-    if not stat.S_ISREG(status.st_mode):  # a pipe would block for ever
-        raise _Unusable("is not a regular file (copy the sound to a file)")
-    if status.st_size == 0:
-        raise _Unusable("is empty, 0 bytes (copy or record it again)")
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _Unusable(_NO_FILE) from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise _Unusable("is a directory (list the files inside it)")
+        if not stat.S_ISREG(status.st_mode):
+            raise _Unusable(_NO_FILE)
+        if status.st_size == 0:
+            raise _Unusable("is empty, 0 bytes (copy or record it again)")
+        try:
+            yield descriptor
+        finally:
+            # Whatever was found, it was found in a file half old, half new.
+            now = os.fstat(descriptor)
+            if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+                raise _Unusable("changed while it was read (try again)")
+    finally:
+        os.close(descriptor)
 
 
 def _check_header(sound):
@@ -165,6 +198,8 @@ def _read_frames(sound, n_frames):
                 f"{done} are there (copy or export it again)"
             )
         done += len(part)
+        if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
+            raise _Unusable("is damaged: a part of it is lost (copy it again)")
         parts.append(part[:, 0] if sound.channels == 1 else part.mean(axis=1))
     waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
     finite = np.isfinite(waveform)
