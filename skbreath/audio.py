@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._audio_decode import (
     AudioError,
     check_audio_files,
+    inspect_audio_files,
     load_audio,
     map_chunks,
     read_clip,
@@ -26,6 +27,7 @@ __all__ = [
     "as_paths",
     "as_paths_or_waveforms",
     "check_audio_files",
+    "inspect_audio_files",
     "load_audio",
 ]
 

@@ -14,6 +14,7 @@ from ._shared import (
     print_table,
     scoring_option,
     seed_option,
+    skip_bad_option,
 )
 
 
@@ -26,7 +27,8 @@ from ._shared import (
 @epochs_option
 @seed_option
 @jobs_option
-def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
+@skip_bad_option
+def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad):
     """Train on DATA and save the model.
 
     DATA is a folder with train.csv (ID,Target) and train/*.wav, or a CSV file with
@@ -44,7 +46,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     from ..progress import StepProgress
 
     check_destination(out)
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         max_epochs=max_epochs,
         pos_label=pos_label,
@@ -84,6 +86,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
 @epochs_option
 @seed_option
 @jobs_option
+@skip_bad_option
 def tune(
     data,
     out,
@@ -97,6 +100,7 @@ def tune(
     max_epochs,
     seed,
     jobs,
+    skip_bad,
 ):
     """Tune, let the best trials vote, and save the model.
 
@@ -118,7 +122,7 @@ def tune(
             check_destination(path)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     n_folds = 3
     with StepProgress() as progress:
         with progress.step("Tuning", trials * n_folds):
@@ -159,7 +163,10 @@ def tune(
 @epochs_option
 @seed_option
 @jobs_option
-def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
+@skip_bad_option
+def evaluate(
+    data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs, skip_bad
+):
     """Cross-validate, folds grouped by recording or day.
 
     DATA is as for `skbreath train`.
@@ -175,7 +182,7 @@ def evaluate(data, group, pos_label, scoring, cv, out, max_epochs, seed, jobs):
 
     if out is not None:
         check_destination(out)
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         max_epochs=max_epochs,
         pos_label=pos_label,
