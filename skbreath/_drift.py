@@ -76,8 +76,9 @@ def describe_reference(waveforms, sample_rate):
         "quartiles": np.quantile(levels, [0.25, 0.5, 0.75], axis=0),
     }
     scores = _left_out(_distances(levels, reference), n_clips)
-    reference["usual"] = float(np.quantile(scores, _USUAL))
-    reference["far"] = float(_FAR**2 * scores.max())
+    # Of clips that are all the same, a difference of 1 dB is still no drift.
+    reference["usual"] = max(1.0, float(np.quantile(scores, _USUAL)))
+    reference["far"] = _FAR**2 * max(1.0, float(scores.max()))
     return reference
 
 
