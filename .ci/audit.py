@@ -11,6 +11,7 @@ Exit codes: 0 all audited, nothing found; 1 vulnerable versions, or some that co
 be audited; 2 pip-audit failed; 3 no advisories can be reached: nothing was audited.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -108,6 +109,9 @@ def read_requirements(path):
 
 
 def main(path):
+    if importlib.util.find_spec("pip_audit") is None:
+        print("pip-audit is not installed", file=sys.stderr)
+        return 2
     code, message = judge(read_requirements(path), run_pip_audit, is_offline)
     print(message, file=sys.stderr if code else sys.stdout)
     if code == 3 and os.environ.get("SKBREATH_REQUIRE_AUDIT") == "true":

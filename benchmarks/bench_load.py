@@ -181,12 +181,13 @@ def predict_very_many(report, folder, n_paths):
     rows = []
     for run, stop_at in (("killed half-way", n_paths // 2), ("started again", None)):
         before = _rows_done(out)
-        began, first, memory = time.perf_counter(), None, []
+        began, first, memory, cpu = time.perf_counter(), None, [], None
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while process.poll() is None:
             done = _rows_done(out)
             if done > before:
                 first = first or time.perf_counter() - began
+                cpu = cpu or _cpu_of(process.pid)
                 memory.append(_resident_of(process.pid))
             if stop_at and done >= stop_at:
                 process.send_signal(signal.SIGKILL)
@@ -198,6 +199,7 @@ def predict_very_many(report, folder, n_paths):
         rows.append(
             (
                 *(run, f"{before:,}", f"{done:,}", f"{first or np.nan:.1f}"),
+                f"{cpu or np.nan:.1f}",
                 f"{seconds:.0f}",
                 f"{np.median(memory[:tenth]):.0f}",
                 f"{np.median(memory[-tenth:]):.0f}",
@@ -205,7 +207,10 @@ def predict_very_many(report, folder, n_paths):
         )
     report.table(
         f"skbreath predict --skip-bad, {n_paths:,} links, mel bands and a linear model",
-        ("", "from row", "to row", "first rows s", "all s", "MB early", "MB late"),
+        (
+            *("", "from row", "to row", "first rows s", "of it CPU", "all s"),
+            *("MB early", "MB late"),
+        ),
         rows,
     )
     if stop_at is None and process.returncode:
@@ -221,6 +226,15 @@ def _rows_done(out):
         return json.loads(Path(f"{out}.progress").read_text())["done"]
     except FileNotFoundError:
         return 0
+
+
+def _cpu_of(pid):
+    """Seconds of CPU that a process has had."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_of(pid):
