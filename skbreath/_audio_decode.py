@@ -1,24 +1,19 @@
 """Audio files in, mono float32 waveforms out, or one error that says why not."""
 
-import contextlib
-import errno
 import os
 import re
-import stat
 from numbers import Integral
 
 import numpy as np
-import soundfile
 import soxr
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._audio_file import RATES, AudioError, Unusable, open_audio
+
 # Samples (frames x channels) decoded at a time. A header may announce any length,
 # so memory follows what has been decoded, never what was announced.
 _BLOCK_SAMPLES = 2**20
-# Sampling rates outside are broken headers: resampling from 1 Hz would turn a few
-# bytes into gigabytes.
-_RATES = (100, 1_000_000)
 # A resampled sample depends on some hundred neighbours at the lower of the two rates
 # (soxr "HQ"); that many further frames are read so that a cut clip equals the cut
 # of the whole file resampled.
@@ -26,163 +21,8 @@ _RESAMPLING_MARGIN = 2048
 # Files to a task: one takes about 0.1 ms, too little for a task of its own.
 _CHUNK = 64
 _CHUNKS_IN_FLIGHT = 8
-# Offenders named in an error; the rest are counted.
-SHOWN = 10
-
-# What libsndfile writes in its log about a file that ends too early.
-_CUT_SHORT = re.compile(
-    r"^ *(?:data|SSND|riff|Riff size|Data Size) *: (?P<claim>\d+) "
-    r"\(should be (?P<real>\d+)\)|(?P<ogg>lacks an end-of-stream bit)",
-    re.MULTILINE,
-)
-# What it logs, and then passes over, when a page of an Ogg file fails its checksum.
+# What libsndfile logs, and passes over, when a page of an Ogg file fails its checksum.
 _PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
-# Its words where it stumbles over something that it did not expect in a file.
-_MEANINGLESS = ("Internal", "File does not exist")
-# A pipe that nobody writes to must not block. (Windows has neither flag nor pipe; it
-# needs to be told that bytes are bytes.)
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def first_of(items, separator=", "):
-    """Text of the first ten items, and how many more there are."""
-    items = list(items)
-    shown = separator.join(map(str, items[:SHOWN]))
-    more = len(items) - SHOWN
-    return f"{shown}{separator}and {more} more" if more > 0 else shown
-
-
-class AudioError(ValueError):
-    """Audio files that cannot be used, all of them in one error.
-
-    Parameters
-    ----------
-    problems : list of (str, str)
-        Path, and what is wrong with it and what to do.
-
-    Attributes
-    ----------
-    problems : list of (str, str)
-        As given, complete; the message shows the first ten and the count.
-
-    Examples
-    --------
-    >>> print(AudioError([("a.wav", "no such file"), ("b.wav", "is a directory")]))
-    2 audio files cannot be used: 'a.wav' no such file; 'b.wav' is a directory
-    """
-
-    def __init__(self, problems):
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self):
-        count = len(self.problems)
-        noun = "audio file" if count == 1 else "audio files"
-        named = first_of([f"{path!r} {why}" for path, why in self.problems], "; ")
-        return f"{count} {noun} cannot be used: {named}"
-
-
-@contextlib.contextmanager
-def open_audio(path):
-    """Open a file with soundfile after the checks that need no decoding.
-
-    Parameters
-    ----------
-    path : str
-        File in any format that libsndfile reads.
-
-    Yields
-    ------
-    sound : soundfile.SoundFile
-        Open for reading, at least one frame announced.
-
-    Raises
-    ------
-    AudioError
-        With this path and the reason. Errors of decoding inside the ``with`` block
-        are turned into it too.
-    """
-    try:
-        with _open_file(path) as file:
-            with soundfile.SoundFile(file, closefd=False) as sound:
-                _check_header(sound)
-                yield sound
-    except _Unusable as error:
-        raise AudioError([(path, str(error))]) from None
-    except soundfile.LibsndfileError as error:
-        why = error.error_string.strip(" .")
-        if not why or why.startswith(_MEANINGLESS):
-            why = "damaged header"
-        reason = f"is not readable as audio: {why} (convert it to WAV or FLAC)"
-        raise AudioError([(path, reason)]) from error
-    except (OSError, ValueError, TypeError) as error:
-        if isinstance(error, AudioError):
-            raise
-        why = getattr(error, "strerror", None) or str(error)
-        raise AudioError([(path, f"cannot be opened: {why}")]) from error
-
-
-_NO_FILE = "is not a regular file (copy the sound to a file)"
-
-
-class _Unusable(Exception):
-    """The reason, on its way to an AudioError."""
-
-
-@contextlib.contextmanager
-def _open_file(path):
-    """File descriptor of a regular file that is the same at the end as at the start.
-
-    By descriptor and not by name: libsndfile then looks at what was checked here, and
-    at the content alone, where names may be in any encoding and have any suffix.
-    """
-    try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-    except FileNotFoundError:
-        raise _Unusable("no such file (check the folder and the spelling)") from None
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket
-            raise _Unusable(_NO_FILE) from None
-        raise
-    try:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise _Unusable("is a directory (list the files inside it)")
-        if not stat.S_ISREG(status.st_mode):
-            raise _Unusable(_NO_FILE)
-        if status.st_size == 0:
-            raise _Unusable("is empty, 0 bytes (copy or record it again)")
-        try:
-            yield descriptor
-        finally:
-            # Whatever was found, it was found in a file half old, half new.
-            now = os.fstat(descriptor)
-            if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-                raise _Unusable("changed while it was read (try again)")
-    finally:
-        os.close(descriptor)
-
-
-def _check_header(sound):
-    log = sound.extra_info
-    cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
-    if cut and cut["ogg"]:
-        raise _Unusable("is truncated: its last page is missing (copy it again)")
-    if cut and int(cut["claim"]) > int(cut["real"]):
-        raise _Unusable(
-            f"is truncated: its header announces {cut['claim']} bytes, "
-            f"{cut['real']} are there (copy or export it again)"
-        )
-    if "does not match value from 'ds64' chunk" in log:
-        raise _Unusable("is truncated: shorter than announced (copy it again)")
-    if sound.frames == 0:
-        raise _Unusable("holds no samples (leave it out or record it again)")
-    low, high = _RATES
-    if not low <= sound.samplerate <= high:
-        raise _Unusable(
-            f"has a sampling rate of {sound.samplerate} Hz in its header, outside "
-            f"{low} to {high} (export it again)"
-        )
 
 
 def _read_frames(sound, n_frames):
@@ -193,18 +33,18 @@ def _read_frames(sound, n_frames):
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
         if len(part) == 0:
-            raise _Unusable(
+            raise Unusable(
                 f"is truncated: its header announces {sound.frames} frames, "
                 f"{done} are there (copy or export it again)"
             )
         done += len(part)
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
-            raise _Unusable("is damaged: a part of it is lost (copy it again)")
+            raise Unusable("is damaged: a part of it is lost (copy it again)")
         parts.append(part[:, 0] if sound.channels == 1 else part.mean(axis=1))
     waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
     finite = np.isfinite(waveform)
     if not finite.all():
-        raise _Unusable(
+        raise Unusable(
             f"has {np.count_nonzero(~finite)} NaN or infinite samples "
             "(export it again, or repair them)"
         )
@@ -293,10 +133,10 @@ def load_audio(path, sample_rate=None):
     ((16000,), dtype('float32'), 16000)
     """
     if sample_rate is not None and not (
-        isinstance(sample_rate, Integral) and _RATES[0] <= sample_rate <= _RATES[1]
+        isinstance(sample_rate, Integral) and RATES[0] <= sample_rate <= RATES[1]
     ):
         raise ValueError(
-            f"sample_rate must be None or an integer from {_RATES[0]} to {_RATES[1]} "
+            f"sample_rate must be None or an integer from {RATES[0]} to {RATES[1]} "
             f"Hz, got {sample_rate!r}."
         )
     return read_clip(os.fspath(path), sample_rate)

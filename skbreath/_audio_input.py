@@ -5,7 +5,7 @@ import os
 import numpy as np
 from sklearn.utils import check_array
 
-from ._audio_decode import first_of
+from ._audio_file import first_of
 
 # Scale of integer samples by type, as a decoder of such a file would: (zero, full).
 _PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ._audio_decode import first_of
+from ._audio_file import first_of
 from ._drift import find_drift
 
 __all__ = ["AudioWarning", "warn_of_drift", "warn_of_silence"]

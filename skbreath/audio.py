@@ -8,13 +8,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._audio_decode import (
-    AudioError,
     check_audio_files,
     inspect_audio_files,
     load_audio,
     map_chunks,
     read_clip,
 )
+from ._audio_file import AudioError
 from ._audio_input import as_float32, as_paths, as_paths_or_waveforms, check_rows
 from ._audio_warnings import AudioWarning, warn_of_drift, warn_of_silence
 from ._drift import describe_reference
