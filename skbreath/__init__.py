@@ -16,7 +16,13 @@ _PUBLIC = {
         "MaskFrames",
         "Mixup",
     ],
-    "audio": ["AudioError", "AudioReader", "check_audio_files", "load_audio"],
+    "audio": [
+        "AudioError",
+        "AudioReader",
+        "AudioWarning",
+        "check_audio_files",
+        "load_audio",
+    ],
     "caching": ["ClipMemory"],
     "classifier": ["ResidualCNNClassifier"],
     "datasets": [

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._audio_decode import first_of
+from ._audio_file import first_of
 from .atomic import atomic_path
 
 # <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav; only the fields' places are relied on.

@@ -1,73 +1,35 @@
 """Files or arrays in, waveforms of one rate and one length out."""
 
-import os
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._audio_decode import (
-    AudioError,
     check_audio_files,
-    first_of,
+    inspect_audio_files,
     load_audio,
     map_chunks,
     read_clip,
 )
+from ._audio_file import AudioError
+from ._audio_input import as_float32, as_paths, as_paths_or_waveforms, check_rows
+from ._audio_warnings import AudioWarning, warn_of_drift, warn_of_silence
+from ._drift import describe_reference
 from .caching import VersionedState, uncacheable_token
 
 __all__ = [
     "AudioError",
     "AudioReader",
+    "AudioWarning",
     "as_paths",
     "as_paths_or_waveforms",
     "check_audio_files",
+    "inspect_audio_files",
     "load_audio",
 ]
-
-# Scale of integer samples by type, as a decoder of such a file would: (zero, full).
-_PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
-
-
-def as_paths_or_waveforms(X):
-    """Tell whether `X` holds paths or waveforms, and return it in one form.
-
-    Parameters
-    ----------
-    X : list, tuple, 1-D array or Series of paths, or one-column DataFrame of paths, \
-            or array-like of shape (n_clips, n_samples)
-        Paths are str or :class:`os.PathLike`. Waveforms are numbers; the integer
-        types of PCM audio are scaled to -1..1 as a decoder would (uint8 around 128,
-        int16 by 2**15, int32 by 2**31), numbers of any other type are taken as
-        they are.
-
-    Returns
-    -------
-    clips : list of str, or ndarray of shape (n_clips, n_samples), float32
-        The paths in order, or the waveforms.
-
-    Raises
-    ------
-    ValueError
-        If `X` is empty, mixes paths with other things (the message says where), has
-        several columns of text, is 1-D and numeric, or has NaN or infinite samples
-        (the message names the rows).
-
-    Examples
-    --------
-    >>> as_paths_or_waveforms(("a.wav", "b.wav"))
-    ['a.wav', 'b.wav']
-    >>> as_paths_or_waveforms([[0.0, 0.5], [0.25, 0.0]]).shape
-    (2, 2)
-    """
-    paths = as_paths(X)
-    if paths is not None:
-        return paths
-    X = check_array(_check_rows(X), dtype="numeric", ensure_all_finite=False)
-    return _as_float32(X)
 
 
 class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
@@ -91,6 +53,11 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     duration : float or None, default=1.0
         Length of the result in s. None takes the longest clip given to ``fit``,
         for which files are decoded there; later clips are cut or padded to it.
+    drift : "warn" or None, default=None
+        "warn" remembers what the clips given to ``fit`` sound like (level, and
+        loudness in frequency bands), and makes ``transform`` warn of clips that do
+        not sound like them, as those of another microphone: a model cannot be
+        trusted on them. Takes some 15 microseconds a clip.
     n_jobs : int or None, default=None
         Threads that read files, as in joblib: None is 1 unless a
         :func:`joblib.parallel_config` says otherwise, -1 is all processors. Long,
@@ -101,6 +68,9 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     ----------
     n_samples_ : int
         Samples in a clip of the result.
+    reference_ : dict of ndarray, or None
+        What the clips given to ``fit`` sound like, if `drift` is "warn"; None of
+        fewer than 50 clips.
     n_features_in_ : int
         Samples in the waveforms given to ``fit``; ``transform`` refuses waveforms
         of another length. Absent if ``fit`` was given paths.
@@ -114,9 +84,12 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
     Notes
     -----
-    With a `duration` nothing is learned, and ``transform`` needs no ``fit``. ``fit``
-    checks the header of each file. Samples
-    beyond `duration` are not read, and so not checked.
+    With a `duration` and no `drift` nothing is learned, and ``transform`` needs no
+    ``fit``, which then only checks the header of each file. Samples beyond
+    `duration` are not read, and so not checked.
+
+    Clips of digital silence, and clips too quiet to hold a sound, are read with a
+    warning that names them.
 
     Examples
     --------
@@ -136,17 +109,19 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     _parameter_constraints = {
         "sample_rate": [Interval(Integral, 100, 1_000_000, closed="both")],
         "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "drift": [StrOptions({"warn"}), None],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, sample_rate=16000, duration=1.0, n_jobs=None):
+    def __init__(self, *, sample_rate=16000, duration=1.0, drift=None, n_jobs=None):
         self.sample_rate = sample_rate
         self.duration = duration
+        self.drift = drift
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the clips, and find the longest if `duration` is None.
+        """Check the clips; learn what `duration` and `drift` leave to be learned.
 
         Parameters
         ----------
@@ -166,7 +141,11 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         ValueError
             If `X` is neither paths nor finite waveforms.
         """
+        if self.drift is not None:  # the samples have to be read
+            self.fit_transform(X)
+            return self
         clips = self._check_clips(X, reset=True)
+        vars(self).pop("reference_", None)
         if self.duration is not None and isinstance(clips, list):
             check_audio_files(clips, n_jobs=self.n_jobs)
         self.n_samples_ = self._n_samples_of(clips)
@@ -190,7 +169,12 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         """
         clips = self._check_clips(X, reset=True)
         self.n_samples_ = self._n_samples_of(clips)
-        return self._read(clips, self.n_samples_)
+        waveforms = self._read(clips, self.n_samples_)
+        vars(self).pop("reference_", None)
+        if self.drift is not None:
+            self.reference_ = describe_reference(waveforms, self.sample_rate)
+        warn_of_silence(waveforms, clips)
+        return waveforms
 
     def transform(self, X):
         """Read clips.
@@ -213,24 +197,33 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
             If files cannot be used: one error for all of them.
         ValueError
             If `X` is neither paths nor finite waveforms.
+
+        Warns
+        -----
+        AudioWarning
+            If clips are silent or, with `drift`, unlike those given to ``fit``. They
+            are read all the same.
         """
-        check_is_fitted(self)  # for the longest clip, if duration is None
+        check_is_fitted(self)  # where anything is learned
         clips = self._check_clips(X, reset=False)
-        if not hasattr(self, "n_samples_"):
-            return self._read(clips, self._n_samples_of(clips))
-        return self._read(clips, self.n_samples_)
+        n_samples = getattr(self, "n_samples_", None) or self._n_samples_of(clips)
+        waveforms = self._read(clips, n_samples)
+        silent = warn_of_silence(waveforms, clips)
+        if self.drift is not None and self.reference_ is not None:
+            warn_of_drift(waveforms, clips, self.reference_, ignore=silent)
+        return waveforms
 
     def _check_clips(self, X, reset):
         paths = as_paths(X)
         if paths is None:
             X = validate_data(
                 self,
-                _check_rows(X),
+                check_rows(X),
                 reset=reset,
                 dtype="numeric",
                 ensure_all_finite=False,
             )
-            return _as_float32(X)
+            return as_float32(X)
         if reset:  # paths have no features: forget those of an earlier fit
             for name in ("n_features_in_", "feature_names_in_"):
                 vars(self).pop(name, None)
@@ -280,77 +273,9 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         # The tags `string` and `one_d_array` stay False although paths are both: the
         # check suite takes them to mean that numbers may come 1-D or mixed with text.
         tags = super().__sklearn_tags__()
-        tags.requires_fit = self.duration is None
+        tags.requires_fit = self.duration is None or self.drift is not None
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def as_paths(X):
-    """Paths as a list of str, or None if `X` holds no text at all."""
-    if isinstance(X, (str, bytes, os.PathLike)):
-        raise ValueError(f"X is the single path {X!r}; pass a list: [path].")
-    if isinstance(X, (list, tuple)):
-        entries, shape = X, (len(X),)
-    else:
-        X = np.asarray(X)
-        if X.dtype.kind not in "OSUT" or X.ndim == 0:
-            return None
-        entries, shape = X.ravel().tolist(), X.shape
-    if shape == (0,):
-        raise ValueError("X is empty: there is no clip to read.")
-    is_path = [isinstance(entry, (str, os.PathLike)) for entry in entries]
-    if not any(is_path):
-        return None
-    if len(shape) > 1 and shape[1:] != (1,):
-        raise ValueError(
-            f"X has {shape[1]} columns and some of them hold text; pass the one column "
-            "with the paths, such as X['path']."
-        )
-    wrong = [
-        f"{position} ({'empty text' if good else type(entry).__name__})"
-        for position, (entry, good) in enumerate(zip(entries, is_path, strict=True))
-        if not good or not os.fspath(entry)
-    ]
-    if wrong:
-        raise ValueError(
-            f"X holds paths, but {len(wrong)} of its {len(entries)} entries are not "
-            f"paths, at positions {first_of(wrong)}; leave these rows out or fill them."
-        )
-    return [os.fspath(entry) for entry in entries]
-
-
-def _check_rows(X):
-    """Errors about shape in the words of sound; the rest is left to scikit-learn."""
-    if isinstance(X, (list, tuple)):
-        lengths = {len(row) if hasattr(row, "__len__") else None for row in X}
-        if len(lengths) > 1 and None not in lengths:
-            raise ValueError(
-                f"X holds waveforms of different lengths ({min(lengths)} to "
-                f"{max(lengths)} samples); pad them to one length, or pass paths."
-            )
-        X = np.asarray(X)
-    if getattr(X, "ndim", 2) == 1:
-        raise ValueError(
-            f"X is 1-D and its {len(X)} entries are not paths; waveforms are 2-D, "
-            "(n_clips, n_samples). Reshape your data with X.reshape(1, -1) if it is "
-            "one clip, or pass paths as text."
-        )
-    return X
-
-
-def _as_float32(X):
-    if X.dtype.name in _PCM:
-        zero, full = _PCM[X.dtype.name]
-        return (X.astype(np.float32) - np.float32(zero)) / np.float32(full)
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, and named below
-        X = X.astype(np.float32, copy=False)
-    wrong = np.flatnonzero(~np.isfinite(X).all(axis=1)).tolist()
-    if wrong:
-        raise ValueError(
-            f"{len(wrong)} of {len(X)} waveforms have NaN or infinite (inf) samples: "
-            f"rows {first_of(wrong)}; leave these rows out or repair them."
-        )
-    return X
 
 
 def _read_length(path, sample_rate):

@@ -12,13 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__
 from .atomic import atomic_path, check_destination
-from .audio import as_paths_or_waveforms
+from .audio import (
+    AudioError,
+    AudioReader,
+    as_paths_or_waveforms,
+    inspect_audio_files,
+)
 from .threshold import ThresholdClassifier
 
 __all__ = ["ResumableTable", "predict_files"]
 
 
-def predict_files(model, paths, batch_size=512):
+def predict_files(model, paths, batch_size=512, *, errors="raise"):
     """Predict files batch by batch, never holding more than one batch in memory.
 
     Parameters
@@ -30,20 +35,31 @@ def predict_files(model, paths, batch_size=512):
         Audio files.
     batch_size : int, default=512
         Files read and predicted at a time.
+    errors : {"raise", "skip"}, default="raise"
+        "raise" looks at all files, some 30 microseconds each, before it predicts any.
+        "skip" starts at once, and gives files that cannot be read no label but the
+        reason, in a further column ``error``.
 
     Yields
     ------
     table : DataFrame
         One per batch, in the order of `paths`: ``path``, ``label``, and
-        ``probability_<class>`` for each class.
+        ``probability_<class>`` for each class. With ``errors="skip"`` also
+        ``error``: missing where all is well; label and probabilities are missing
+        where it is not.
 
     Raises
     ------
     AudioError
-        If files of a batch cannot be read; it names all of that batch. Batches
-        already yielded stay valid.
+        With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
         If `batch_size` is below 1 or `paths` holds other things than paths.
+
+    Warns
+    -----
+    AudioWarning
+        Of clips that are silent or unlike the training audio, batch by batch; see
+        :class:`~skbreath.AudioReader`.
 
     Examples
     --------
@@ -66,16 +82,76 @@ def predict_files(model, paths, batch_size=512):
     paths = as_paths_or_waveforms(paths)
     if isinstance(paths, np.ndarray):
         raise ValueError("predict_files takes paths; use model.predict for waveforms.")
+    if errors not in ("raise", "skip"):
+        raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}.")
+    if errors == "skip":
+        return _predict_what_can_be_read(model, paths, batch_size)
+    _, problems = inspect_for(model, paths)
+    if problems:
+        raise AudioError(problems)
     return _predict_batches(model, paths, batch_size)
+
+
+def inspect_for(model, paths):
+    """Look at files that `model` is to read.
+
+    Parameters
+    ----------
+    model : classifier
+        A Pipeline that starts with an :class:`~skbreath.AudioReader`; of any other
+        model, only the headers of the files are looked at.
+    paths : list of str
+        Audio files.
+
+    Returns
+    -------
+    durations, problems
+        As from :func:`~skbreath.audio.inspect_audio_files`.
+    """
+    reader = model[0] if hasattr(model, "steps") else None
+    if not isinstance(reader, AudioReader):
+        return inspect_audio_files(paths, n_samples=0)
+    return inspect_audio_files(
+        paths, sample_rate=reader.sample_rate, n_samples=reader.n_samples_
+    )
 
 
 def _predict_batches(model, paths, batch_size):
     for batch in gen_batches(len(paths), batch_size):
-        labels, proba = _labels_and_probabilities(model, paths[batch])
-        table = pd.DataFrame({"path": paths[batch], "label": labels})
-        for name, column in zip(model.classes_, proba.T, strict=True):
-            table[f"probability_{name}"] = column
-        yield table
+        yield _predict_batch(model, paths[batch])
+
+
+def _predict_what_can_be_read(model, paths, batch_size):
+    for batch in gen_batches(len(paths), batch_size):
+        whole = pd.DataFrame({"path": paths[batch]})
+        good, reasons = paths[batch], {}
+        # Reading tells what is wrong; as a rule nothing is.
+        while good:
+            try:
+                table = _predict_batch(model, good)
+            except AudioError as error:
+                reasons |= dict(error.problems)
+                left = [path for path in good if path not in reasons]
+                if len(left) == len(good):  # of none of these files
+                    raise
+                good = left
+            else:
+                table.index = np.flatnonzero(~whole["path"].isin(reasons))
+                whole = whole.join(table.drop(columns="path"))
+                break
+        else:
+            names = ["label", *(f"probability_{name}" for name in model.classes_)]
+            whole[names] = np.nan
+        whole["error"] = whole["path"].map(reasons).astype(object)
+        yield whole
+
+
+def _predict_batch(model, paths):
+    labels, proba = _labels_and_probabilities(model, paths)
+    table = pd.DataFrame({"path": paths, "label": labels})
+    for name, column in zip(model.classes_, proba.T, strict=True):
+        table[f"probability_{name}"] = column
+    return table
 
 
 def _labels_and_probabilities(model, paths):
@@ -109,7 +185,7 @@ class ResumableTable:
     Attributes
     ----------
     n_done : int
-        Rows that an earlier run has written.
+        Inputs that this and an earlier run have dealt with.
 
     Raises
     ------
@@ -147,7 +223,7 @@ class ResumableTable:
         try:
             noted = json.loads(self._progress.read_text())
             same = noted["job"] == self._job
-            rows, n_bytes = int(noted["rows"]), int(noted["bytes"])
+            n_done, n_bytes = int(noted["done"]), int(noted["bytes"])
         except (ValueError, KeyError, TypeError):
             same = False
         if not same:
@@ -156,9 +232,9 @@ class ResumableTable:
                 f"files; delete it and {self._progress.name}, or write elsewhere."
             )
         if self._partial.stat().st_size >= n_bytes:
-            self.n_done, self._n_bytes = rows, n_bytes
+            self.n_done, self._n_bytes = n_done, n_bytes
 
-    def append(self, table):
+    def append(self, table, n_inputs=None):
         """Add rows; they are on disk when this returns.
 
         Parameters
@@ -166,21 +242,30 @@ class ResumableTable:
         table : DataFrame
             The columns of the first call name the columns of the file. Numbers
             are written with six decimals.
+        n_inputs : int, default=None
+            Inputs that the rows stand for; None is one a row.
         """
         text = table.to_csv(
             index=False,
-            header=self.n_done == 0,
+            header=self._n_bytes == 0,
             lineterminator="\n",
             float_format="%.6f",
         )
         self._file.write(_bytes(text))
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.n_done += len(table)
+        self.n_done += len(table) if n_inputs is None else n_inputs
         self._n_bytes = self._file.tell()
-        note = {"job": self._job, "rows": self.n_done, "bytes": self._n_bytes}
+        note = {"job": self._job, "done": self.n_done, "bytes": self._n_bytes}
         with atomic_path(self._progress) as path:
             path.write_text(json.dumps(note))
+
+    def restart(self):
+        """Forget what an earlier run has written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._progress.unlink(missing_ok=True)
+        self.n_done = self._n_bytes = 0
 
     def finish(self):
         """Give the complete table its name."""

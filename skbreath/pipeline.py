@@ -28,6 +28,7 @@ def make_breath_classifier(
     scoring=None,
     pos_label="I",
     cv=None,
+    drift="warn",
     n_jobs=None,
     device="cpu",
     random_state=None,
@@ -74,6 +75,9 @@ def make_breath_classifier(
     cv : int or splitter, default=None
         Folds that weights, calibration and threshold are learned on; None means 5,
         or 3 with the preset "fast".
+    drift : "warn" or None, default="warn"
+        Warn when audio to predict is unlike the training audio, in level, band,
+        sampling rate or microphone; see :class:`~skbreath.AudioReader`.
     n_jobs : int, default=None
         Fits in parallel, as in joblib.
     device : str, default="cpu"
@@ -142,5 +146,5 @@ def make_breath_classifier(
         random_state=seed(),
     )
     # One thread reads clips of a second faster than several do.
-    reader = AudioReader(sample_rate=sample_rate, duration=duration)
+    reader = AudioReader(sample_rate=sample_rate, duration=duration, drift=drift)
     return Pipeline([("audio", reader), ("classifier", threshold)])

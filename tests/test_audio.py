@@ -266,7 +266,7 @@ def bad_files(tmp_path, write):
         str(tmp_path / "nul\0.wav"): "cannot be opened",
         str(tmp_path / "empty.wav"): "0 bytes",
         str(tmp_path / "text.wav"): "not readable as audio",
-        str(tmp_path / "samples.raw"): "cannot be opened",
+        str(tmp_path / "samples.raw"): "not readable as audio",
         str(tmp_path / "folder.wav"): "is a directory",
         str(tmp_path / "pipe.wav"): "not a regular file",
         write("none.wav", np.empty(0)): "holds no samples",

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -51,11 +53,14 @@ def test_batches_give_what_predict_gives(model, clips, batch_size):
     )
 
 
-def test_bad_files_are_named_and_earlier_batches_stay(model, clips, tmp_path):
-    (tmp_path / "bad.wav").write_bytes(b"")
-    batches = predict_files(model, [*clips.paths[:4], tmp_path / "bad.wav"], 2)
+def test_file_that_goes_bad_meanwhile_is_named_and_earlier_batches_stay(
+    model, clips, tmp_path
+):
+    last = shutil.copy(clips.paths[0], tmp_path / "last.wav")
+    batches = predict_files(model, [*clips.paths[:4], last], 2)
     assert len(next(batches)) == len(next(batches)) == 2
-    with pytest.raises(AudioError, match="bad.wav"):
+    os.truncate(last, 0)
+    with pytest.raises(AudioError, match="last.wav"):
         next(batches)
 
 
@@ -134,3 +139,59 @@ def test_killed_prediction_resumes_and_ends_the_same(clips, tmp_path):
     killed = (tmp_path / "killed.csv").read_bytes()
     assert killed == (tmp_path / "whole.csv").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["killed.csv", "model.joblib", "whole.csv"]
+
+
+@pytest.fixture
+def some_bad(clips, tmp_path):
+    """Twelve paths, of which four are bad in header or samples; and the reasons."""
+    (tmp_path / "empty.wav").touch()
+    soundfile.write(tmp_path / "nan.wav", np.full(9, np.nan), 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "cut.flac", np.random.default_rng(0).random(9999), 16000)
+    os.truncate(tmp_path / "cut.flac", 9000)
+    bad = {
+        str(tmp_path / "empty.wav"): "0 bytes",
+        str(tmp_path / "nan.wav"): "NaN",
+        str(tmp_path / "cut.flac"): "flac",
+        str(tmp_path / "gone.wav"): "no such file",
+    }
+    paths = clips.paths[:8].tolist()
+    for place, path in zip((0, 3, 4, 11), bad, strict=True):
+        paths.insert(place, path)
+    return paths, bad
+
+
+def test_all_bad_files_are_named_before_any_is_predicted(model, some_bad):
+    paths, bad = some_bad
+    with pytest.raises(AudioError) as raised:
+        predict_files(model, paths, 2)
+    found = dict(raised.value.problems)
+    assert list(found) == list(bad)
+    assert all(reason in found[path] for path, reason in bad.items())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 100])
+def test_bad_files_can_be_skipped_and_leave_no_label(model, some_bad, batch_size):
+    paths, bad = some_bad
+    table = pd.concat(predict_files(model, paths, batch_size, errors="skip"))
+    assert table["path"].tolist() == paths
+    wrong = table["error"].notna()
+    assert table["path"][wrong].tolist() == list(bad)
+    assert table.loc[wrong].drop(columns=["path", "error"]).isna().all(axis=None)
+    expected = pd.concat(predict_files(model, table["path"][~wrong]))
+    found = table[~wrong].drop(columns="error")
+    assert found["label"].tolist() == expected["label"].tolist()
+    proba = ["probability_E", "probability_I"]
+    np.testing.assert_allclose(found[proba], expected[proba], atol=1e-6)
+
+
+def test_error_of_another_file_is_not_taken_for_one_of_these(clips):
+    class Broken:
+        classes_ = np.array(["E", "I"])
+
+        def predict_proba(self, X):
+            raise AudioError([("other.wav", "is empty")])
+
+    with pytest.raises(AudioError, match="other.wav"):
+        list(predict_files(Broken(), clips.paths[:2], errors="skip"))
+    with pytest.raises(ValueError, match="errors must be"):
+        predict_files(Broken(), clips.paths[:2], errors="ignore")

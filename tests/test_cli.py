@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -295,7 +296,7 @@ def test_pickled_models_work_and_damaged_ones_are_named(junk, breath_folder, tmp
 def test_longer_files_are_pointed_out(model, tmp_path):
     soundfile.write(tmp_path / "long.wav", np.full(40000, 0.1), 16000)
     result = run("predict", "--model", model, tmp_path / "long.wav")
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     assert "1 of 1 files are longer than 1 s" in result.stderr
 
 
@@ -319,3 +320,144 @@ def test_labels_and_groups_that_cannot_work_are_named(breath_folder, tmp_path):
     own.to_csv(tmp_path / "clips.csv", index=False)
     result = run(*command, "--group", "room")
     assert result.exit_code == 2 and "['E', 'I', 'pause']" in result.stderr
+
+
+@pytest.fixture
+def spoilt(breath_folder, tmp_path):
+    """Clips of which three are bad, and their table."""
+    clips = load_kaggle_breath(breath_folder)
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    paths = [shutil.copy(path, folder) for path in clips.paths]
+    os.truncate(paths[0], 0)
+    os.truncate(paths[40], 1000)
+    soundfile.write(paths[7], np.full(9, np.inf), 16000, subtype="FLOAT")
+    table = tmp_path / "clips.csv"
+    columns = {"path": paths, "label": clips.target, "day": clips.day}
+    pd.DataFrame(columns).to_csv(table, index=False)
+    return [paths[0], paths[7], paths[40]], paths, table
+
+
+def check_bad_files(path, bad):
+    listed = pd.read_csv(path)
+    assert listed.columns.tolist() == ["path", "reason"]
+    assert listed["path"].tolist() == bad
+    reasons = ["0 bytes", "infinite", "truncated"]
+    assert all(a in b for a, b in zip(reasons, listed["reason"], strict=True))
+
+
+def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
+    bad, paths, _ = spoilt
+    out = tmp_path / "labels.csv"
+    command = ["predict", "--model", model, *paths, "--batch-size", 5]
+    result = run(*command, "--out", out)
+    assert result.exit_code == 2 and not out.exists()
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: 3 audio files") and all(path in line for path in bad)
+    assert not list(tmp_path.glob("*.partial"))
+
+    result = run(*command, "--out", out, "--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert f"3 of {len(paths)} files cannot be read and are left out" in result.stderr
+    check_bad_files(tmp_path / "bad-files.csv", bad)
+    labels = pd.read_csv(out)
+    assert labels["path"].tolist() == [path for path in paths if path not in bad]
+    assert labels.notna().all(axis=None)
+    assert sorted(os.listdir(tmp_path)) == [
+        *("bad-files.csv", "clips", "clips.csv", "labels.csv")
+    ]
+
+    result = run(*command, "--skip-bad")
+    assert len(result.stdout.splitlines()) == len(labels) + 1
+    assert all(f"Left out: {path!r}" in result.stderr for path in bad)
+    good = [path for path in paths if path not in bad]
+    result = run("predict", "--model", model, *good, "--out", out, "--skip-bad")
+    assert "left out" not in result.stderr
+    assert pd.read_csv(tmp_path / "bad-files.csv").empty
+    result = run("predict", "--model", model, bad[0], "--out", out, "--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(out).empty
+
+
+def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypatch):
+    from skbreath.bulk import ResumableTable
+
+    bad, paths, _ = spoilt
+    whole, out = tmp_path / "whole" / "labels.csv", tmp_path / "labels.csv"
+    whole.parent.mkdir()
+    command = ["predict", "--model", model, *paths, "--skip-bad"]
+    assert run(*command, "--out", whole).exit_code == 0
+    append, calls = ResumableTable.append, []
+
+    def killed(table, *args, **kwargs):
+        calls.append(table)
+        if len(calls) == 6:  # the third batch is in the list, not in the table
+            raise KeyboardInterrupt
+        append(table, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResumableTable, "append", killed)
+        result = run(*command, "--out", out, "--batch-size", 3)
+    assert result.exit_code == 130 and not out.exists()
+    assert run(*command, "--out", out, "--batch-size", 7).exit_code == 0
+    columns = ["path", "label"]
+    pd.testing.assert_frame_equal(
+        pd.read_csv(out)[columns], pd.read_csv(whole)[columns]
+    )
+    check_bad_files(tmp_path / "bad-files.csv", bad)
+
+
+def test_training_skips_bad_files(spoilt, tmp_path):
+    bad, paths, table = spoilt
+    out = tmp_path / "out" / "model.joblib"
+    out.parent.mkdir()
+    command = ["train", table, "--group", "day", *FAST, "--out", out]
+    result = run(*command)
+    assert result.exit_code == 2 and not out.exists()
+    assert all(path in result.stderr for path in bad)
+    result = run(*command, "--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert f"3 of {len(paths)} files cannot be read" in result.stderr
+    check_bad_files(out.parent / "bad-files.csv", bad)
+    command = ["evaluate", table, "--group", "day", "--cv", 2, *FAST, "--skip-bad"]
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert all(f"Left out: {path!r}" in result.stderr for path in bad)
+
+
+def test_audio_unlike_the_training_audio_is_pointed_out(model, breath_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = rng.normal(0, 0.3, 16000).clip(-1, 1)
+        soundfile.write(tmp_path / f"{number:02}.wav", noise, 16000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    result = run("predict", "--model", model, tmp_path, "--batch-size", 1)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 14
+    lines = result.stderr.splitlines()
+    assert len(lines) == 6 and lines[-1].startswith("Warning: further warnings")
+    assert "unlike the training audio (level: " in lines[0] and "00.wav" in lines[0]
+    result = run("predict", "--model", model, tmp_path)
+    assert "1 of 13 clips is digital silence" in result.stderr
+    assert len(result.stderr.splitlines()) == 2
+    result = run("predict", "--model", model, breath_folder / "test")
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict"],
+        ["predict", "--model"],
+        ["predict", "--batch-size", "0", "--model", "m"],
+        ["predict", "--model", "m", "--submission", "d", "--out", "o", "--skip-bad"],
+        ["train", "--nothing"],
+        ["predictt"],
+        ["--nothing"],
+    ],
+)
+def test_usage_errors_are_one_line(command):
+    result = run(*command)
+    assert result.exit_code == 2 and result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ") and line.endswith("--help`.")

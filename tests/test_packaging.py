@@ -51,3 +51,21 @@ def test_archives_carry_the_licence_and_no_audio(built):
         assert any(name.endswith("LICENSE") for name in names)
         assert not any(name.endswith((".wav", ".flac", ".joblib")) for name in names)
     assert not any(name.startswith("tests/") for name in inside_wheel)
+
+
+def test_archives_say_under_which_licence_they_are(built):
+    wheel, sdist = built
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
+        (licence,) = (n for n in archive.namelist() if n.endswith("/LICENSE"))
+        texts = [archive.read(name), archive.read(licence)]
+    with tarfile.open(sdist) as archive:
+        (root,) = {name.split("/")[0] for name in archive.getnames()}
+        names = (f"{root}/PKG-INFO", f"{root}/LICENSE")
+        texts += [archive.extractfile(name).read() for name in names]
+    for metadata in texts[::2]:
+        lines = metadata.decode().splitlines()
+        assert "License-Expression: BSD-3-Clause" in lines
+        assert "License-File: LICENSE" in lines
+    for licence in texts[1::2]:
+        assert licence == (REPOSITORY / "LICENSE").read_bytes()

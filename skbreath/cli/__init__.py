@@ -2,6 +2,8 @@
 
 import os
 import sys
+import warnings
+from contextlib import contextmanager
 
 import click
 
@@ -15,6 +17,8 @@ __all__ = ["main"]
 # Unreadable input, wrong parameters, or an extra that is not installed. Anything else
 # is a bug of ours.
 _USER_ERRORS = (ValueError, OSError, ImportError)
+# A million clips of another microphone have one thing to say, not two thousand.
+_WARNINGS_SHOWN = 5
 
 
 def _one_line(error):
@@ -23,12 +27,27 @@ def _one_line(error):
     return " ".join(str(error).split())
 
 
+class _UsageLine(click.ClickException):
+    """A usage error in one line, where click takes four."""
+
+    exit_code = 2
+
+    def __init__(self, error):
+        help_of = error.ctx.command_path if error.ctx else "skbreath"
+        super().__init__(f"{error.format_message()} See `{help_of} --help`.")
+
+
 class _Commands(click.Group):
     """Turns errors about the user's input into one line and exit code 2."""
 
+    def make_context(self, *args, **kwargs):
+        with _usage_in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx):
         try:
-            return super().invoke(ctx)
+            with _usage_in_one_line(), _plain_warnings():
+                return super().invoke(ctx)
         except BrokenPipeError:
             # The reader of our output left, as `head` does: no error of anybody.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,6 +70,37 @@ class _Commands(click.Group):
             click.echo(f"Unexpected error, please report it: {message}", err=True)
             click.echo("`skbreath --debug ...` shows where it happened.", err=True)
             ctx.exit(1)
+
+
+@contextmanager
+def _usage_in_one_line():
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise _UsageLine(error) from error
+
+
+@contextmanager
+def _plain_warnings():
+    """Warnings as lines of text; of those about clips, the first few."""
+    shown = 0
+
+    def show(message, category, *_args, **_kwargs):
+        nonlocal shown
+        # By name: importing the class would import scikit-learn for `--help`.
+        if category.__name__ == "AudioWarning":
+            shown += 1
+            if shown > _WARNINGS_SHOWN + 1:
+                return
+            if shown > _WARNINGS_SHOWN:
+                message = "further warnings about clips are not shown."
+        click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

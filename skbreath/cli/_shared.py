@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+BAD_FILES = "bad-files.csv"
+
 folder = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file of one's own.
 data_argument = click.argument("data", type=folder)
@@ -36,13 +38,17 @@ group_option = click.option(
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
 )
-
-
 out_option = click.option(
     "--out",
     type=folder,
     required=True,
     help="Model file to write: .skb, or a pickle as .joblib.",
+)
+skip_bad_option = click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Leave out files that cannot be read, and list them in bad-files.csv beside "
+    "the output, or on the terminal if there is none.",
 )
 scoring_option = click.option(
     "--scoring",
@@ -98,9 +104,8 @@ def _unpickle(path):
         ) from error
 
 
-def load_clips(data, group):
+def load_clips(data, group, *, out=None, skip_bad=False):
     """Paths, labels and groups of DATA; every unreadable file is named at once."""
-    from ..audio import check_audio_files
     from ..datasets import load_kaggle_breath, load_labelled_folder
 
     if data.suffix.lower() == ".csv":
@@ -111,7 +116,9 @@ def load_clips(data, group):
         groups = clips[group]
     else:
         raise click.UsageError("--group must be recording or day for a folder.")
-    labels = sorted(set(clips.target.tolist()))
+    good = _find_good(clips.paths, out, skip_bad)
+    paths, target, groups = clips.paths[good], clips.target[good], groups[good]
+    labels = sorted(set(target.tolist()))
     if len(labels) != 2:
         raise ValueError(f"{data} has the labels {labels}; exactly two are needed.")
     n_groups = len(set(groups))
@@ -120,8 +127,56 @@ def load_clips(data, group):
             f"{data} has only {n_groups} different values of {group!r}; folds need at "
             "least 5: name a finer one by --group."
         )
-    check_audio_files(clips.paths)
-    return clips.paths, clips.target, groups
+    return paths, target, groups
+
+
+def _find_good(paths, out, skip_bad):
+    """Which files can be read; without `skip_bad` one error for those that cannot."""
+    import numpy as np
+
+    from ..atomic import atomic_path
+    from ..audio import AudioError, AudioReader, inspect_audio_files
+
+    reader = AudioReader()  # as make_breath_classifier makes it
+    durations, problems = inspect_audio_files(
+        paths,
+        sample_rate=reader.sample_rate,
+        n_samples=round(reader.duration * reader.sample_rate),
+    )
+    if problems and not skip_bad:
+        raise AudioError(problems)
+    if skip_bad and out is not None:
+        import pandas as pd
+
+        with atomic_path(out.parent / BAD_FILES) as path:
+            pd.DataFrame(problems, columns=["path", "reason"]).to_csv(
+                path, index=False, lineterminator="\n", errors="surrogateescape"
+            )
+        report_count(len(problems), len(paths), out)
+    else:
+        report_bad_files(problems, len(paths))
+    return np.isfinite(durations)
+
+
+def report_count(n_bad, n_files, out):
+    if n_bad:
+        click.echo(
+            f"Warning: {n_bad} of {n_files} files cannot be read and are left out; "
+            f"see {out.parent / BAD_FILES}.",
+            err=True,
+        )
+
+
+def report_bad_files(problems, n_files):
+    """Where there is no file to list them in."""
+    for path, reason in problems:
+        click.echo(f"Left out: {path!r} {reason}", err=True)
+    if problems:
+        click.echo(
+            f"Warning: {len(problems)} of {n_files} files cannot be read and are left "
+            "out.",
+            err=True,
+        )
 
 
 def cores(jobs):

@@ -1,8 +1,18 @@
 """``skbreath predict``."""
 
+import os
+from contextlib import ExitStack
+
 import click
 
-from ._shared import folder, load
+from ._shared import (
+    BAD_FILES,
+    folder,
+    load,
+    report_bad_files,
+    report_count,
+    skip_bad_option,
+)
 
 # What is picked up from a folder; a file named by itself may be called anything.
 _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
@@ -24,12 +34,16 @@ _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
     type=click.IntRange(1),
     help="Files read and predicted at a time.",
 )
-def predict(paths, model, out, submission, batch_size):
+@skip_bad_option
+def predict(paths, model, out, submission, batch_size, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
     beginning is used. A file's label is the positive class where its probability
     reaches the threshold set in training, which need not be 0.5.
+
+    All files are looked at before the first is predicted; if any cannot be read, all
+    of those are named and nothing is predicted. With --skip-bad, the others are.
 
     An interrupted run with --out goes on where it stopped when it is started again
     with the same model and files. A model file .skb may come from anybody; loading a
@@ -45,14 +59,20 @@ def predict(paths, model, out, submission, batch_size):
         raise click.UsageError("Give either PATHS or --submission.")
     if submission is not None and out is None:
         raise click.UsageError("--submission needs --out.")
+    if submission is not None and skip_bad:
+        raise click.UsageError("--submission needs a label for every file.")
     from ..atomic import check_destination
 
     if out is not None:
         check_destination(out)
-    if submission is None:
-        _predict_paths(load(model), model, _audio_files(paths), out, batch_size)
+    fitted = load(model)
+    if submission is not None:
+        _predict_submission(fitted, submission, out)
+    elif out is None:
+        _print_predictions(fitted, _audio_files(paths), batch_size, skip_bad)
     else:
-        _predict_submission(load(model), submission, out)
+        files = _audio_files(paths)
+        _write_predictions(fitted, model, files, out, batch_size, skip_bad)
 
 
 def _predict_submission(fitted, folder, out):
@@ -63,49 +83,122 @@ def _predict_submission(fitted, folder, out):
     click.echo(f"wrote {out}")
 
 
-def _predict_paths(fitted, model, files, out, batch_size):
-    from ..audio import check_audio_files
-    from ..bulk import ResumableTable, predict_files
+def _print_predictions(fitted, files, batch_size, skip_bad):
+    if not skip_bad:
+        _refuse_bad_files(fitted, files)
+    n_long, problems = 0, []
+    for number, batch in enumerate(_batches(fitted, files, batch_size)):
+        good, bad = _part(batch, skip_bad)
+        problems += bad.itertuples(index=False, name=None)
+        n_long += _count_long(fitted, good["path"])
+        text = good.to_csv(index=False, header=number == 0, float_format="%.6f")
+        click.echo(text, nl=False)
+    _report_long(fitted, n_long, len(files))
+    report_bad_files(problems, len(files))
+
+
+def _write_predictions(fitted, model, files, out, batch_size, skip_bad):
+    from ..bulk import ResumableTable
     from ..progress import StepProgress
 
+    job = [model.read_bytes(), "skip" if skip_bad else "raise", *files]
+    n_long = n_bad = 0
+    with ExitStack() as stack:
+        progress = stack.enter_context(StepProgress())
+        table = stack.enter_context(ResumableTable(out, job))
+        todo = files[table.n_done :]
+        if skip_bad:
+            listed = stack.enter_context(ResumableTable(out.parent / BAD_FILES, job))
+            if table.n_done == 0:
+                listed.restart()
+        else:
+            with progress.step("Checking files", len(todo)) as advance:
+                _refuse_bad_files(fitted, todo, advance)
+        advance = stack.enter_context(progress.step("Predicting", len(files)))
+        advance(table.n_done)
+        for batch in _batches(fitted, todo, batch_size):
+            good, bad = _part(batch, skip_bad)
+            n_long += _count_long(fitted, good["path"])
+            n_bad += len(bad)
+            done = table.n_done + len(batch)
+            if skip_bad and done > listed.n_done:
+                # After a kill, the list may be a batch ahead of the table.
+                new = bad[bad.index >= listed.n_done - table.n_done]
+                listed.append(new, n_inputs=done - listed.n_done)
+            table.append(good, n_inputs=len(batch))
+            advance(len(batch))
+        table.finish()
+        if skip_bad:
+            listed.finish()
+    _report_long(fitted, n_long, len(files))
+    report_count(n_bad, len(todo), out)
+    click.echo(f"wrote {out}")
+
+
+def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
+    """One error for all files that cannot be read."""
+    from ..audio import AudioError
+    from ..bulk import inspect_for
+
+    problems = []
+    for start in range(0, len(files), chunk):
+        part = files[start : start + chunk]
+        problems += inspect_for(fitted, part)[1]
+        advance(len(part))
+    if problems:
+        raise AudioError(problems)
+
+
+def _batches(fitted, files, batch_size):
+    from ..bulk import predict_files
+
+    return predict_files(fitted, files, batch_size, errors="skip") if files else ()
+
+
+def _part(batch, skip_bad):
+    """What has a label, and the files that have none."""
+    from ..audio import AudioError
+
+    wrong = batch["error"].notna()
+    bad = batch.loc[wrong, ["path", "error"]]
+    if len(bad) and not skip_bad:  # they were well a moment ago
+        raise AudioError(list(bad.itertuples(index=False, name=None)))
+    return batch[~wrong].drop(columns="error"), bad.rename(columns={"error": "reason"})
+
+
+def _count_long(fitted, paths):
+    from ..bulk import inspect_for
+
     duration = fitted[0].duration
-    too_long = (
-        int((check_audio_files(files) > duration + 0.01).sum()) if duration else 0
-    )
-    if too_long:
+    if duration is None or len(paths) == 0:
+        return 0
+    return int((inspect_for(fitted, paths)[0] > duration + 0.01).sum())
+
+
+def _report_long(fitted, n_long, n_files):
+    if n_long:
         click.echo(
-            f"Warning: {too_long} of {len(files)} files are longer than {duration:g} "
-            "s; only their beginning is used.",
+            f"Warning: {n_long} of {n_files} files are longer than "
+            f"{fitted[0].duration:g} s; only their beginning is used.",
             err=True,
         )
-    if out is None:
-        for number, batch in enumerate(predict_files(fitted, files, batch_size)):
-            text = batch.to_csv(index=False, header=number == 0, float_format="%.6f")
-            click.echo(text, nl=False)
-        return
-    job = [model.read_bytes(), *files]
-    with StepProgress() as progress, ResumableTable(out, job) as table:
-        with progress.step("Predicting", len(files)) as advance:
-            advance(table.n_done)
-            for batch in predict_files(fitted, files[table.n_done :], batch_size):
-                table.append(batch)
-                advance(len(batch))
-        table.finish()
-    click.echo(f"wrote {out}")
 
 
 def _audio_files(paths):
     """Files named, and the audio files in folders named, in a stable order."""
-
     files = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in _AUDIO_SUFFIXES
-            )
-            if not inside:
-                raise ValueError(f"No audio file in the folder {path}.")
-            files.extend(inside)
-        else:
-            files.append(path)
-    return [str(path) for path in files]
+        if not path.is_dir():
+            files.append(str(path))
+            continue
+        # A folder may hold a million files: as text, a few seconds.
+        inside = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if os.path.splitext(name)[1].lower() in _AUDIO_SUFFIXES
+        )
+        if not inside:
+            raise ValueError(f"No audio file in the folder {path}.")
+        files += inside
+    return files

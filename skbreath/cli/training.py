@@ -17,6 +17,7 @@ from ._shared import (
     save,
     scoring_option,
     seed_option,
+    skip_bad_option,
 )
 
 
@@ -29,7 +30,8 @@ from ._shared import (
 @epochs_option
 @seed_option
 @jobs_option
-def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
+@skip_bad_option
+def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad):
     """Train on DATA and save the model.
 
     DATA is a folder with train.csv (ID,Target) and train/*.wav, or a CSV file with
@@ -45,7 +47,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
     from ..progress import StepProgress
 
     check_destination(out)
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         max_epochs=max_epochs,
         pos_label=pos_label,
@@ -107,6 +109,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs):
 @epochs_option
 @seed_option
 @jobs_option
+@skip_bad_option
 def tune(
     data,
     out,
@@ -124,6 +127,7 @@ def tune(
     max_epochs,
     seed,
     jobs,
+    skip_bad,
 ):
     """Tune, let the best trials vote, and save the model.
 
@@ -146,7 +150,7 @@ def tune(
             check_destination(path)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     n_folds = 3
     with StepProgress() as progress:
         with progress.step("Tuning", trials * n_folds):
@@ -197,6 +201,7 @@ def tune(
 @epochs_option
 @seed_option
 @jobs_option
+@skip_bad_option
 def evaluate(
     data,
     group,
@@ -209,6 +214,7 @@ def evaluate(
     max_epochs,
     seed,
     jobs,
+    skip_bad,
 ):
     """Cross-validate, folds grouped by recording or day.
 
@@ -228,7 +234,7 @@ def evaluate(
     for path in (out, breakdown):
         if path is not None:
             check_destination(path)
-    paths, y, groups = load_clips(data, group)
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     if model_file is not None:
         model = load(model_file)
         _warn_of_known_clips(model, paths)

@@ -1,0 +1,168 @@
+"""Audio files opened and looked at, or one error that says why not."""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+
+import soundfile
+
+# Sampling rates outside are broken headers: resampling from 1 Hz would turn a few
+# bytes into gigabytes.
+RATES = (100, 1_000_000)
+# Offenders named in an error; the rest are counted.
+SHOWN = 10
+
+# What libsndfile writes in its log about a file that ends too early.
+_CUT_SHORT = re.compile(
+    r"^ *(?:data|SSND|riff|Riff size|Data Size) *: (?P<claim>\d+) "
+    r"\(should be (?P<real>\d+)\)|(?P<ogg>lacks an end-of-stream bit)",
+    re.MULTILINE,
+)
+# Its words where it stumbles over something that it did not expect in a file.
+_MEANINGLESS = ("Internal", "File does not exist")
+# A pipe that nobody writes to must not block. (Windows has neither flag nor pipe; it
+# needs to be told that bytes are bytes.)
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def first_of(items, separator=", "):
+    """Text of the first ten items, and how many more there are."""
+    items = list(items)
+    shown = separator.join(map(str, items[:SHOWN]))
+    more = len(items) - SHOWN
+    return f"{shown}{separator}and {more} more" if more > 0 else shown
+
+
+class AudioError(ValueError):
+    """Audio files that cannot be used, all of them in one error.
+
+    Parameters
+    ----------
+    problems : list of (str, str)
+        Path, and what is wrong with it and what to do.
+
+    Attributes
+    ----------
+    problems : list of (str, str)
+        As given, complete; the message shows the first ten and the count.
+
+    Examples
+    --------
+    >>> print(AudioError([("a.wav", "no such file"), ("b.wav", "is a directory")]))
+    2 audio files cannot be used: 'a.wav' no such file; 'b.wav' is a directory
+    """
+
+    def __init__(self, problems):
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self):
+        count = len(self.problems)
+        noun = "audio file" if count == 1 else "audio files"
+        named = first_of([f"{path!r} {why}" for path, why in self.problems], "; ")
+        return f"{count} {noun} cannot be used: {named}"
+
+
+@contextlib.contextmanager
+def open_audio(path):
+    """Open a file with soundfile after the checks that need no decoding.
+
+    Parameters
+    ----------
+    path : str
+        File in any format that libsndfile reads.
+
+    Yields
+    ------
+    sound : soundfile.SoundFile
+        Open for reading, at least one frame announced.
+
+    Raises
+    ------
+    AudioError
+        With this path and the reason. Errors of decoding inside the ``with`` block
+        are turned into it too.
+    """
+    try:
+        with _open_file(path) as file:
+            with soundfile.SoundFile(file, closefd=False) as sound:
+                _check_header(sound)
+                yield sound
+    except Unusable as error:
+        raise AudioError([(path, str(error))]) from None
+    except soundfile.LibsndfileError as error:
+        why = error.error_string.strip(" .")
+        if not why or why.startswith(_MEANINGLESS):
+            why = "damaged header"
+        reason = f"is not readable as audio: {why} (convert it to WAV or FLAC)"
+        raise AudioError([(path, reason)]) from error
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, AudioError):
+            raise
+        why = getattr(error, "strerror", None) or str(error)
+        raise AudioError([(path, f"cannot be opened: {why}")]) from error
+
+
+_NO_FILE = "is not a regular file (copy the sound to a file)"
+
+
+class Unusable(Exception):
+    """The reason, on its way to an AudioError."""
+
+
+@contextlib.contextmanager
+def _open_file(path):
+    """File descriptor of a regular file that is the same at the end as at the start.
+
+    By descriptor and not by name: libsndfile then looks at what was checked here, and
+    at the content alone, where names may be in any encoding and have any suffix.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except FileNotFoundError:
+        raise Unusable("no such file (check the folder and the spelling)") from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise Unusable(_NO_FILE) from None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise Unusable("is a directory (list the files inside it)")
+        if not stat.S_ISREG(status.st_mode):
+            raise Unusable(_NO_FILE)
+        if status.st_size == 0:
+            raise Unusable("is empty, 0 bytes (copy or record it again)")
+        try:
+            yield descriptor
+        finally:
+            # Whatever was found, it was found in a file half old, half new.
+            now = os.fstat(descriptor)
+            if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+                raise Unusable("changed while it was read (try again)")
+    finally:
+        os.close(descriptor)
+
+
+def _check_header(sound):
+    log = sound.extra_info
+    cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
+    if cut and cut["ogg"]:
+        raise Unusable("is truncated: its last page is missing (copy it again)")
+    if cut and int(cut["claim"]) > int(cut["real"]):
+        raise Unusable(
+            f"is truncated: its header announces {cut['claim']} bytes, "
+            f"{cut['real']} are there (copy or export it again)"
+        )
+    if "does not match value from 'ds64' chunk" in log:
+        raise Unusable("is truncated: shorter than announced (copy it again)")
+    if sound.frames == 0:
+        raise Unusable("holds no samples (leave it out or record it again)")
+    low, high = RATES
+    if not low <= sound.samplerate <= high:
+        raise Unusable(
+            f"has a sampling rate of {sound.samplerate} Hz in its header, outside "
+            f"{low} to {high} (export it again)"
+        )
