@@ -5,11 +5,13 @@ from ._kaggle import (
     load_labelled_folder,
     write_submission,
 )
+from ._simulation import make_breath_recording
 from ._synthetic import make_breath_sounds, write_breath_sounds
 
 __all__ = [
     "load_kaggle_breath",
     "load_labelled_folder",
+    "make_breath_recording",
     "make_breath_sounds",
     "write_breath_sounds",
     "write_submission",

@@ -1,0 +1,120 @@
+"""Probabilities of pause and phases for each frame, and whether it looks familiar."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["FrameModel", "FrameScorer", "default_classifier"]
+
+# Share of the training frames that Familiar calls unfamiliar.
+_STRANGE_SHARE = 0.002
+
+
+def default_classifier():
+    """Boosted trees: exact whatever the block, and fast enough for hours of sound."""
+    return HistGradientBoostingClassifier(
+        max_iter=150,
+        learning_rate=0.08,
+        max_leaf_nodes=15,
+        min_samples_leaf=40,
+        l2_regularization=1.0,
+        max_features=0.3,
+        early_stopping=False,
+    )
+
+
+class FrameModel:
+    """A classifier of frames, and a Gaussian model of the spectra it has seen.
+
+    Parameters
+    ----------
+    classifier : classifier
+        From rows to probabilities; cloned.
+    n_classes : int
+        1 + number of labels; class 0 is the pause.
+    n_spectrum : int
+        First columns of a row that make its spectrum.
+    """
+
+    def __init__(self, classifier, n_classes, n_spectrum):
+        self.classifier = clone(classifier)
+        self.n_classes, self.n_spectrum = n_classes, n_spectrum
+
+    def fit(self, rows, classes):
+        """Fit on frames.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_columns), float32
+        classes : ndarray of shape (n_rows,), int
+            0 for a pause.
+
+        Returns
+        -------
+        self : FrameModel
+        """
+        self.classifier.fit(rows, classes)
+        counts = np.bincount(classes, minlength=self.n_classes)
+        self.log_prior = np.log((counts + 1) / (counts + 1).sum())
+        # The bands of a row add up to nothing: one of them says nothing new.
+        spectra = rows[:, 1 : self.n_spectrum].astype(np.float64)
+        model = LedoitWolf().fit(spectra)
+        self.centre = model.location_
+        values, vectors = np.linalg.eigh(model.covariance_)
+        self.whitening = vectors / np.sqrt(values)
+        distance = self._distance(rows)
+        self.farthest = np.quantile(distance, 1 - _STRANGE_SHARE)
+        return self
+
+    def _distance(self, rows):
+        spectra = rows[:, 1 : self.n_spectrum].astype(np.float64) - self.centre
+        return np.square(spectra @ self.whitening).sum(axis=1)
+
+    def predict(self, rows):
+        """Judge frames.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_columns), float32
+
+        Returns
+        -------
+        probability : ndarray of shape (n_rows, n_classes), float64
+        familiar : ndarray of shape (n_rows,), bool
+        """
+        probability = np.zeros((len(rows), self.n_classes))
+        probability[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
+        return probability, self._distance(rows) <= self.farthest
+
+
+class FrameScorer:
+    """Frames to probabilities, continued from block to block.
+
+    Parameters
+    ----------
+    context : FrameContext
+        New.
+    model : FrameModel
+        Fitted.
+    """
+
+    def __init__(self, context, model):
+        self._context, self._model = context, model
+        self._threads = ThreadpoolController()
+
+    def push(self, bands):
+        """Take frames; get (probability, familiar) of those that are ready."""
+        return self._predict(self._context.push(bands)[0])
+
+    def finish(self):
+        """Get those of the last frames."""
+        return self._predict(self._context.finish()[0])
+
+    def _predict(self, rows):
+        if rows is None:
+            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+        # Blocks are small: threads would cost more than they gain.
+        with self._threads.limit(limits=1):
+            return self._model.predict(rows)
