@@ -20,6 +20,7 @@ _PUBLIC = {
     "caching": ["ClipMemory"],
     "classifier": ["ResidualCNNClassifier"],
     "datasets": [
+        "clips_from_recordings",
         "load_kaggle_breath",
         "load_labelled_folder",
         "make_breath_recording",
@@ -33,7 +34,7 @@ _PUBLIC = {
     "network": ["ResidualCNN1d", "ResidualCNN2d"],
     "phases": ["PhaseSegmenter", "breath_statistics"],
     "pipeline": ["make_breath_classifier", "predict_files"],
-    "plotting": ["SpectrogramDisplay", "ThresholdCurveDisplay"],
+    "plotting": ["PhaseTimelineDisplay", "SpectrogramDisplay", "ThresholdCurveDisplay"],
     "search": ["OptunaSearchCV", "top_estimators"],
     "threshold": ["ThresholdClassifier"],
     "tuning": ["tune_breath_classifier"],

@@ -4,11 +4,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import ThreadpoolController
 
-__all__ = ["FrameModel", "FrameScorer", "default_classifier"]
+__all__ = ["FrameModel", "default_classifier"]
 
-# Share of the training frames that Familiar calls unfamiliar.
+# Share of the training frames that count as unfamiliar themselves.
 _STRANGE_SHARE = 0.002
 
 
@@ -87,34 +86,3 @@ class FrameModel:
         probability = np.zeros((len(rows), self.n_classes))
         probability[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
         return probability, self._distance(rows) <= self.farthest
-
-
-class FrameScorer:
-    """Frames to probabilities, continued from block to block.
-
-    Parameters
-    ----------
-    context : FrameContext
-        New.
-    model : FrameModel
-        Fitted.
-    """
-
-    def __init__(self, context, model):
-        self._context, self._model = context, model
-        self._threads = ThreadpoolController()
-
-    def push(self, bands):
-        """Take frames; get (probability, familiar) of those that are ready."""
-        return self._predict(self._context.push(bands)[0])
-
-    def finish(self):
-        """Get those of the last frames."""
-        return self._predict(self._context.finish()[0])
-
-    def _predict(self, rows):
-        if rows is None:
-            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
-        # Blocks are small: threads would cost more than they gain.
-        with self._threads.limit(limits=1):
-            return self._model.predict(rows)

@@ -45,6 +45,8 @@ class FrameStream:
         Highest magnitude so far.
     n_clipped : int
         Samples at full scale so far.
+    heard : ndarray of shape (n,), float32
+        Samples of the latest block, at `sample_rate`.
     """
 
     def __init__(
@@ -73,7 +75,6 @@ class FrameStream:
         self._n_edge = -(-(n_fft // 2) // hop_length)
         self._lead = self._n_edge * hop_length
         self._samples = np.zeros(self._lead, dtype=np.float32)
-        self._finished = False
 
     @property
     def is_silent(self):
@@ -96,6 +97,7 @@ class FrameStream:
         self._watch(samples)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
+        self.heard = samples
         return self._frames(samples)
 
     def finish(self):
@@ -103,6 +105,7 @@ class FrameStream:
         tail = np.zeros(0, dtype=np.float32)
         if self._resampler is not None:
             tail = self._resampler.resample_chunk(tail, last=True)
+        self.heard = tail
         # As many frames as a clip of this length has: one at each hop within it.
         tail = np.concatenate([tail, np.zeros(self._lead, dtype=np.float32)])
         return self._frames(tail)

@@ -25,8 +25,8 @@ class PhaseStream:
     frames : FrameStream
         Samples to frames.
     scorer : object
-        Frames to probabilities of pause and labels: ``push(bands)`` and ``finish()``
-        give (probabilities, is_familiar).
+        Frames to probabilities of pause and labels: ``push(bands, samples)`` and
+        ``finish()`` give (probabilities, is_familiar).
     model : PhaseModel
         Of the decoder.
     labels : tuple of str
@@ -139,7 +139,7 @@ class PhaseStream:
         return self._table(segments)
 
     def _take(self, bands):
-        return self._score(*self._scorer.push(bands))
+        return self._score(*self._scorer.push(bands, self._frames.heard))
 
     def _score(self, probability, familiar):
         if len(probability) == 0:

@@ -6,14 +6,15 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.ensemble._base import _set_random_states
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from ._frame_context import FrameContext
-from ._frame_model import FrameModel, FrameScorer, default_classifier
-from ._frame_stream import FrameStream
+from ._frame_layout import FrameLayout, textbook_phases
+from ._frame_model import FrameModel, default_classifier
+from ._frame_scorer import FrameScorer
 from ._phase_stream import PhaseStream
 from ._phase_table import check_phases, label_frames, phase_table
 from ._recordings import as_recordings
@@ -24,8 +25,6 @@ __all__ = ["PhaseSegmenter"]
 
 # Neighbouring frames are nearly the same: every other one is enough to learn from.
 _TRAINING_STEP = 2
-# Delay of the resampling filter, in s, measured at 44.1 to 16 kHz and rounded up.
-_RESAMPLING_S = 0.035
 
 
 class PhaseSegmenter(VersionedState, BaseEstimator):
@@ -55,9 +54,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     fmin, fmax : float, default=50.0, None
         Band in Hz; None means half of `sample_rate`. A stethoscope has little above
         2000.
-    lookahead : float, default=0.2
+    lookahead : float, default=0.3
         How far the judgement of a frame looks ahead, in s, more than 0.1.
-    lag : float, default=0.2
+    lag : float, default=0.1
         How long the decoder waits until a decision is final, in s. The longer, the
         more it knows and the later it tells.
     emission_weight : float, default=0.2
@@ -65,6 +64,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Neighbouring frames are alike, so each counts less than one.
     min_duration : float, default=0.1
         No phase is shorter, in s.
+    clip_classifier : classifier, default=None
+        Fitted classifier of clips of one phase, whose opinion on the second around
+        a frame is one more feature; see :meth:`from_classifier`, which also uses it
+        without ``fit``. It makes ``latency_`` longer by most of half a clip.
+    clip_duration : float, default=1.0
+        Length of its clips in s.
     n_jobs : int, default=None
         Recordings read in parallel, by threads.
     random_state : int, RandomState instance or None, default=None
@@ -122,6 +127,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         "lag": [Interval(Real, 0, 60, closed="both")],
         "emission_weight": [Interval(Real, 0, None, closed="neither")],
         "min_duration": [Interval(Real, 0, None, closed="left")],
+        "clip_classifier": [HasMethods(["predict_proba"]), None],
+        "clip_duration": [Interval(Real, 0.05, 60, closed="both")],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -135,10 +142,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         n_mels=32,
         fmin=50.0,
         fmax=None,
-        lookahead=0.2,
-        lag=0.2,
+        lookahead=0.3,
+        lag=0.1,
         emission_weight=0.2,
         min_duration=0.1,
+        clip_classifier=None,
+        clip_duration=1.0,
         n_jobs=None,
         random_state=None,
     ):
@@ -152,6 +161,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         self.lag = lag
         self.emission_weight = emission_weight
         self.min_duration = min_duration
+        self.clip_classifier = clip_classifier
+        self.clip_duration = clip_duration
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -181,7 +192,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         AudioError
             If a file cannot be read.
         """
-        self._check_parameters()
+        layout = self._make_layout()
         recordings = as_recordings(recordings, self.sample_rate)
         if len(annotations) != len(recordings):
             raise ValueError(
@@ -200,7 +211,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 f"are by labels=, such as labels={sorted(present)}."
             )
         parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._training_rows)(recording, table)
+            delayed(self._training_rows)(layout, recording, table)
             for recording, table in zip(recordings, tables, strict=True)
         )
         rows, classes = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -210,10 +221,76 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         _set_random_states(model.classifier, check_random_state(self.random_state))
         self.frame_model_ = model.fit(rows, classes)
         self.phase_model_ = estimate_phase_model(
-            tables, self.labels, self._hop_s, min_s=self.min_duration
+            tables, self.labels, layout.hop_s, min_s=self.min_duration
         )
-        self._set_fitted()
+        self._set_fitted(layout)
         return self
+
+    @classmethod
+    def from_classifier(cls, classifier, **params):
+        """Build a segmenter from a trained classifier of clips alone.
+
+        The classifier is slid over the recording, a window of `clip_duration` every
+        0.13 s, and tells inhale from exhale; whether somebody is heard at all is
+        told from the level above the quietest of the last seconds. Durations and
+        order are those of a textbook. No annotated recording is needed, and none
+        can make up for what this guesses: ``fit`` on some replaces the guesses by a
+        model of frames, for which the clip classifier's opinion is one more feature.
+
+        Parameters
+        ----------
+        classifier : classifier
+            Fitted, from waveforms (n_clips, n_samples) at `sample_rate` to
+            probabilities, such as the Pipeline of
+            :func:`~skbreath.make_breath_classifier`.
+        **params
+            Parameters of the segmenter, such as `labels`, `clip_duration`.
+
+        Returns
+        -------
+        segmenter : PhaseSegmenter
+            Ready to predict. Its ``latency_`` is that of half a clip and more.
+
+        Raises
+        ------
+        ValueError
+            If the classifier lacks one of the labels.
+
+        Notes
+        -----
+        The opinion of a network on a clip may depend in the last bits on how many
+        clips it is given at a time; with such a classifier results agree from block
+        size to block size up to that.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skbreath import BreathFeatures, PhaseSegmenter, SummaryPooling
+        >>> from skbreath import make_breath_recording, make_breath_sounds
+        >>> clips = make_breath_sounds(60, random_state=0)
+        >>> pooled = make_pipeline(
+        ...     BreathFeatures(groups=("mel",)), SummaryPooling(),
+        ...     LogisticRegression(max_iter=1000),
+        ... )
+        >>> pooled = pooled.fit(clips.waveforms, clips.target)
+        >>> segmenter = PhaseSegmenter.from_classifier(pooled)
+        >>> (phases,) = segmenter.predict([make_breath_recording(20).waveform])
+        >>> segmenter.latency_ < 1
+        True
+        """
+        segmenter = cls(clip_classifier=FrozenEstimator(classifier), **params)
+        segmenter._validate_params()
+        layout = segmenter._make_layout()
+        segmenter.frame_model_ = None
+        segmenter.phase_model_ = estimate_phase_model(
+            textbook_phases(segmenter.labels),
+            segmenter.labels,
+            layout.hop_s,
+            min_s=segmenter.min_duration,
+        )
+        segmenter._set_fitted(layout)
+        return segmenter
 
     def predict(self, recordings):
         """Find the phases of recordings.
@@ -284,18 +361,24 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         True
         """
         check_is_fitted(self)
+        layout, model = self.layout_, self.frame_model_
         rate = self.sample_rate if sample_rate is None else sample_rate
+        if model is None:
+            scorer = layout.activity_scorer()
+            log_prior = np.zeros(1 + len(layout.labels))
+        else:
+            scorer, log_prior = FrameScorer(layout.rows(), model), model.log_prior
         return PhaseStream(
-            self._frame_stream(rate),
-            FrameScorer(self._context(), self.frame_model_),
+            layout.frame_stream(rate),
+            scorer,
             self.phase_model_,
-            labels=tuple(self.labels),
+            labels=layout.labels,
             input_rate=rate,
-            hop_s=self._hop_s,
-            lag=self._lag_frames,
+            hop_s=layout.hop_s,
+            lag=layout.lag_frames,
             emission_weight=self.emission_weight,
-            log_prior=self.frame_model_.log_prior,
-            latency=self.latency_ + (_RESAMPLING_S if rate != self.sample_rate else 0),
+            log_prior=log_prior,
+            latency=layout.latency(rate, model is not None),
         )
 
     def _predict_one(self, recording):
@@ -310,60 +393,54 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         table.attrs["note"] = stream.note
         return table
 
-    def _training_rows(self, recording, table):
-        frames, context, parts = self._frame_stream, self._context(), []
+    def _training_rows(self, layout, recording, table):
+        rows, parts = layout.rows(), []
         with recording.open() as (rate, blocks):
-            stream = frames(rate)
+            stream = layout.frame_stream(rate)
             for block in blocks:
-                parts.append(context.push(stream.push(block))[0])
-            parts += [context.push(stream.finish())[0], context.finish()[0]]
+                parts.append(rows.push(stream.push(block), stream.heard))
+            parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
             duration = stream.n_samples / rate
-        parts = [part for part in parts if part is not None]
-        name = f"annotations of {recording.name}"
-        table = check_phases(table, name, duration=duration + self._hop_s)
-        if not parts:
-            raise ValueError(f"{recording.name} has no samples to learn from.")
-        rows = np.concatenate(parts)
-        classes = label_frames(table, self.labels, np.arange(len(rows)) * self._hop_s)
+        check_phases(
+            table,
+            f"annotations of {recording.name}",
+            duration=duration + layout.hop_s,
+        )
+        rows = np.concatenate([part for part in parts if part is not None])
+        times = np.arange(len(rows)) * layout.hop_s
+        classes = label_frames(table, self.labels, times)
         return rows[::_TRAINING_STEP], classes[::_TRAINING_STEP]
 
-    def _check_parameters(self):
-        if len(set(self.labels)) < len(self.labels) or not self.labels:
+    def _make_layout(self):
+        layout = FrameLayout(
+            sample_rate=self.sample_rate,
+            labels=tuple(self.labels),
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            lookahead=self.lookahead,
+            lag=self.lag,
+            clip_classifier=self.clip_classifier,
+            clip_duration=self.clip_duration,
+        )
+        if len(set(layout.labels)) < len(layout.labels) or not layout.labels:
             raise ValueError(f"labels must be distinct names, got {self.labels!r}.")
         if self.n_mels % 2:
             raise ValueError(f"n_mels must be even, got {self.n_mels}.")
+        if self.clip_classifier is not None:
+            check_is_fitted(self.clip_classifier)
+            classes = list(self.clip_classifier.classes_)
+            missing = [label for label in layout.labels if label not in classes]
+            if missing:
+                raise ValueError(
+                    f"the clip classifier has the classes {classes}, without "
+                    f"{missing[0]!r}; name them by labels=."
+                )
+        layout.frame_stream(self.sample_rate)  # refuses impossible bands
+        return layout
 
-    def _set_fitted(self):
+    def _set_fitted(self, layout):
+        self.layout_ = layout
         self.classes_ = np.array(list(self.labels), dtype=object)
-        ahead = self._context().n_ahead + self._lag_frames + 1
-        self.latency_ = ahead * self._hop_s + self._n_fft / 2 / self.sample_rate
-
-    @property
-    def _hop(self):
-        return max(1, round(0.016 * self.sample_rate))
-
-    @property
-    def _n_fft(self):
-        return 4 * self._hop
-
-    @property
-    def _hop_s(self):
-        return self._hop / self.sample_rate
-
-    @property
-    def _lag_frames(self):
-        return round(self.lag / self._hop_s)
-
-    def _frame_stream(self, rate):
-        return FrameStream(
-            self.sample_rate,
-            rate,
-            n_mels=self.n_mels,
-            n_fft=self._n_fft,
-            hop_length=self._hop,
-            fmin=self.fmin,
-            fmax=self.fmax,
-        )
-
-    def _context(self):
-        return FrameContext(self._hop_s, self.lookahead)
+        fitted = self.frame_model_ is not None
+        self.latency_ = layout.latency(self.sample_rate, fitted)
