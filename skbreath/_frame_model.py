@@ -5,6 +5,8 @@ from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ._boosted_trees import fast_version
+
 __all__ = ["FrameModel", "default_classifier"]
 
 # Share of the training frames that count as unfamiliar themselves.
@@ -55,6 +57,7 @@ class FrameModel:
         self : FrameModel
         """
         self.classifier.fit(rows, classes)
+        self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
         self.log_prior = np.log((counts + 1) / (counts + 1).sum())
         # The bands of a row add up to nothing: one of them says nothing new.
@@ -84,5 +87,6 @@ class FrameModel:
         familiar : ndarray of shape (n_rows,), bool
         """
         probability = np.zeros((len(rows), self.n_classes))
-        probability[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
+        fast = self.fast_classifier
+        probability[:, fast.classes_] = fast.predict_proba(rows)
         return probability, self._distance(rows) <= self.farthest
