@@ -206,7 +206,7 @@ def simulated(report, folder, repeats):
     rng = np.random.default_rng(0)
     fitting = [
         _simulate(rng, pauses=[(30, rng.uniform(5, 20))] if k % 3 == 0 else ())
-        for k in range(60)
+        for k in range(45)
     ]
     segmenter = PhaseSegmenter(fmax=2000.0, random_state=0)
     segmenter.fit([m.waveform for m in fitting], [m.phases for m in fitting])

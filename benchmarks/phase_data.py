@@ -103,8 +103,9 @@ def string_phases(table, duration, rng):
             rows.append((time / RATE, (time + len(phase)) / RATE, label))
             time += len(phase) + round(rng.uniform(0.05, 1.0) * RATE)
             label = "E" if label == "I" else "I"
-        _fill_pauses(sound, begin, time, rows, own["phase"], gain, rng)
-        begin = time
+        if time > begin:
+            _fill_pauses(sound, begin, time, rows, own["phase"], gain, rng)
+            begin = time
     length = round(duration * RATE)
     rows = [(a, min(b, duration), k) for a, b, k in rows if a < duration]
     phases = pd.DataFrame(rows, columns=["start_s", "end_s", "label"])

@@ -8,11 +8,14 @@ import numpy as np
 
 __all__ = ["ActivityStream", "ClipStream"]
 
-# How fast the floor and the ceiling of the level follow it, in shares per s: at once
-# where it goes beyond, slowly where it does not.
-_FAST, _SLOW = 12.0, 0.15
+# The floor of a band follows its level: down by this share per s, up by so many dB
+# per s, which neither a long exhale nor a rising noise outruns.
+_DOWN, _UP_DB = 12.0, 1.5
 _SMOOTH_S = 0.08
-_LEAST_RANGE_DB = 8.0
+# A band is heard if it is so far above its floor, which lies below the mean of a
+# noise; somebody is, if the bands heard best are that far above on average.
+_MARGIN_DB, _CEILING_DB, _HEARD_DB, _WIDTH_DB = 6.0, 20.0, 1.5, 0.75
+_SHARE = 6
 
 
 class ClipStream:
@@ -73,7 +76,7 @@ class ClipStream:
 
 
 class ActivityStream:
-    """Probability that somebody is heard breathing, from the level alone.
+    """Probability that somebody is heard breathing, from levels above their floors.
 
     Parameters
     ----------
@@ -83,29 +86,22 @@ class ActivityStream:
 
     def __init__(self, hop_s):
         self._smooth = max(1, round(_SMOOTH_S / hop_s))
-        self._fast, self._slow = 1 - np.exp(-_FAST * hop_s), 1 - np.exp(-_SLOW * hop_s)
-        self._levels = None
-        self._low = self._high = None
+        self._down, self._up = 1 - np.exp(-_DOWN * hop_s), _UP_DB * hop_s
+        self._bands = self._floor = None
 
-    def push(self, levels):
-        """Take levels of frames in dB; get as many probabilities."""
-        if len(levels) == 0:
+    def push(self, bands):
+        """Take mel bands of frames in dB; get as many probabilities."""
+        from ._floor_kernel import follow
+
+        if len(bands) == 0:
             return np.zeros(0)
-        if self._levels is None:
-            self._levels = np.full(self._smooth - 1, levels[0])
-        levels = np.concatenate([self._levels, levels])
-        self._levels = levels[len(levels) - self._smooth + 1 :].copy()
-        windows = np.lib.stride_tricks.sliding_window_view(levels, self._smooth)
-        smooth = np.ascontiguousarray(windows).mean(axis=1)
-        low, high = (np.empty_like(smooth) for _ in range(2))
-        if self._low is None:
-            self._low = self._high = smooth[0]
-        a, b = self._low, self._high
-        for k, level in enumerate(smooth.tolist()):
-            a += (level - a) * (self._fast if level < a else self._slow)
-            b += (level - b) * (self._fast if level > b else self._slow)
-            low[k], high[k] = a, b
-        self._low, self._high = a, b
-        span = np.maximum(high - low, _LEAST_RANGE_DB)
-        middle = low + 0.4 * span
-        return 1 / (1 + np.exp(-(smooth - middle) / (0.08 * span)))
+        if self._bands is None:
+            self._bands = np.repeat(bands[:1], self._smooth - 1, 0)
+            self._floor = bands[0].copy()
+        bands = np.concatenate([self._bands, bands])
+        self._bands = bands[len(bands) - self._smooth + 1 :].copy()
+        above = np.empty((len(bands) - self._smooth + 1, bands.shape[1]))
+        follow(bands, self._smooth, self._floor, self._down, self._up, above)
+        heard = np.sort(np.clip(above - _MARGIN_DB, 0, _CEILING_DB), axis=1)
+        heard = np.ascontiguousarray(heard[:, -(bands.shape[1] // _SHARE) :])
+        return 1 / (1 + np.exp(-(heard.mean(axis=1) - _HEARD_DB) / _WIDTH_DB))

@@ -11,6 +11,7 @@ __all__ = ["FrameModel", "default_classifier"]
 
 # Share of the training frames that count as unfamiliar themselves.
 _STRANGE_SHARE = 0.002
+_TOLERANCE_DB = 4.0
 
 
 def default_classifier():
@@ -64,7 +65,9 @@ class FrameModel:
         spectra = rows[:, 1 : self.n_spectrum].astype(np.float64)
         model = LedoitWolf().fit(spectra)
         self.centre = model.location_
-        values, vectors = np.linalg.eigh(model.covariance_)
+        # Another filter or sample width alone does not make a sound unfamiliar.
+        tolerance = _TOLERANCE_DB**2 * np.eye(spectra.shape[1])
+        values, vectors = np.linalg.eigh(model.covariance_ + tolerance)
         self.whitening = vectors / np.sqrt(values)
         distance = self._distance(rows)
         self.farthest = np.quantile(distance, 1 - _STRANGE_SHARE)

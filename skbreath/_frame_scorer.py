@@ -124,10 +124,8 @@ class ActivityScorer:
 
     def push(self, bands, samples):
         """Take frames and samples; get (probability, familiar) of frames."""
-        levels = bands[:, :-1].mean(axis=1)
-        return self._mix(
-            self._steps.push(self._activity.push(levels), self._clips.push(samples))
-        )
+        active = self._activity.push(bands[:, :-1])
+        return self._mix(self._steps.push(active, self._clips.push(samples)))
 
     def finish(self):
         """Get those of the last frames."""

@@ -72,7 +72,7 @@ class PhaseTimelineDisplay:
             Rate of a waveform in Hz.
         max_frequency : float, default=None
             Upper end of the spectrogram in Hz; None takes the frequency below which
-            99 % of the power above 100 Hz lie, rounded up to 500 Hz.
+            99 % of the power above 100 Hz lie, rounded up to 500 Hz, at least 2000.
         title : str, default=None
             Title of the picture.
         figure : matplotlib Figure, default=None
@@ -95,7 +95,7 @@ class PhaseTimelineDisplay:
         (recording,) = as_recordings([recording], sample_rate)
         lowest, highest, power, total = [], [], [], 0
         with recording.open() as (rate, blocks):
-            n_fft = 2 ** int(np.ceil(np.log2(0.04 * rate)))
+            n_fft = 2 ** int(np.ceil(np.log2(0.02 * rate)))
             for columns in _columns(blocks, n_fft):
                 lowest.append(columns.min(axis=1))
                 highest.append(columns.max(axis=1))
@@ -115,7 +115,7 @@ class PhaseTimelineDisplay:
             heard = power.sum(axis=1) * (frequencies > 100)
             share = np.cumsum(heard) / max(heard.sum(), 1e-20)
             top = frequencies[min(np.searchsorted(share, 0.99), len(frequencies) - 1)]
-            max_frequency = min(max(1000, 500 * np.ceil(top / 500)), rate / 2)
+            max_frequency = min(max(2000, 500 * np.ceil(top / 500)), rate / 2)
         kept = frequencies <= max_frequency
         display = cls(
             (edges + merge / 2) * n_fft / rate,

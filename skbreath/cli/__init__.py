@@ -6,6 +6,7 @@ import sys
 import click
 
 from .. import __version__
+from .annotation import annotate, train_phases
 from .demo import demo
 from .prediction import predict
 from .training import evaluate, train, tune
@@ -59,5 +60,5 @@ def main(debug):
     """Tell inhale from exhale in breath sounds."""
 
 
-for _command in (demo, train, tune, evaluate, predict):
+for _command in (demo, train, tune, evaluate, predict, train_phases, annotate):
     main.add_command(_command)

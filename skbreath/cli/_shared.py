@@ -94,3 +94,24 @@ def print_table(table, title):
         console = Console(width=120)
     console.print(title, highlight=False)
     console.print(shown)
+
+
+# What is picked up from a folder; a file named by itself may be called anything.
+_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
+
+
+def audio_files(paths):
+    """Files named, and the audio files in folders named, in a stable order."""
+
+    files = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                p for p in path.rglob("*") if p.suffix.lower() in _AUDIO_SUFFIXES
+            )
+            if not inside:
+                raise ValueError(f"No audio file in the folder {path}.")
+            files.extend(inside)
+        else:
+            files.append(path)
+    return [str(path) for path in files]

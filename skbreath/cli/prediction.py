@@ -2,10 +2,7 @@
 
 import click
 
-from ._shared import folder
-
-# What is picked up from a folder; a file named by itself may be called anything.
-_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
+from ._shared import audio_files, folder
 
 
 @click.command()
@@ -50,7 +47,7 @@ def predict(paths, model, out, submission, batch_size):
     if out is not None:
         check_destination(out)
     if submission is None:
-        _predict_paths(_load_model(model), model, _audio_files(paths), out, batch_size)
+        _predict_paths(_load_model(model), model, audio_files(paths), out, batch_size)
     else:
         _predict_submission(_load_model(model), submission, out)
 
@@ -94,41 +91,30 @@ def _predict_paths(fitted, model, files, out, batch_size):
     click.echo(f"wrote {out}")
 
 
-def _audio_files(paths):
-    """Files named, and the audio files in folders named, in a stable order."""
-
-    files = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in _AUDIO_SUFFIXES
-            )
-            if not inside:
-                raise ValueError(f"No audio file in the folder {path}.")
-            files.extend(inside)
-        else:
-            files.append(path)
-    return [str(path) for path in files]
-
-
-def _load_model(path):
+def load_model_file(path):
+    """What `train` or `train-phases` wrote to the file, whatever it is."""
     import joblib
-    from sklearn.pipeline import Pipeline
-
-    from ..audio import AudioReader
 
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
     if not path.is_file():
         raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
     try:
-        model = joblib.load(path)
+        return joblib.load(path)
     except Exception as error:
         # Unpickling raises whatever the bytes happen to spell.
         raise ValueError(
             f"{path} is not a model written by `skbreath train` with these package "
             f"versions ({type(error).__name__}: {error or 'damaged'})."
         ) from error
+
+
+def _load_model(path):
+    from sklearn.pipeline import Pipeline
+
+    from ..audio import AudioReader
+
+    model = load_model_file(path)
     if not isinstance(model, Pipeline) or not isinstance(model[0], AudioReader):
         raise ValueError(
             f"{path} holds a {type(model).__name__} that takes no audio files; its "
