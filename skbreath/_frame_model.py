@@ -12,6 +12,8 @@ __all__ = ["FrameModel", "default_classifier"]
 # Share of the training frames that count as unfamiliar themselves.
 _STRANGE_SHARE = 0.002
 _TOLERANCE_DB = 4.0
+# What lies so far below the loudest band is as good as silent.
+_AUDIBLE_DB = 40.0
 
 
 def default_classifier():
@@ -61,8 +63,7 @@ class FrameModel:
         self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
         self.log_prior = np.log((counts + 1) / (counts + 1).sum())
-        # The bands of a row add up to nothing: one of them says nothing new.
-        spectra = rows[:, 1 : self.n_spectrum].astype(np.float64)
+        spectra = self._spectra(rows)
         model = LedoitWolf().fit(spectra)
         self.centre = model.location_
         # Another filter or sample width alone does not make a sound unfamiliar.
@@ -73,8 +74,13 @@ class FrameModel:
         self.farthest = np.quantile(distance, 1 - _STRANGE_SHARE)
         return self
 
+    def _spectra(self, rows):
+        spectra = rows[:, : self.n_spectrum].astype(np.float64)
+        loudest = spectra.max(axis=1, keepdims=True)
+        return np.maximum(spectra - loudest, -_AUDIBLE_DB)
+
     def _distance(self, rows):
-        spectra = rows[:, 1 : self.n_spectrum].astype(np.float64) - self.centre
+        spectra = self._spectra(rows) - self.centre
         return np.square(spectra @ self.whitening).sum(axis=1)
 
     def predict(self, rows):
