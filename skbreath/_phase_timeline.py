@@ -1,5 +1,7 @@
 """A picture of a recording and its phases."""
 
+import itertools
+
 import numpy as np
 
 from ._phase_table import check_phases
@@ -93,15 +95,17 @@ class PhaseTimelineDisplay:
         from ._recordings import as_recordings
 
         (recording,) = as_recordings([recording], sample_rate)
-        lowest, highest, power, total = [], [], [], 0
-        with recording.open() as (rate, blocks):
-            n_fft = 2 ** int(np.ceil(np.log2(0.02 * rate)))
-            for columns in _columns(blocks, n_fft):
-                lowest.append(columns.min(axis=1))
-                highest.append(columns.max(axis=1))
-                spectra = np.fft.rfft(columns * np.hanning(n_fft), axis=1)
-                power.append((spectra.real**2 + spectra.imag**2).astype(np.float32))
-                total += columns.size
+        lowest, highest, power = [], [], []
+        blocks = recording.blocks()
+        rate, first = next(blocks)
+        blocks = itertools.chain([first], (block for _, block in blocks))
+        n_fft = 2 ** int(np.ceil(np.log2(0.02 * rate)))
+        window = np.hanning(n_fft)
+        for columns in _columns(blocks, n_fft):
+            lowest.append(columns.min(axis=1))
+            highest.append(columns.max(axis=1))
+            spectra = np.fft.rfft(columns * window, axis=1)
+            power.append((spectra.real**2 + spectra.imag**2).astype(np.float32))
         n_columns = sum(map(len, lowest))
         duration = n_columns * n_fft / rate
         merge = -(-n_columns // _COLUMNS)

@@ -96,8 +96,8 @@ def clips_from_recordings(
     for number, (recording, table) in enumerate(
         zip(recordings, annotations, strict=True)
     ):
-        with recording.open() as (rate, blocks):
-            waveform = np.concatenate(list(blocks))
+        rates, blocks = zip(*recording.blocks(), strict=True)
+        rate, waveform = rates[0], np.concatenate(blocks)
         length = len(waveform) / rate
         table = check_phases(
             table, f"annotations of {recording.name}", duration=length + 0.05

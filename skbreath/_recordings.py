@@ -1,7 +1,6 @@
 """Recordings from files or arrays, read once from beginning to end."""
 
 import os
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -27,27 +26,26 @@ class Recording:
     def __init__(self, source, sample_rate, name):
         self.source, self.sample_rate, self.name = source, sample_rate, name
 
-    @contextmanager
-    def open(self):
-        """Open it for reading.
+    def blocks(self):
+        """Read it once, from beginning to end.
 
         Yields
         ------
         sample_rate : int
-            In Hz.
-        blocks : iterator of ndarray of shape (n,), float32
-            Mono samples in order.
+            In Hz, always the same.
+        block : ndarray of shape (n,), float32
+            The next mono samples; one empty block if there are none.
         """
+        # A generator, not a context manager: errors of the caller's own must not
+        # pass for errors of the file.
         if isinstance(self.source, str):
             with open_audio(self.source) as sound:
-                yield sound.samplerate, iter_blocks(sound)
+                for block in iter_blocks(sound):
+                    yield sound.samplerate, block
             return
         size = _BLOCK_SECONDS * self.sample_rate
-        waveform = self.source
-        yield (
-            self.sample_rate,
-            (waveform[first : first + size] for first in range(0, len(waveform), size)),
-        )
+        for first in range(0, max(len(self.source), 1), size):
+            yield self.sample_rate, self.source[first : first + size]
 
 
 def as_recordings(recordings, sample_rate, *, allow_empty=False):

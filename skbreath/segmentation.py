@@ -386,25 +386,23 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         )
 
     def _predict_one(self, recording):
-        tables = []
-        with recording.open() as (rate, blocks):
-            stream = self.partial(rate)
-            for block in blocks:
-                tables.append(stream.push(block))
-            tables.append(stream.finish())
+        stream, tables = None, []
+        for rate, block in recording.blocks():
+            stream = self.partial(rate) if stream is None else stream
+            tables.append(stream.push(block))
+        tables.append(stream.finish())
         rows = [row for table in tables for row in table.itertuples(index=False)]
         table = phase_table(() if stream.is_unusable else rows)
         table.attrs["note"] = stream.note
         return table
 
     def _training_rows(self, layout, recording, table):
-        rows, parts = layout.rows(), []
-        with recording.open() as (rate, blocks):
-            stream = layout.frame_stream(rate)
-            for block in blocks:
-                parts.append(rows.push(stream.push(block), stream.heard))
-            parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
-            duration = stream.n_samples / rate
+        rows, stream, parts = layout.rows(), None, []
+        for rate, block in recording.blocks():
+            stream = layout.frame_stream(rate) if stream is None else stream
+            parts.append(rows.push(stream.push(block), stream.heard))
+        parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
+        duration = stream.n_samples / rate
         check_phases(
             table,
             f"annotations of {recording.name}",
