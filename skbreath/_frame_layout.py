@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ._clip_odds import ActivityStream, ClipStream
 from ._frame_context import FrameContext
@@ -35,6 +36,30 @@ class FrameLayout:
     lag: float
     clip_classifier: object
     clip_duration: float
+
+    def check(self):
+        """Refuse what makes no segmenter.
+
+        Raises
+        ------
+        ValueError
+            If labels repeat or are none, the clip classifier lacks one of them, or
+            `n_mels` is odd or too many for the band.
+        """
+        if len(set(self.labels)) < len(self.labels) or not self.labels:
+            raise ValueError(f"labels must be distinct names, got {self.labels!r}.")
+        if self.n_mels % 2:
+            raise ValueError(f"n_mels must be even, got {self.n_mels}.")
+        if self.clip_classifier is not None:
+            check_is_fitted(self.clip_classifier)
+            classes = list(self.clip_classifier.classes_)
+            missing = [label for label in self.labels if label not in classes]
+            if missing:
+                raise ValueError(
+                    f"the clip classifier has the classes {classes}, without "
+                    f"{missing[0]!r}; name them by labels=."
+                )
+        self.frame_stream(self.sample_rate)  # refuses impossible bands
 
     @property
     def hop(self):

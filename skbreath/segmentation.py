@@ -82,6 +82,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_labels,)
         `labels`.
+    frame_model_ : object or None
+        Judges frames; None if there is only a classifier of clips.
+    phase_model_ : object
+        Durations and order of phases and pauses.
+    layout_ : object
+        Where frames lie, from the parameters at the time of fitting.
     latency_ : float
         Longest time in s of audio from the end of a phase until it is told, for
         blocks at `sample_rate`; 0.035 more where they are resampled.
@@ -214,7 +220,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 f"are by labels=, such as labels={sorted(present)}."
             )
         parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._training_rows)(layout, recording, table)
+            delayed(_training_rows)(layout, recording, table)
             for recording, table in zip(recordings, tables, strict=True)
         )
         rows, classes = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -236,9 +242,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         The classifier is slid over the recording, a window of `clip_duration` every
         0.13 s, and tells inhale from exhale; whether somebody is heard at all is
         told from the level above the quietest of the last seconds. Durations and
-        order are those of a textbook. No annotated recording is needed, and none
-        can make up for what this guesses: ``fit`` on some replaces the guesses by a
-        model of frames, for which the clip classifier's opinion is one more feature.
+        order are those of a textbook. No annotated recording is needed; ``fit`` on
+        some replaces all this by a model of frames, for which the clip classifier's
+        opinion is one more feature.
 
         Parameters
         ----------
@@ -315,8 +321,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Warns
         -----
         UserWarning
-            For each recording that is empty, silent, clipped, shorter than 0.5 s,
-            or unlike those of the training; the first three kinds have no phases.
+            For each recording that is empty, silent or shorter than 0.5 s, which
+            have no phases, and for each that is clipped or unlike those of the
+            training.
 
         Raises
         ------
@@ -396,23 +403,6 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         table.attrs["note"] = stream.note
         return table
 
-    def _training_rows(self, layout, recording, table):
-        rows, stream, parts = layout.rows(), None, []
-        for rate, block in recording.blocks():
-            stream = layout.frame_stream(rate) if stream is None else stream
-            parts.append(rows.push(stream.push(block), stream.heard))
-        parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
-        duration = stream.n_samples / rate
-        check_phases(
-            table,
-            f"annotations of {recording.name}",
-            duration=duration + layout.hop_s,
-        )
-        rows = np.concatenate([part for part in parts if part is not None])
-        times = np.arange(len(rows)) * layout.hop_s
-        classes = label_frames(table, self.labels, times)
-        return rows[::_TRAINING_STEP], classes[::_TRAINING_STEP]
-
     def _make_layout(self):
         layout = FrameLayout(
             sample_rate=self.sample_rate,
@@ -425,20 +415,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             clip_classifier=self.clip_classifier,
             clip_duration=self.clip_duration,
         )
-        if len(set(layout.labels)) < len(layout.labels) or not layout.labels:
-            raise ValueError(f"labels must be distinct names, got {self.labels!r}.")
-        if self.n_mels % 2:
-            raise ValueError(f"n_mels must be even, got {self.n_mels}.")
-        if self.clip_classifier is not None:
-            check_is_fitted(self.clip_classifier)
-            classes = list(self.clip_classifier.classes_)
-            missing = [label for label in layout.labels if label not in classes]
-            if missing:
-                raise ValueError(
-                    f"the clip classifier has the classes {classes}, without "
-                    f"{missing[0]!r}; name them by labels=."
-                )
-        layout.frame_stream(self.sample_rate)  # refuses impossible bands
+        layout.check()
         return layout
 
     def _set_fitted(self, layout):
@@ -446,3 +423,21 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         self.classes_ = np.array(list(self.labels), dtype=object)
         fitted = self.frame_model_ is not None
         self.latency_ = layout.latency(self.sample_rate, fitted)
+
+
+def _training_rows(layout, recording, table):
+    """Rows and classes of every other frame of a recording."""
+    rows, stream, parts = layout.rows(), None, []
+    for rate, block in recording.blocks():
+        stream = layout.frame_stream(rate) if stream is None else stream
+        parts.append(rows.push(stream.push(block), stream.heard))
+    parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
+    check_phases(
+        table,
+        f"annotations of {recording.name}",
+        duration=stream.n_samples / rate + layout.hop_s,
+    )
+    rows = np.concatenate([part for part in parts if part is not None])
+    times = np.arange(len(rows)) * layout.hop_s
+    classes = label_frames(table, layout.labels, times)
+    return rows[::_TRAINING_STEP], classes[::_TRAINING_STEP]
