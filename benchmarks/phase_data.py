@@ -49,12 +49,12 @@ def equalise(waveform, table, rng=None):
 def loop_period(clip):
     """Samples after which a clip repeats itself exactly, or its length."""
     n = len(clip)
-    for period in range(n // 20, n - 64):
-        if clip[period] == clip[0] and np.array_equal(
-            clip[period : period + 64], clip[:64]
-        ):
-            if np.array_equal(clip[period:], clip[: n - period]):
-                return period
+    periods = np.arange(n // 20, n - 64)
+    for k in range(64):  # few are left after the first samples
+        periods = periods[clip[periods + k] == clip[k]]
+    for period in periods.tolist():
+        if np.array_equal(clip[period:], clip[: n - period]):
+            return period
     return n
 
 
@@ -75,64 +75,55 @@ def chest_phases(folder):
 def string_phases(table, duration, rng):
     """Join phases into a recording: inhale and exhale in turn, pauses, levels.
 
-    Neighbouring phases come from one recording as long as it has any; then another
-    goes on at another level. Pauses after inhales and after exhales are alike, so
-    that only the sound and the turns tell them apart. What is heard in a pause is
-    noise with the spectrum of the quietest 0.15 s of the recording's phases.
+    Neighbouring phases come from one day (a recording has one or two phases only) as
+    long as it has any; then another day goes on at another level. Pauses after
+    inhales and after exhales are alike, so that only the sound and the turns tell
+    them apart. What is heard in a pause is noise with the spectrum and level of the
+    quietest 0.15 s of the phase before it; all is faded into each other.
     """
-    order = rng.permutation(table["recording"].unique())
-    sound = np.zeros(round(duration * RATE) + 4 * RATE, dtype=np.float32)
-    rows, time = [], round(rng.uniform(0, 1) * RATE)
-    fade = np.sin(np.linspace(0, np.pi / 2, round(FADE_S * RATE)))
-    label = rng.choice(["I", "E"])
-    number, begin = 0, 0
-    while time < duration * RATE:
-        own = table[table["recording"] == order[number % len(order)]]
+    days = rng.permutation(table["day"].unique())
+    fade = round(FADE_S * RATE)
+    rise = np.sin(np.linspace(0, np.pi / 2, fade))
+    length = round(duration * RATE)
+    sound, rows, time = np.zeros(length + 3 * RATE, dtype=np.float32), [], 0
+    label, number = rng.choice(["I", "E"]), 0
+    while time < length:
+        own = table[table["day"] == days[number % len(days)]]
         number += 1
+        gain = 10 ** (rng.uniform(-8, 8) / 20)
         waiting = {
             key: rng.permutation(np.flatnonzero(own["label"] == key)).tolist()
             for key in "IE"
         }
-        gain = 10 ** (rng.uniform(-8, 8) / 20)
-        while waiting[label] and time < duration * RATE:
-            phase = own["phase"].iloc[waiting[label].pop()].copy() * gain
-            n = len(fade)
-            phase[:n] *= fade
-            phase[-n:] *= fade[::-1]
-            sound[time : time + len(phase)] += phase[: len(sound) - time]
-            rows.append((time / RATE, (time + len(phase)) / RATE, label))
-            time += len(phase) + round(rng.uniform(0.05, 1.0) * RATE)
+        while waiting[label] and time < length:
+            phase = own["phase"].iloc[waiting[label].pop()] * gain
+            silence = _background(phase, round(rng.uniform(0.05, 1.0) * RATE), rng)
+            for part in (phase, silence):
+                part = part.copy()
+                part[:fade] *= rise
+                part[-fade:] *= rise[::-1]
+                sound[time : time + len(part)] += part[: len(sound) - time]
+                time += len(part) - fade
+            start = time - len(silence) - len(phase) + 2 * fade
+            rows.append((start / RATE, (start + len(phase)) / RATE, label))
             label = "E" if label == "I" else "I"
-        if time > begin:
-            _fill_pauses(sound, begin, time, rows, own["phase"], gain, rng)
-            begin = time
-    length = round(duration * RATE)
     rows = [(a, min(b, duration), k) for a, b, k in rows if a < duration]
     phases = pd.DataFrame(rows, columns=["start_s", "end_s", "label"])
     return sound[:length], phases
 
 
-def _fill_pauses(sound, begin, end, rows, phases, gain, rng):
-    size = round(0.15 * RATE)
-    pieces = [
-        p[k : k + size] for p in phases for k in range(0, len(p) - size, size // 2)
-    ]
-    quiet = min(pieces, key=lambda piece: np.square(piece).sum()) * gain
+def _background(phase, n, rng):
+    """Noise like the quietest 0.15 s of a phase."""
+    size = min(round(0.15 * RATE), len(phase))
+    starts = range(0, len(phase) - size + 1, max(1, size // 4))
+    pieces = [phase[k : k + size] for k in starts]
+    quiet = min(pieces, key=lambda piece: np.square(piece).sum())
     power = np.abs(np.fft.rfft(quiet * np.hanning(size))) ** 2
     power = np.convolve(power, np.ones(5) / 5, mode="same")
-    n = end - begin
     spectrum = np.interp(
         np.fft.rfftfreq(n, 1 / RATE), np.fft.rfftfreq(size, 1 / RATE), np.sqrt(power)
     )
-    noise = np.fft.irfft(
-        spectrum * np.exp(2j * np.pi * rng.uniform(size=len(spectrum))), n
-    )
+    turns = np.exp(2j * np.pi * rng.uniform(size=len(spectrum)))
+    noise = np.fft.irfft(spectrum * turns, n)
     noise *= np.sqrt(np.mean(np.square(quiet))) / max(np.std(noise), 1e-12)
-    silent = np.ones(n)
-    for start, stop, _ in rows:
-        a, b = (round(time * RATE) - begin for time in (start, stop))
-        if b > 0 and a < n:
-            silent[max(a, 0) : max(b, 0)] = 0
-    width = round(FADE_S * RATE)
-    silent = np.convolve(silent, np.ones(width) / width, mode="same")
-    sound[begin:end] += (noise * silent).astype(np.float32)[: len(sound) - begin]
+    return noise.astype(np.float32)
