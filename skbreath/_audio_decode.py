@@ -25,11 +25,24 @@ _CHUNKS_IN_FLIGHT = 8
 _PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
 
 
-def _read_frames(sound, n_frames):
-    """Decode up to `n_frames` (None: all) as mono float32, block by block."""
+def iter_blocks(sound, n_frames=None):
+    """Decode up to `n_frames` (None: all) as mono float32, block by block.
+
+    Parameters
+    ----------
+    sound : soundfile.SoundFile
+        From :func:`open_audio`, whose block this must run in.
+    n_frames : int or None, default=None
+        At most.
+
+    Yields
+    ------
+    block : ndarray of shape (n,), float32
+        Finite samples.
+    """
     wanted = sound.frames if n_frames is None else min(n_frames, sound.frames)
     block = max(1, _BLOCK_SAMPLES // sound.channels)
-    parts, done = [], 0
+    done = 0
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
         if len(part) == 0:
@@ -40,15 +53,19 @@ def _read_frames(sound, n_frames):
         done += len(part)
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
             raise Unusable("is damaged: a part of it is lost (copy it again)")
-        parts.append(part[:, 0] if sound.channels == 1 else part.mean(axis=1))
-    waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    finite = np.isfinite(waveform)
-    if not finite.all():
-        raise Unusable(
-            f"has {np.count_nonzero(~finite)} NaN or infinite samples "
-            "(export it again, or repair them)"
-        )
-    return np.ascontiguousarray(waveform)
+        mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
+        finite = np.isfinite(mono)
+        if not finite.all():
+            raise Unusable(
+                f"has {np.count_nonzero(~finite)} NaN or infinite samples "
+                "(export it again, or repair them)"
+            )
+        yield np.ascontiguousarray(mono)
+
+
+def _read_frames(sound, n_frames):
+    parts = list(iter_blocks(sound, n_frames))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def read_clip(path, sample_rate=None, n_samples=None):

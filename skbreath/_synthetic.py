@@ -126,7 +126,7 @@ def make_breath_sounds(
     # Consecutive clips of a subject take turns, so that each has half of both.
     place = np.arange(n_clips) // n_subjects
     is_inhale = (place + subject_of) % 2 == 0
-    subjects = [_Subject(rng, difficulty) for _ in range(n_subjects)]
+    subjects = [Subject(rng, difficulty) for _ in range(n_subjects)]
     waveforms = np.empty((n_clips, n_samples), dtype=np.float32)
     for i in range(n_clips):
         waveforms[i] = subjects[subject_of[i]].clip(
@@ -233,7 +233,7 @@ def write_breath_sounds(sounds, folder, *, test_size=0.1, random_state=0):
     return folder
 
 
-class _Subject:
+class Subject:
     """A chest and a stethoscope on it: what stays the same from clip to clip."""
 
     def __init__(self, rng, difficulty):
@@ -261,23 +261,22 @@ class _Subject:
         length = (0.9 - 0.04 * typical) * 2 ** rng.normal(0, 0.4)
         n_phase = max(16, round(length * n_samples))
         time = np.arange(n_phase) / sample_rate
-        breath = self._breath(rng, timbre, shape, n_phase, sample_rate)
-        heart = self._heart(rng, time, sample_rate)
-        floor = _band_noise(
-            rng, n_phase, sample_rate, lambda f: -3 * np.log2(f / 100 + 1)
-        )
+        breath = self.breath(rng, timbre, shape, n_phase, sample_rate)
+        heart = self.heart(rng, time, sample_rate)
+        floor = band_noise(rng, n_phase, sample_rate, sensor_slope)
         sound = (
             breath
-            + heart * _gain(self.heart_level + rng.normal(0, 4))
-            + floor * _gain(self.floor + rng.normal(0, 3))
+            + heart * gain_of(self.heart_level + rng.normal(0, 4))
+            + floor * gain_of(self.floor + rng.normal(0, 3))
         )
         if rng.uniform() < 0.25:
-            sound = sound + self._touch(rng, time, sample_rate)
+            sound = sound + self.touch(rng, time, sample_rate)
         sound = np.resize(sound, n_samples)  # a short phase starts over
-        sound *= _gain(self.level + rng.normal(0, 6)) / max(_rms(sound), 1e-12)
+        sound *= gain_of(self.level + rng.normal(0, 6)) / max(rms_of(sound), 1e-12)
         return sound * min(1.0, 0.95 / max(np.abs(sound).max(), 1e-12))
 
-    def _breath(self, rng, timbre, shape, n_phase, sample_rate):
+    def breath(self, rng, timbre, shape, n_phase, sample_rate):
+        """Noise of unit RMS with the spectrum and the envelope of a phase."""
         slope = self.slope - 2.2 * timbre
         corner = self.corner * 2 ** (0.15 * timbre)
 
@@ -287,15 +286,15 @@ class _Subject:
                 decibel += height * np.exp(-((np.log2(f / pitch) / width) ** 2) / 2)
             return decibel
 
-        noise = _band_noise(rng, n_phase, sample_rate, gain)
+        noise = band_noise(rng, n_phase, sample_rate, gain)
         place = (np.arange(n_phase) + 0.5) / n_phase
         shape = np.clip(shape, -3, 3)
         rise, fall = 0.6 * 1.35**shape, 1.1 * 1.2**-shape
         flow = place**rise * (1 - place) ** fall
         sound = noise * (flow / flow.max()) ** _FLOW_POWER
-        return sound / max(_rms(sound), 1e-12)
+        return sound / max(rms_of(sound), 1e-12)
 
-    def _heart(self, rng, time, sample_rate):
+    def heart(self, rng, time, sample_rate):
         """First and second sound of each beat, unit peak."""
         sound = np.zeros_like(time)
         first = -rng.uniform(0, self.heart_period)
@@ -308,16 +307,16 @@ class _Subject:
         return sound
 
     @staticmethod
-    def _touch(rng, time, sample_rate):
+    def touch(rng, time, sample_rate):
         """A finger or cloth on the stethoscope: a short low burst."""
-        noise = _band_noise(
+        noise = band_noise(
             rng, len(time), sample_rate, lambda f: -9 * np.log2(f / 60 + 1)
         )
         centre, width = rng.uniform(0, time[-1]), rng.uniform(0.01, 0.06)
         return (
             noise
             * np.exp(-(((time - centre) / width) ** 2))
-            * _gain(rng.uniform(-3, 9))
+            * gain_of(rng.uniform(-3, 9))
         )
 
 
@@ -327,7 +326,7 @@ def _around(centre, reach, sample_rate):
     return slice(max(0, start), max(0, stop))
 
 
-def _band_noise(rng, n, sample_rate, gain):
+def band_noise(rng, n, sample_rate, gain):
     """Gaussian noise of unit RMS with `gain` (Hz to dB) inside the sensor's band."""
     n_fft = next_fast_len(n, real=True)
     frequency = np.arange(1, n_fft // 2 + 1) * (sample_rate / n_fft)
@@ -337,15 +336,20 @@ def _band_noise(rng, n, sample_rate, gain):
     real, imaginary = rng.normal(size=(2, len(frequency)))
     spectrum = np.zeros(n_fft // 2 + 1, dtype=complex)
     spectrum[1 : len(frequency) + 1] = (
-        band * _gain(gain(frequency)) * (real + 1j * imaginary)
+        band * gain_of(gain(frequency)) * (real + 1j * imaginary)
     )
     noise = irfft(spectrum, n_fft)[:n]
-    return noise / max(_rms(noise), 1e-12)
+    return noise / max(rms_of(noise), 1e-12)
 
 
-def _gain(decibel):
+def sensor_slope(frequency):
+    """Spectrum of the steady noise of a sensor, in dB."""
+    return -3 * np.log2(frequency / 100 + 1)
+
+
+def gain_of(decibel):
     return 10 ** (decibel / 20)
 
 
-def _rms(x):
+def rms_of(x):
     return np.sqrt(np.mean(np.square(x)))

@@ -5,11 +5,15 @@ from ._kaggle import (
     load_labelled_folder,
     write_submission,
 )
+from ._recording_clips import clips_from_recordings
+from ._simulation import make_breath_recording
 from ._synthetic import make_breath_sounds, write_breath_sounds
 
 __all__ = [
+    "clips_from_recordings",
     "load_kaggle_breath",
     "load_labelled_folder",
+    "make_breath_recording",
     "make_breath_sounds",
     "write_breath_sounds",
     "write_submission",

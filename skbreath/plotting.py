@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["SpectrogramDisplay", "ThresholdCurveDisplay"]
+from ._phase_timeline import PhaseTimelineDisplay
+
+__all__ = ["PhaseTimelineDisplay", "SpectrogramDisplay", "ThresholdCurveDisplay"]
 
 
 def _axes(ax):

@@ -259,3 +259,41 @@ def test_bad_data_is_refused(clips):
         small_net().fit(X[..., None], y)
     with pytest.raises(ValueError, match="NaN"):
         small_net().fit(np.where(X > 3, np.nan, X), y)
+
+
+def test_one_cycle_warms_up_and_cools_down():
+    rates = []
+
+    class Watch(Callback):
+        def on_batch_end(self, net, training, **kwargs):
+            if training:
+                rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(64, 4, 8)), np.tile(["E", "I"], 32)
+    ResidualCNNClassifier(
+        scheduler="one_cycle",
+        lr=0.01,
+        max_epochs=5,
+        batch_size=8,
+        hidden_channels=4,
+        early_stopping=False,
+        callbacks=[Watch()],
+        random_state=0,
+    ).fit(X, y)
+    assert len(rates) == 40
+    assert np.argmax(rates) in (2, 3, 4) and max(rates) == pytest.approx(0.01, rel=0.05)
+    assert rates[0] < 0.002 and rates[-1] < 1e-4
+
+
+def test_automatic_precision_is_one_of_the_two():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(32, 4, 8)), np.tile(["E", "I"], 16)
+    params = {"hidden_channels": 4, "max_epochs": 2, "random_state": 0}
+
+    def proba(precision):
+        net = ResidualCNNClassifier(precision=precision, **params)
+        return net.fit(X, y).predict_proba(X)
+
+    auto = proba("auto")
+    assert any(np.array_equal(auto, proba(choice)) for choice in (None, "bf16"))

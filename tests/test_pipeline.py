@@ -194,10 +194,39 @@ def test_members_of_different_shapes_vote_together(clips):
 
 
 def test_linear_power_members_have_no_scaler():
-    model = make_breath_classifier(log_scale=False)
+    model = make_breath_classifier(preset="reference")
     member = dict(model["classifier"].estimator.estimators)["trial_8"]
     assert member["scaler"] == "passthrough"
     assert member["features"].log_scale is False
+
+
+@pytest.mark.parametrize("preset", ["fast", "accurate", "reference"])
+def test_presets_tell_breaths_apart(clips, preset):
+    model = make_breath_classifier(
+        preset=preset, max_epochs=5, cv=2, random_state=0, drift=None
+    )
+    vote = model["classifier"].estimator
+    for name, member in vote.estimators:
+        if name != "boosting":
+            member.set_params(net__hidden_channels=8, net__lr=0.01, net__batch_size=8)
+    model.fit(clips.paths, clips.target, classifier__groups=clips.recording)
+    assert model.score(clips.paths, clips.target) > 0.7
+    fitted = model["classifier"].estimator_
+    assert hasattr(fitted, "calibrator_") == (preset != "reference")
+
+
+def test_the_reference_is_the_recipe_of_the_original_entry():
+    threshold = make_breath_classifier(preset="reference")["classifier"]
+    vote = threshold.estimator
+    assert threshold.scoring == "f1"
+    assert list(vote.weights) == [0.4, 0.6]
+    assert [name for name, _ in vote.estimators] == ["trial_8", "trial_54"]
+    assert vote.estimators[0][1]["net"].gamma == 0.5447
+
+
+def test_unknown_presets_are_refused():
+    with pytest.raises(ValueError, match="preset must be one of"):
+        make_breath_classifier(preset="best")
 
 
 def test_all_bad_files_are_named_before_any_training(clips, tmp_path):

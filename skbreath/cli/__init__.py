@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 
 from .. import __version__
+from .annotation import annotate, train_phases
 from .demo import demo
 from .prediction import predict
 from .training import evaluate, train, tune
@@ -110,5 +111,5 @@ def main(debug):
     """Tell inhale from exhale in breath sounds."""
 
 
-for _command in (demo, train, tune, evaluate, predict):
+for _command in (demo, train, tune, evaluate, predict, train_phases, annotate):
     main.add_command(_command)

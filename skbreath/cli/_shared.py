@@ -1,5 +1,6 @@
 """Options that commands share, and how they print tables."""
 
+import os
 from pathlib import Path
 
 import click
@@ -24,10 +25,9 @@ jobs_option = click.option(
 )
 epochs_option = click.option(
     "--max-epochs",
-    default=25,
-    show_default=True,
+    default=None,
     type=click.IntRange(1),
-    help="Epochs of the networks, at most.",
+    help="Epochs of the networks, at most.  [default: as many as the preset has]",
 )
 group_option = click.option(
     "--group",
@@ -53,9 +53,16 @@ skip_bad_option = click.option(
 scoring_option = click.option(
     "--scoring",
     type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
-    default="f1",
+    default=None,
+    help="What the decision threshold maximises.  [default: accuracy; f1 with the "
+    "preset reference and for tune]",
+)
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(["default", "fast", "accurate", "reference"]),
+    default="default",
     show_default=True,
-    help="What the decision threshold maximises.",
+    help="Which members vote: one network in minutes, or several for longer.",
 )
 
 
@@ -76,19 +83,25 @@ def save(model, path):
 def load(path):
     """Read a model that takes audio files, in the format that its suffix names."""
     from ..audio import AudioReader
-    from ..model_file import load_model
 
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a model file.")
-    if not path.is_file():
-        raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
-    model = _unpickle(path) if path.suffix == ".joblib" else load_model(path)
+    model = load_any(path)
     if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
         raise ValueError(
             f"{path} holds a {type(model).__name__} that takes no audio files; its "
             "first step must be an AudioReader."
         )
     return model
+
+
+def load_any(path):
+    """Read whatever model `train` or `train-phases` wrote."""
+    from ..model_file import load_model
+
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a model file.")
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
+    return _unpickle(path) if path.suffix == ".joblib" else load_model(path)
 
 
 def _unpickle(path):
@@ -200,3 +213,27 @@ def print_table(table, title):
         console = Console(width=120)
     console.print(title, highlight=False)
     console.print(shown)
+
+
+# What is picked up from a folder; a file named by itself may be called anything.
+_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
+
+
+def audio_files(paths):
+    """Files named, and the audio files in folders named, in a stable order."""
+    files = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(str(path))
+            continue
+        # A folder may hold a million files: as text, a few seconds.
+        inside = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if os.path.splitext(name)[1].lower() in _AUDIO_SUFFIXES
+        )
+        if not inside:
+            raise ValueError(f"No audio file in the folder {path}.")
+        files += inside
+    return files

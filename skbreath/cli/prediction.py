@@ -1,21 +1,18 @@
 """``skbreath predict``."""
 
-import os
 from contextlib import ExitStack
 
 import click
 
 from ._shared import (
     BAD_FILES,
+    audio_files,
     folder,
     load,
     report_bad_files,
     report_count,
     skip_bad_option,
 )
-
-# What is picked up from a folder; a file named by itself may be called anything.
-_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
 
 
 @click.command()
@@ -69,9 +66,9 @@ def predict(paths, model, out, submission, batch_size, skip_bad):
     if submission is not None:
         _predict_submission(fitted, submission, out)
     elif out is None:
-        _print_predictions(fitted, _audio_files(paths), batch_size, skip_bad)
+        _print_predictions(fitted, audio_files(paths), batch_size, skip_bad)
     else:
-        files = _audio_files(paths)
+        files = audio_files(paths)
         _write_predictions(fitted, model, files, out, batch_size, skip_bad)
 
 
@@ -182,23 +179,3 @@ def _report_long(fitted, n_long, n_files):
             f"{fitted[0].duration:g} s; only their beginning is used.",
             err=True,
         )
-
-
-def _audio_files(paths):
-    """Files named, and the audio files in folders named, in a stable order."""
-    files = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(str(path))
-            continue
-        # A folder may hold a million files: as text, a few seconds.
-        inside = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if os.path.splitext(name)[1].lower() in _AUDIO_SUFFIXES
-        )
-        if not inside:
-            raise ValueError(f"No audio file in the folder {path}.")
-        files += inside
-    return files

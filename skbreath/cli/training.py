@@ -13,6 +13,7 @@ from ._shared import (
     load_clips,
     out_option,
     pos_label_option,
+    preset_option,
     print_table,
     save,
     scoring_option,
@@ -24,6 +25,7 @@ from ._shared import (
 @click.command()
 @data_argument
 @out_option
+@preset_option
 @group_option
 @pos_label_option
 @scoring_option
@@ -31,7 +33,9 @@ from ._shared import (
 @seed_option
 @jobs_option
 @skip_bad_option
-def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad):
+def train(
+    data, out, preset, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad
+):
     """Train on DATA and save the model.
 
     DATA is a folder with train.csv (ID,Target) and train/*.wav, or a CSV file with
@@ -40,6 +44,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad
     \b
     Examples:
       skbreath train kaggle-breath --out model.skb
+      skbreath train kaggle-breath --preset accurate --out model.skb
       skbreath train clips.csv --group patient --out model.skb
     """
     from ..atomic import check_destination
@@ -49,6 +54,7 @@ def train(data, out, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad
     check_destination(out)
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
+        preset=preset,
         max_epochs=max_epochs,
         pos_label=pos_label,
         scoring=scoring,
@@ -159,11 +165,11 @@ def tune(
                 y,
                 groups,
                 pos_label=pos_label,
-                threshold_scoring=scoring,
+                threshold_scoring="f1" if scoring is None else scoring,
                 n_trials=trials,
                 n_members=members,
                 trial_epochs=trial_epochs,
-                max_epochs=max_epochs,
+                max_epochs=25 if max_epochs is None else max_epochs,
                 cv=n_folds,
                 prune_on=prune_on,
                 batch_size=batch,
@@ -184,6 +190,7 @@ def tune(
 
 @click.command()
 @data_argument
+@preset_option
 @group_option
 @pos_label_option
 @scoring_option
@@ -204,6 +211,7 @@ def tune(
 @skip_bad_option
 def evaluate(
     data,
+    preset,
     group,
     pos_label,
     scoring,
@@ -218,8 +226,8 @@ def evaluate(
 ):
     """Cross-validate, folds grouped by recording or day.
 
-    DATA is as for `skbreath train`. With --model nothing is trained; --cv, --scoring
-    and --max-epochs then have no effect.
+    DATA is as for `skbreath train`. With --model nothing is trained; --preset, --cv,
+    --scoring and --max-epochs then have no effect.
 
     \b
     Examples:
@@ -243,6 +251,7 @@ def evaluate(
     else:
         title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
         model = make_breath_classifier(
+            preset=preset,
             max_epochs=max_epochs,
             pos_label=pos_label,
             scoring=scoring,
@@ -294,4 +303,4 @@ def _print_fitted(model, out):
 def _count_fits(model):
     """Fits of a model made by make_breath_classifier."""
     vote = model["classifier"].estimator
-    return len(vote.estimators) * (vote.cv + 1)
+    return len(vote.estimators) * (vote.cv + vote.refit)

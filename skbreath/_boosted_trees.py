@@ -1,0 +1,133 @@
+"""Fast evaluation of fitted histogram gradient boosting, equal to scikit-learn's.
+
+scikit-learn walks each tree for one row after the other, with tests for missing and
+categorical values at each node; 40,000 frames a minute are judged by hundreds of
+trees here. The values are the same to the bit.
+"""
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ._spectral import cached_kernel
+
+__all__ = ["BoostedTrees", "fast_version"]
+
+_ROWS_AT_ONCE = 256
+
+
+def fast_version(classifier):
+    """Get a fast version of a fitted classifier, or the classifier itself.
+
+    Parameters
+    ----------
+    classifier : classifier
+        Fitted.
+
+    Returns
+    -------
+    fast : object
+        With ``classes_`` and ``predict_proba``, for finite rows.
+    """
+    if type(classifier) is not HistGradientBoostingClassifier:
+        return classifier
+    if classifier.is_categorical_ is not None:
+        return classifier
+    return BoostedTrees(classifier)
+
+
+class BoostedTrees:
+    """Trees of a fitted classifier, laid out one after the other.
+
+    Parameters
+    ----------
+    classifier : HistGradientBoostingClassifier
+        Fitted, without categorical columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from skbreath._boosted_trees import BoostedTrees
+    >>> X, y = load_iris(return_X_y=True)
+    >>> slow = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+    >>> np.array_equal(BoostedTrees(slow).predict_proba(X), slow.predict_proba(X))
+    True
+    """
+
+    def __init__(self, classifier):
+        self.classes_ = classifier.classes_
+        self._baseline = np.ravel(classifier._baseline_prediction).astype(np.float64)
+        features, thresholds, children, values = [], [], [], []
+        roots, depths, offset = [], [], 0
+        for trees in classifier._predictors:
+            for tree in trees:
+                nodes = tree.nodes
+                leaf = nodes["is_leaf"].astype(bool)
+                features.append(np.where(leaf, 0, nodes["feature_idx"]))
+                # A leaf leads to itself.
+                thresholds.append(np.where(leaf, np.inf, nodes["num_threshold"]))
+                own = np.arange(len(nodes))
+                pair = [np.where(leaf, own, nodes[side]) for side in ("left", "right")]
+                children.append(np.stack(pair, axis=1) + offset)
+                values.append(nodes["value"])
+                roots.append(offset)
+                depths.append(int(nodes["depth"].max()))
+                offset += len(nodes)
+        self._features = np.concatenate(features).astype(np.int32)
+        self._thresholds = np.concatenate(thresholds)
+        self._children = np.concatenate(children).astype(np.int32)
+        self._values = np.concatenate(values)
+        shape = -1, len(self._baseline)
+        self._roots = np.array(roots, dtype=np.int32).reshape(shape)
+        self._depths = np.array(depths, dtype=np.int64).reshape(shape)
+
+    def predict_proba(self, rows):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_columns)
+            Finite.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_rows, n_classes), float64
+        """
+        raw = np.tile(self._baseline, (len(rows), 1))
+        _add_trees(
+            np.ascontiguousarray(rows),
+            self._features,
+            self._thresholds,
+            self._children,
+            self._values,
+            self._roots,
+            self._depths,
+            raw,
+        )
+        if raw.shape[1] == 1:
+            positive = expit(raw[:, 0])
+            return np.stack([1 - positive, positive], axis=1)
+        return softmax(raw, axis=1)
+
+
+@cached_kernel
+def _add_trees(rows, features, thresholds, children, values, roots, depths, raw):
+    # All rows of a block go down a tree together, level by level: the processor
+    # waits for none of them alone. Each row gets the trees in their order.
+    nodes = np.empty(_ROWS_AT_ONCE, np.int32)
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        n = min(_ROWS_AT_ONCE, len(rows) - first)
+        block = rows[first : first + n]
+        for tree in range(len(roots)):
+            for k in range(roots.shape[1]):
+                for r in range(n):
+                    nodes[r] = roots[tree, k]
+                for _ in range(depths[tree, k]):
+                    for r in range(n):
+                        node = nodes[r]
+                        value = np.float64(block[r, features[node]])
+                        nodes[r] = children[node, np.int64(value > thresholds[node])]
+                for r in range(n):
+                    raw[first + r, k] += values[nodes[r]]

@@ -1,0 +1,180 @@
+"""Tables of phases: what they look like, and what is wrong with one."""
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "COLUMNS",
+    "as_phase_tables",
+    "check_phases",
+    "label_frames",
+    "phase_table",
+]
+
+COLUMNS = ("start_s", "end_s", "label")
+"""Columns of a table of phases; a segmenter adds ``probability``."""
+
+# Times written with six decimals or cut to whole samples may overlap by that much.
+_ROUNDING = 1e-5
+
+
+def phase_table(rows=(), columns=(*COLUMNS, "probability")):
+    """Make a table of phases.
+
+    Parameters
+    ----------
+    rows : iterable of tuple
+        ``(start_s, end_s, label)`` and further entries.
+    columns : tuple of str
+        Names of the entries.
+
+    Returns
+    -------
+    phases : DataFrame
+        Numbers as float64 and labels as objects, also without rows.
+    """
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    kinds = {name: object if name == "label" else float for name in columns}
+    return table.astype(kinds)
+
+
+def check_phases(phases, name="phases", *, labels=None, duration=None, lines=None):
+    """Check a table of phases, and sort it by time.
+
+    Parameters
+    ----------
+    phases : DataFrame
+        With the columns ``start_s``, ``end_s`` (in s) and ``label``.
+    name : str, default="phases"
+        What an error calls it, such as the file it was read from.
+    labels : collection of str, default=None
+        Labels that are known; None takes any.
+    duration : float, default=None
+        Length of the recording in s, if known: no phase may begin or end after it.
+    lines : sequence of int, default=None
+        Line of the file that each row comes from; None names rows, counted from 0.
+
+    Returns
+    -------
+    phases : DataFrame
+        Sorted by start, with a fresh index; times as float64. Phases that overlap by
+        the rounding of a text file (10 microseconds) are let pass.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a time is no finite number or negative, a phase ends
+        before it begins or beyond `duration`, a label is missing or unknown, or
+        phases overlap. The message names the rows or lines.
+    """
+    if not isinstance(phases, pd.DataFrame):
+        raise ValueError(
+            f"{name} must be a DataFrame with the columns {', '.join(COLUMNS)}; got "
+            f"{type(phases).__name__}."
+        )
+    missing = [column for column in COLUMNS if column not in phases]
+    if missing:
+        raise ValueError(
+            f"{name} lacks the column {missing[0]!r}; it needs {', '.join(COLUMNS)}."
+        )
+    phases = phases.reset_index(drop=True)
+    place = _Places(name, lines)
+    for column in ("start_s", "end_s"):
+        times = pd.to_numeric(phases[column], errors="coerce").astype(float)
+        place.refuse(
+            ~np.isfinite(times), phases[column], f"no finite time as {column!r}"
+        )
+        phases[column] = times
+    start, end, label = (phases[column].to_numpy() for column in COLUMNS)
+    spans = [f"{a:g} to {b:g}" for a, b in zip(start, end, strict=True)]
+    place.refuse(start < 0, spans, "a negative time")
+    place.refuse(end <= start, spans, "a phase that ends before it begins")
+    no_label = phases["label"].isna().to_numpy() | (label == "")
+    place.refuse(no_label, spans, "no label")
+    if labels is not None:
+        known = ", ".join(map(repr, labels))
+        place.refuse(
+            ~phases["label"].isin(list(labels)), label, f"a label other than {known}"
+        )
+    if duration is not None:
+        place.refuse(
+            end > duration + _ROUNDING,
+            spans,
+            f"a time beyond the end of the recording ({duration:.3f} s)",
+        )
+    order = np.argsort(start, kind="stable")
+    overlap = np.zeros(len(order), dtype=bool)
+    overlap[order[1:]] = start[order[1:]] < end[order[:-1]] - _ROUNDING
+    place.refuse(overlap, spans, "a phase that overlaps the one before it")
+    return phases.iloc[order].reset_index(drop=True)
+
+
+class _Places:
+    """Raises an error that names the rows or lines where something is wrong."""
+
+    def __init__(self, name, lines):
+        self.name, self.lines = name, lines
+
+    def refuse(self, wrong, values, what):
+        wrong = np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist()
+        if not wrong:
+            return
+        noun = "row" if self.lines is None else "line"
+        where = [row if self.lines is None else self.lines[row] for row in wrong]
+        shown = [
+            f"{noun} {place} ({values[row]})"
+            for place, row in list(zip(where, wrong, strict=True))[:5]
+        ]
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise ValueError(f"{self.name} has {what}: {', '.join(shown)}{more}.")
+
+
+def as_phase_tables(phases, name="phases", *, labels=None):
+    """Take one table or several, and check each.
+
+    Parameters
+    ----------
+    phases : DataFrame or sequence of DataFrame
+        One table for each recording.
+    name : str, default="phases"
+        What an error calls it.
+    labels : collection of str, default=None
+        Labels that are known; None takes any.
+
+    Returns
+    -------
+    tables : list of DataFrame
+        Checked, as from :func:`check_phases`.
+    """
+    if isinstance(phases, pd.DataFrame):
+        return [check_phases(phases, name, labels=labels)]
+    return [
+        check_phases(table, f"{name}[{number}]", labels=labels)
+        for number, table in enumerate(phases)
+    ]
+
+
+def label_frames(phases, labels, times):
+    """Class of each moment: 0 in no phase, 1 + index in `labels` inside one.
+
+    Parameters
+    ----------
+    phases : DataFrame
+        Checked.
+    labels : sequence of str
+        The classes.
+    times : ndarray of shape (n_frames,)
+        In s.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_frames,), dtype int8
+        A phase holds its start, not its end.
+    """
+    classes = np.zeros(len(times), dtype=np.int8)
+    numbers = {label: 1 + number for number, label in enumerate(labels)}
+    for start, end, label in phases[list(COLUMNS)].itertuples(index=False):
+        if label in numbers:
+            low, high = np.searchsorted(times, [start, end])
+            classes[low:high] = numbers[label]
+    return classes

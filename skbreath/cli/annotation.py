@@ -1,0 +1,269 @@
+"""``skbreath annotate`` and ``skbreath train-phases``."""
+
+import click
+
+from ._shared import audio_files, folder, load_any, out_option, save, seed_option
+
+_SUFFIX = {
+    "audacity": ".txt",
+    "hf_lung": ".txt",
+    "icbhi": ".txt",
+    "raven": ".txt",
+    "textgrid": ".TextGrid",
+    "csv": ".csv",
+    "json": ".json",
+}
+_TRACKS = (".txt", ".TextGrid", ".csv", ".json")
+
+
+@click.command("train-phases")
+@click.argument("data", type=folder)
+@out_option
+@click.option("--fmax", type=float, help="Upper end of the band in Hz.")
+@click.option(
+    "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
+)
+@seed_option
+def train_phases(data, out, fmax, sample_rate, seed):
+    """Learn from the annotated recordings of a folder to annotate others.
+
+    DATA holds recordings, and beside each a label track of the same name: Audacity,
+    HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels
+    I and E.
+
+    \b
+    Example:
+      skbreath train-phases recordings/ --out phases.skb
+    """
+    from ..atomic import check_destination
+    from ..label_tracks import read_label_track
+    from ..progress import StepProgress
+    from ..segmentation import PhaseSegmenter
+
+    check_destination(out)
+    files = audio_files([data])
+    tables, without = [], []
+    for file in files:
+        track = _track_of(file)
+        if track is None:
+            without.append(file)
+        else:
+            tables.append(read_label_track(track, labels=("I", "E")))
+    if without:
+        raise ValueError(
+            f"{len(without)} of {len(files)} recordings have no label track beside "
+            f"them, such as {without[0]}; annotate or move them."
+        )
+    segmenter = PhaseSegmenter(fmax=fmax, sample_rate=sample_rate, random_state=seed)
+    with StepProgress() as progress, progress.step("Learning phases", 1):
+        segmenter.fit(files, tables)
+    save(segmenter, out)
+    n_phases = sum(map(len, tables))
+    click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.option(
+    "--model",
+    type=folder,
+    help="File written by `train-phases` or `train`; without it phases are found by "
+    "level, and which is the inhale is a guess.",
+)
+@click.option(
+    "--out",
+    type=folder,
+    help="Label file to write, or a folder for several recordings; the terminal if "
+    "not given.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(sorted(_SUFFIX)),
+    help="Format of the labels.  [default: by the suffix of --out, else audacity]",
+)
+@click.option(
+    "--plot",
+    type=folder,
+    help="Picture to write, or a folder for several recordings.",
+)
+@click.option("--statistics", is_flag=True, help="Print rate, I:E ratio and pauses.")
+def annotate(paths, model, out, format_, plot, statistics):
+    """Find inhales and exhales in whole recordings.
+
+    PATHS are recordings of any length, or folders of them. A model file .skb may come
+    from anybody; loading a .joblib runs whatever code is in it.
+
+    \b
+    Examples:
+      skbreath annotate recording.wav --model phases.skb --out labels.txt \\
+          --plot timeline.png
+      skbreath annotate recordings/ --model phases.skb --out labels/ --format json
+    """
+    import warnings
+
+    from ..audio import check_audio_files
+    from ..progress import StepProgress
+
+    files = audio_files(paths)
+    many = len(files) > 1 or any(path.is_dir() for path in paths)
+    tracks = _destinations(files, out, many, _SUFFIX[format_ or "audacity"], "--out")
+    pictures = _destinations(files, plot, many, ".png", "--plot")
+    durations = check_audio_files(files)
+    with StepProgress() as progress:
+        segmenter = _load_segmenter(model, progress)
+        with progress.step("Annotating", len(files)) as advance:
+            results = []
+            for number, file in enumerate(files):
+                with warnings.catch_warnings():
+                    # What it says is shown below, in the order of the files.
+                    warnings.simplefilter("ignore", UserWarning)
+                    (phases,) = segmenter.predict([file])
+                results.append(phases)
+                if tracks:
+                    _write(tracks[number], phases, format_, durations[number])
+                if pictures:
+                    _draw(pictures[number], file, phases)
+                advance()
+    for number, (file, phases) in enumerate(zip(files, results, strict=True)):
+        if phases.attrs["note"]:
+            click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
+        if tracks:
+            click.echo(f"{file}: {len(phases)} phases; wrote {tracks[number]}")
+        if pictures:
+            click.echo(f"wrote {pictures[number]}")
+        if statistics:
+            _print_statistics(file, phases, durations[number])
+    if not tracks and not statistics:
+        _print_csv(files, results)
+
+
+def _track_of(file):
+    from pathlib import Path
+
+    for suffix in _TRACKS:
+        track = Path(file).with_suffix(suffix)
+        if track.is_file():
+            return track
+    return None
+
+
+def _destinations(files, target, many, suffix, option):
+    """A file to write for each recording, checked before any work."""
+    from pathlib import Path
+
+    from ..atomic import check_destination
+
+    if target is None:
+        return None
+    if not many and not target.is_dir():
+        check_destination(target)
+        return [target]
+    if target.suffix and not target.is_dir():
+        raise click.UsageError(
+            f"{option} {target} is one file for {len(files)} recordings; name a folder."
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    made = [target / f"{Path(file).stem}{suffix}" for file in files]
+    if len(set(made)) < len(made):
+        raise ValueError(
+            "Recordings of the same name in different folders would overwrite each "
+            "other; annotate them folder by folder."
+        )
+    if set(map(str, made)) & {str(Path(file)) for file in files}:
+        raise ValueError(f"{option} {target} would overwrite recordings.")
+    for path in made:
+        check_destination(path)
+    return made
+
+
+def _load_segmenter(model, progress):
+    from sklearn.pipeline import Pipeline
+
+    from ..segmentation import PhaseSegmenter
+
+    if model is None:
+        click.echo(
+            "Warning: no --model; phases are found by their level, and told apart by a "
+            "model of simulated chest sounds: which is the inhale is a guess.",
+            err=True,
+        )
+        with progress.step("Learning from simulated sounds", 1):
+            return _simulated_segmenter()
+    fitted = load_any(model)
+    if isinstance(fitted, PhaseSegmenter):
+        return fitted
+    if isinstance(fitted, Pipeline):
+        rate, duration = fitted[0].sample_rate, fitted[0].duration
+        if duration is None:
+            raise ValueError(f"{model} takes clips of no fixed length.")
+        return PhaseSegmenter.from_classifier(
+            fitted, sample_rate=rate, clip_duration=duration
+        )
+    raise ValueError(f"{model} holds a {type(fitted).__name__}, no model of phases.")
+
+
+def _simulated_segmenter():
+    """Levels tell where phases are, clips made from noise which is which."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from ..datasets import make_breath_sounds
+    from ..features import BreathFeatures, SummaryPooling
+    from ..segmentation import PhaseSegmenter
+
+    clips = make_breath_sounds(400, n_subjects=40, difficulty=0.3, random_state=0)
+    classifier = make_pipeline(
+        BreathFeatures(groups=("mel",), n_mels=32, fmin=50.0, fmax=2000.0),
+        SummaryPooling(),
+        StandardScaler(),
+        LogisticRegression(C=0.01, max_iter=1000),
+    )
+    return PhaseSegmenter.from_classifier(classifier.fit(clips.waveforms, clips.target))
+
+
+def _write(path, phases, format_, duration):
+    from ..label_tracks import write_label_track
+
+    write_label_track(path, phases, format_, duration=float(duration) + 1e-3)
+
+
+def _draw(path, file, phases):
+    from matplotlib.figure import Figure
+
+    from ..atomic import atomic_path
+    from ..plotting import PhaseTimelineDisplay
+
+    figure = Figure(figsize=(13, 5.2), layout="constrained")
+    PhaseTimelineDisplay.from_recording(file, phases, title=_title(file), figure=figure)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _title(file):
+    from pathlib import Path
+
+    return Path(file).name
+
+
+def _print_csv(files, results):
+    import pandas as pd
+
+    tables = [
+        phases.assign(path=file) for file, phases in zip(files, results, strict=True)
+    ]
+    table = pd.concat(tables)[["path", "start_s", "end_s", "label", "probability"]]
+    click.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)
+
+
+def _print_statistics(file, phases, duration):
+    from .._breath_statistics import breath_statistics
+
+    summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    click.echo(
+        f"{file}: {summary['rate_per_min']:.1f} breaths a minute, "
+        f"inhale {summary['ti_s']:.2f} s, exhale {summary['te_s']:.2f} s, "
+        f"I:E {summary['ie_ratio']:.2f}, {summary['n_apnoeas']:.0f} pauses of 10 s or "
+        f"more, longest pause {summary['longest_pause_s']:.1f} s"
+    )

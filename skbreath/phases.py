@@ -1,0 +1,21 @@
+"""Whole recordings: their phases, what these say, and how well they agree."""
+
+from ._breath_statistics import breath_statistics
+from ._phase_metrics import (
+    boundary_errors,
+    event_scores,
+    rate_errors,
+    segment_scores,
+)
+from ._phase_stream import PhaseStream
+from .segmentation import PhaseSegmenter
+
+__all__ = [
+    "PhaseSegmenter",
+    "PhaseStream",
+    "boundary_errors",
+    "breath_statistics",
+    "event_scores",
+    "rate_errors",
+    "segment_scores",
+]

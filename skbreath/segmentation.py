@@ -1,0 +1,443 @@
+"""Whole recordings to phases."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.ensemble._base import _set_random_states
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from ._frame_layout import FrameLayout, textbook_phases
+from ._frame_model import FrameModel, default_classifier
+from ._frame_scorer import FrameScorer
+from ._phase_stream import PhaseStream
+from ._phase_table import check_phases, label_frames, phase_table
+from ._recordings import as_recordings
+from ._smoothing import estimate_phase_model
+from .caching import VersionedState
+
+__all__ = ["PhaseSegmenter"]
+
+# Neighbouring frames are nearly the same: every other one is enough to learn from.
+_TRAINING_STEP = 2
+# Weight of the scores of a clip classifier alone, relative to those of frames: they
+# are less sure of themselves. Chosen on simulated recordings.
+_CLIP_WEIGHT = 2.0
+
+
+class PhaseSegmenter(VersionedState, BaseEstimator):
+    """Find the inhales and exhales of whole recordings.
+
+    Frames of 64 ms, every 16 ms, are judged by a classifier from their mel spectrum
+    and from how it differs from what was before and shortly after; a hidden
+    semi-Markov decoder, which knows how long phases and pauses last and in which
+    order they come, turns that into phases. No value depends on the level of the
+    recording.
+
+    The work goes through a recording once, from the beginning to the end, with a
+    bounded look-ahead: recordings of any length take the same memory, and
+    :meth:`partial` gives the same phases from a microphone while they happen.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate in Hz that files are resampled to, and that waveforms have.
+    labels : tuple of str, default=("I", "E")
+        Labels of the annotations. What lies between phases is pause.
+    classifier : classifier, default=None
+        Classifier of frames, from a table to probabilities; it is cloned. None
+        means histogram gradient boosting of 150 trees of 15 leaves.
+    n_mels : int, default=32
+        Mel bands, an even number.
+    fmin, fmax : float, default=50.0, None
+        Band in Hz; None means half of `sample_rate`. A stethoscope has little above
+        2000.
+    lookahead : float, default=0.3
+        How far the judgement of a frame looks ahead, in s, more than 0.1.
+    lag : float, default=0.1
+        How long the decoder waits until a decision is final, in s. The longer, the
+        more it knows and the later it tells.
+    emission_weight : float, default=0.2
+        Weight of the judgement of frames against durations and sequence.
+        Neighbouring frames are alike, so each counts less than one.
+    min_duration : float, default=0.1
+        No phase is shorter, in s.
+    clip_classifier : classifier, default=None
+        Fitted classifier of clips of one phase, whose opinion on the second around
+        a frame is one more feature; see :meth:`from_classifier`, which also uses it
+        without ``fit``. It makes ``latency_`` longer by most of half a clip.
+    clip_duration : float, default=1.0
+        Length of its clips in s.
+    n_jobs : int, default=None
+        Recordings read in parallel, by threads.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the classifier.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        `labels`.
+    frame_model_ : object or None
+        Judges frames; None if there is only a classifier of clips.
+    phase_model_ : object
+        Durations and order of phases and pauses.
+    layout_ : object
+        Where frames lie, from the parameters at the time of fitting.
+    latency_ : float
+        Longest time in s of audio from the end of a phase until it is told, for
+        blocks at `sample_rate`; 0.035 more where they are resampled.
+
+    See Also
+    --------
+    breath_statistics : Rate, timing and pauses of the phases.
+    make_breath_classifier : For clips of one phase.
+
+    Notes
+    -----
+    The estimator takes recordings of different lengths with a table each, which no
+    scikit-learn check suite knows; parameters, cloning and pickling are
+    scikit-learn's.
+
+    References
+    ----------
+    .. [1] F.-S. Hsu et al. (2021). Benchmarking of eight recurrent neural network
+       variants for breath phase and adventitious sound detection. PLoS ONE 16,
+       e0254134.
+    .. [2] S.-Z. Yu (2010). Hidden semi-Markov models. Artificial Intelligence 174,
+       215-243.
+
+    Examples
+    --------
+    >>> from skbreath import PhaseSegmenter, make_breath_recording
+    >>> made = [make_breath_recording(30, random_state=seed) for seed in range(4)]
+    >>> segmenter = PhaseSegmenter(random_state=0)
+    >>> _ = segmenter.fit(
+    ...     [recording.waveform for recording in made[:3]],
+    ...     [recording.phases for recording in made[:3]],
+    ... )
+    >>> (phases,) = segmenter.predict([made[3].waveform])
+    >>> phases.columns.tolist(), abs(len(phases) - len(made[3].phases)) <= 2
+    (['start_s', 'end_s', 'label', 'probability'], True)
+    """
+
+    _parameter_constraints = {
+        "sample_rate": [Interval(Integral, 1000, 1_000_000, closed="both")],
+        "labels": [tuple, list],
+        "classifier": [HasMethods(["fit", "predict_proba"]), None],
+        "n_mels": [Interval(Integral, 2, None, closed="left")],
+        "fmin": [Interval(Real, 0, None, closed="left")],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "lookahead": [Interval(Real, 0.1, 5, closed="right")],
+        "lag": [Interval(Real, 0, 60, closed="both")],
+        "emission_weight": [Interval(Real, 0, None, closed="neither")],
+        "min_duration": [Interval(Real, 0, None, closed="left")],
+        "clip_classifier": [HasMethods(["predict_proba"]), None],
+        "clip_duration": [Interval(Real, 0.05, 60, closed="both")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        labels=("I", "E"),
+        classifier=None,
+        n_mels=32,
+        fmin=50.0,
+        fmax=None,
+        lookahead=0.3,
+        lag=0.1,
+        emission_weight=0.2,
+        min_duration=0.1,
+        clip_classifier=None,
+        clip_duration=1.0,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.sample_rate = sample_rate
+        self.labels = labels
+        self.classifier = classifier
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.lookahead = lookahead
+        self.lag = lag
+        self.emission_weight = emission_weight
+        self.min_duration = min_duration
+        self.clip_classifier = clip_classifier
+        self.clip_duration = clip_duration
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, recordings, annotations):
+        """Learn from annotated recordings.
+
+        Parameters
+        ----------
+        recordings : sequence of paths, or of 1-D waveforms at `sample_rate`
+            Files of any rate, or waveforms of any lengths.
+        annotations : sequence of DataFrame
+            One for each recording, with ``start_s``, ``end_s``, ``label``: all
+            phases that are there. Times may be such as
+            :func:`~skbreath.read_label_track` reads.
+
+        Returns
+        -------
+        self : PhaseSegmenter
+
+        Raises
+        ------
+        ValueError
+            If a table has reversed or overlapping phases, unknown labels or times
+            beyond the end of its recording, or if a label occurs nowhere; the
+            message names recording and row.
+        AudioError
+            If a file cannot be read.
+        """
+        layout = self._make_layout()
+        recordings = as_recordings(recordings, self.sample_rate)
+        if len(annotations) != len(recordings):
+            raise ValueError(
+                f"{len(recordings)} recordings, but {len(annotations)} annotations; "
+                "give one table for each."
+            )
+        tables = [
+            check_phases(table, f"annotations of {recording.name}", labels=self.labels)
+            for recording, table in zip(recordings, annotations, strict=True)
+        ]
+        present = {label for table in tables for label in table["label"]}
+        missing = [label for label in self.labels if label not in present]
+        if missing:
+            raise ValueError(
+                f"no annotation has the label {missing[0]!r}; name those that there "
+                f"are by labels=, such as labels={sorted(present)}."
+            )
+        parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(_training_rows)(layout, recording, table)
+            for recording, table in zip(recordings, tables, strict=True)
+        )
+        rows, classes = (np.concatenate(part) for part in zip(*parts, strict=True))
+        classifier = self.classifier
+        classifier = default_classifier() if classifier is None else classifier
+        model = FrameModel(classifier, 1 + len(self.labels), self.n_mels)
+        _set_random_states(model.classifier, check_random_state(self.random_state))
+        self.frame_model_ = model.fit(rows, classes)
+        self.phase_model_ = estimate_phase_model(
+            tables, self.labels, layout.hop_s, min_s=self.min_duration
+        )
+        self._set_fitted(layout)
+        return self
+
+    @classmethod
+    def from_classifier(cls, classifier, **params):
+        """Build a segmenter from a trained classifier of clips alone.
+
+        The classifier is slid over the recording, a window of `clip_duration` every
+        0.13 s, and tells inhale from exhale; whether somebody is heard at all is
+        told from the level above the quietest of the last seconds. Durations and
+        order are those of a textbook. No annotated recording is needed; ``fit`` on
+        some replaces all this by a model of frames, for which the clip classifier's
+        opinion is one more feature.
+
+        Parameters
+        ----------
+        classifier : classifier
+            Fitted, from waveforms (n_clips, n_samples) at `sample_rate` to
+            probabilities, such as the Pipeline of
+            :func:`~skbreath.make_breath_classifier`.
+        **params
+            Parameters of the segmenter, such as `labels`, `clip_duration`.
+
+        Returns
+        -------
+        segmenter : PhaseSegmenter
+            Ready to predict. Its ``latency_`` is that of half a clip and more.
+
+        Raises
+        ------
+        ValueError
+            If the classifier lacks one of the labels.
+
+        Notes
+        -----
+        The opinion of a network on a clip may depend in the last bits on how many
+        clips it is given at a time; with such a classifier results agree from block
+        size to block size up to that.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skbreath import BreathFeatures, PhaseSegmenter, SummaryPooling
+        >>> from skbreath import make_breath_recording, make_breath_sounds
+        >>> clips = make_breath_sounds(60, random_state=0)
+        >>> pooled = make_pipeline(
+        ...     BreathFeatures(groups=("mel",)), SummaryPooling(),
+        ...     LogisticRegression(max_iter=1000),
+        ... )
+        >>> pooled = pooled.fit(clips.waveforms, clips.target)
+        >>> segmenter = PhaseSegmenter.from_classifier(pooled)
+        >>> (phases,) = segmenter.predict([make_breath_recording(20).waveform])
+        >>> segmenter.latency_ < 1
+        True
+        """
+        segmenter = cls(clip_classifier=FrozenEstimator(classifier), **params)
+        segmenter._validate_params()
+        layout = segmenter._make_layout()
+        segmenter.frame_model_ = None
+        segmenter.phase_model_ = estimate_phase_model(
+            textbook_phases(segmenter.labels),
+            segmenter.labels,
+            layout.hop_s,
+            min_s=segmenter.min_duration,
+        )
+        segmenter._set_fitted(layout)
+        return segmenter
+
+    def predict(self, recordings):
+        """Find the phases of recordings.
+
+        Parameters
+        ----------
+        recordings : sequence of paths, or of 1-D waveforms at `sample_rate`
+            Of any length; files are never held in memory as a whole.
+
+        Returns
+        -------
+        phases : list of DataFrame
+            One for each recording: ``start_s``, ``end_s``, ``label``,
+            ``probability`` (mean over the frames of the phase; frames that sound
+            like nothing the segmenter was fitted on count as 0). ``attrs["note"]``
+            says what casts doubt on a result, such as silence, clipping or speech;
+            it is "" for most.
+
+        Warns
+        -----
+        UserWarning
+            For each recording that is empty, silent or shorter than 0.5 s, which
+            have no phases, and for each that is clipped or unlike those of the
+            training.
+
+        Raises
+        ------
+        AudioError
+            If a file cannot be read.
+        """
+        check_is_fitted(self)
+        recordings = as_recordings(recordings, self.sample_rate, allow_empty=True)
+        tables = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(self._predict_one)(recording) for recording in recordings
+        )
+        for recording, table in zip(recordings, tables, strict=True):
+            if table.attrs["note"]:
+                warnings.warn(
+                    f"{recording.name} {table.attrs['note']}.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return tables
+
+    def partial(self, sample_rate=None):
+        """Begin a recording that arrives in blocks.
+
+        Parameters
+        ----------
+        sample_rate : int, default=None
+            Rate of the blocks in Hz; None means the segmenter's own.
+
+        Returns
+        -------
+        stream : PhaseStream
+            ``stream.push(block)`` gives the phases that are complete,
+            ``stream.finish()`` the rest.
+
+        Examples
+        --------
+        >>> from skbreath import PhaseSegmenter, make_breath_recording
+        >>> made = [make_breath_recording(20, random_state=seed) for seed in (0, 1)]
+        >>> segmenter = PhaseSegmenter(random_state=0)
+        >>> segmenter = segmenter.fit([made[0].waveform], [made[0].phases])
+        >>> stream = segmenter.partial()
+        >>> phases = [stream.push(block) for block in made[1].waveform.reshape(-1, 800)]
+        >>> phases.append(stream.finish())
+        >>> stream.latency < 0.5
+        True
+        """
+        check_is_fitted(self)
+        layout, model = self.layout_, self.frame_model_
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        weight = self.emission_weight
+        if model is None:
+            scorer, weight = layout.activity_scorer(), _CLIP_WEIGHT * weight
+            log_prior = np.zeros(1 + len(layout.labels))
+        else:
+            scorer, log_prior = FrameScorer(layout.rows(), model), model.log_prior
+        return PhaseStream(
+            layout.frame_stream(rate),
+            scorer,
+            self.phase_model_,
+            labels=layout.labels,
+            input_rate=rate,
+            hop_s=layout.hop_s,
+            lag=layout.lag_frames,
+            emission_weight=weight,
+            log_prior=log_prior,
+            latency=layout.latency(rate, model is not None),
+        )
+
+    def _predict_one(self, recording):
+        stream, tables = None, []
+        for rate, block in recording.blocks():
+            stream = self.partial(rate) if stream is None else stream
+            tables.append(stream.push(block))
+        tables.append(stream.finish())
+        rows = [row for table in tables for row in table.itertuples(index=False)]
+        table = phase_table(() if stream.is_unusable else rows)
+        table.attrs["note"] = stream.note
+        return table
+
+    def _make_layout(self):
+        layout = FrameLayout(
+            sample_rate=self.sample_rate,
+            labels=tuple(self.labels),
+            n_mels=self.n_mels,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            lookahead=self.lookahead,
+            lag=self.lag,
+            clip_classifier=self.clip_classifier,
+            clip_duration=self.clip_duration,
+        )
+        layout.check()
+        return layout
+
+    def _set_fitted(self, layout):
+        self.layout_ = layout
+        self.classes_ = np.array(list(self.labels), dtype=object)
+        fitted = self.frame_model_ is not None
+        self.latency_ = layout.latency(self.sample_rate, fitted)
+
+
+def _training_rows(layout, recording, table):
+    """Rows and classes of every other frame of a recording."""
+    rows, stream, parts = layout.rows(), None, []
+    for rate, block in recording.blocks():
+        stream = layout.frame_stream(rate) if stream is None else stream
+        parts.append(rows.push(stream.push(block), stream.heard))
+    parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
+    check_phases(
+        table,
+        f"annotations of {recording.name}",
+        duration=stream.n_samples / rate + layout.hop_s,
+    )
+    rows = np.concatenate([part for part in parts if part is not None])
+    times = np.arange(len(rows)) * layout.hop_s
+    classes = label_frames(table, layout.labels, times)
+    return rows[::_TRAINING_STEP], classes[::_TRAINING_STEP]

@@ -1,0 +1,149 @@
+"""``skbreath train-phases`` and ``skbreath annotate``."""
+
+import json
+
+import joblib
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skbreath import (
+    AudioReader,
+    BreathFeatures,
+    SummaryPooling,
+    make_breath_recording,
+    make_breath_sounds,
+    read_label_track,
+    write_label_track,
+)
+from skbreath.cli import main
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for seed, suffix in enumerate((".txt", ".TextGrid", ".csv")):
+        made = make_breath_recording(20, 12 + seed, random_state=seed)
+        soundfile.write(folder / f"r{seed}.wav", made.waveform, 16000)
+        write_label_track(folder / f"r{seed}{suffix}", made.phases)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "phases.joblib"
+    result = run("train-phases", folder, "--out", path)
+    assert result.exit_code == 0, result.output
+    assert "3 recordings" in result.stdout and f"wrote {path}" in result.stdout
+    return path
+
+
+def test_one_recording_to_a_label_track_and_a_picture(model, folder, tmp_path):
+    out, plot = tmp_path / "labels.txt", tmp_path / "timeline.png"
+    result = run(
+        "annotate", folder / "r0.wav", "--model", model, "--out", out, "--plot", plot,
+        "--statistics",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    phases = read_label_track(out, "audacity", labels=("I", "E"))
+    assert len(phases) >= 4
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert "breaths a minute" in result.stdout
+
+
+def test_a_folder_to_a_folder_in_json(model, folder, tmp_path):
+    out = tmp_path / "labels"
+    result = run("annotate", folder, "--model", model, "--out", out, "--format", "json")
+    assert result.exit_code == 0, result.output
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["r0.json", "r1.json", "r2.json"]
+    content = json.loads((out / "r1.json").read_text())
+    assert content["duration_s"] == pytest.approx(20, abs=0.01)
+    assert {"start_s", "end_s", "label", "probability"} == set(content["phases"][0])
+
+
+def test_csv_on_the_terminal(model, folder):
+    result = run("annotate", folder / "r0.wav", folder / "r1.wav", "--model", model)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "path,start_s,end_s,label,probability"
+    assert {line.split(",")[0] for line in lines[1:]} == {
+        str(folder / "r0.wav"),
+        str(folder / "r1.wav"),
+    }
+
+
+def test_a_model_of_clips_will_do(folder, tmp_path):
+    clips = make_breath_sounds(40, random_state=0)
+    model = make_pipeline(
+        AudioReader(),
+        BreathFeatures(groups=("mel",)),
+        SummaryPooling(),
+        LogisticRegression(C=1e-3, max_iter=500),
+    ).fit(clips.waveforms, clips.target)
+    path = tmp_path / "clips.joblib"
+    joblib.dump(model, path)
+    result = run("annotate", folder / "r0.wav", "--model", path)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("path,")
+
+
+def test_without_a_model_it_says_that_it_guesses(folder):
+    result = run("annotate", folder / "r0.wav")
+    assert result.exit_code == 0, result.output
+    assert "is a guess" in result.stderr
+
+
+def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
+    path = tmp_path / "silent.wav"
+    soundfile.write(path, np.zeros(32000), 16000)
+    out = tmp_path / "labels.txt"
+    result = run("annotate", path, "--model", model, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "silent.wav is silent" in result.stderr
+    assert out.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "args, what",
+    [
+        (["missing.wav"], "no such file"),
+        (["{folder}", "--out", "{tmp}/one.txt"], "one file for 3 recordings"),
+        (["{folder}/r0.wav", "--out", "{tmp}/no/labels.txt"], "does not exist"),
+        (["{folder}/r0.wav", "--model", "{tmp}/no.joblib"], "No model file"),
+        (["{folder}/r0.txt"], "not readable as audio"),
+    ],
+)
+def test_errors_are_one_line(args, what, model, folder, tmp_path):
+    args = [arg.format(folder=folder, tmp=tmp_path) for arg in args]
+    if "--model" not in args:
+        args += ["--model", model]
+    result = run("annotate", *args)
+    assert result.exit_code == 2
+    assert what in result.stderr and "Traceback" not in result.output
+    assert not any(tmp_path.iterdir())
+
+
+def test_training_names_what_is_wrong(folder, tmp_path):
+    out = tmp_path / "phases.joblib"
+    data = tmp_path / "data"
+    data.mkdir()
+    sound = make_breath_recording(5, random_state=0).waveform
+    soundfile.write(data / "a.wav", sound, 16000)
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "no label track" in result.stderr
+    (data / "a.txt").write_text("0\t1\tI\n2\t1\tE\n")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "a.txt" in result.stderr
+    assert "line 2" in result.stderr
+    (data / "a.txt").write_text("0\t1\tI\n2\t9\tE\n")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "beyond the end" in result.stderr
+    assert not out.exists()
