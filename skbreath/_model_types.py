@@ -13,7 +13,9 @@ __all__ = ["find_class", "find_function", "find_loss", "find_scalar", "find_type
 _OURS = {
     "skbreath._breath_features.BreathFeatures",
     "skbreath._channel_scaler.ChannelScaler",
+    "skbreath._fold_average.FoldAverage",
     "skbreath._summary_pooling.SummaryPooling",
+    "skbreath._vote_weights.GivenProbabilities",
     "skbreath.audio.AudioReader",
     "skbreath.augmentation.CircularShift",
     "skbreath.augmentation.CutMix",

@@ -319,6 +319,11 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             "hidden_channels": self.hidden_channels,
             "kernel_size": self.kernel_size,
             "dropout": self.dropout,
+        } | {
+            # Without these a loaded network would not be the one that was trained.
+            name.removeprefix("module__"): value
+            for name, value in (self.net_params or {}).items()
+            if name.startswith("module__")
         }
 
     def _module_class(self):

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
 from torch import nn
 
 from skbreath import ResidualCNN2d, ResidualCNNClassifier
@@ -297,3 +298,18 @@ def test_automatic_precision_is_one_of_the_two():
 
     auto = proba("auto")
     assert any(np.array_equal(auto, proba(choice)) for choice in (None, "bf16"))
+
+
+def test_a_network_with_parameters_of_its_own_is_restored():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(32, 10, 12)), np.tile(["E", "I"], 16)
+    net = ResidualCNNClassifier(
+        module=ResidualCNN2d,
+        net_params={"module__n_planes": 2},
+        hidden_channels=4,
+        max_epochs=1,
+        random_state=0,
+    ).fit(X, y)
+    again = pickle.loads(pickle.dumps(net))
+    assert again.net_.module_.n_planes == 2
+    assert np.array_equal(again.predict_proba(X), net.predict_proba(X))

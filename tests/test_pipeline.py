@@ -203,7 +203,7 @@ def test_linear_power_members_have_no_scaler():
 @pytest.mark.parametrize("preset", ["fast", "accurate", "reference"])
 def test_presets_tell_breaths_apart(clips, preset):
     model = make_breath_classifier(
-        preset=preset, max_epochs=5, cv=2, random_state=0, drift=None
+        preset=preset, max_epochs=15, cv=2, random_state=0, drift=None
     )
     vote = model["classifier"].estimator
     for name, member in vote.estimators:
