@@ -53,11 +53,15 @@ def new_state(model, lag):
 
 
 @kernel
-def _duration(table, tail, state, first, length):
-    n = table.shape[1]
+def _lasting(model, k, first, now, ending):
+    """Log probability that a segment from `first` ends at `now`, or lasts so long."""
+    table = model.log_survival
+    if ending:
+        table = model.log_residual if first == 0 else model.log_duration
+    n, length = table.shape[1], now - first
     if length <= n:
-        return table[state, length - 1]
-    return table[state, n - 1] + (length - n) * tail[state]
+        return table[k, length - 1]
+    return table[k, n - 1] + (length - n) * model.log_tail[k]
 
 
 @kernel
@@ -68,23 +72,13 @@ def _best(model, state, now, k, ending):
     oldest = max(0, now - lag - 1)
     for first in range(oldest, now):
         value = state.score[first % capacity, k]
-        if value <= NEVER / 2:
-            continue
-        if ending:
-            table = model.log_residual if first == 0 else model.log_duration
-        else:
-            table = model.log_survival
-        value += _duration(table, model.log_tail, k, first, now - first)
-        if value > best:
-            best, best_first = value, first
-    if state.committed[0] == k and state.committed[1] < oldest:
-        first = state.committed[1]
-        value = state.committed_score[0]
-        if ending:
-            table = model.log_residual if first == 0 else model.log_duration
-        else:
-            table = model.log_survival
-        value += _duration(table, model.log_tail, k, first, now - first)
+        if value > NEVER / 2:
+            value += _lasting(model, k, first, now, ending)
+            if value > best:
+                best, best_first = value, first
+    first = state.committed[1]
+    if state.committed[0] == k and first < oldest:
+        value = state.committed_score[0] + _lasting(model, k, first, now, ending)
         if value > best:
             best, best_first = value, first
     return best + state.total[k], best_first

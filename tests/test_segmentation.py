@@ -37,7 +37,9 @@ TABLES = [made.phases for made in MADE]
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return PhaseSegmenter(random_state=0).fit(SOUNDS[:4], TABLES[:4])
+    return PhaseSegmenter(random_state=0, emission_weight=0.2).fit(
+        SOUNDS[:4], TABLES[:4]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def _indexed(values):
 
 def test_fits_repeat_and_survive_clone_and_pickle():
     trees = HistGradientBoostingClassifier(max_iter=8, max_features=0.3)
-    segmenter = PhaseSegmenter(classifier=trees, random_state=0)
+    segmenter = PhaseSegmenter(classifier=trees, random_state=0, emission_weight=0.4)
     segmenter.fit(SOUNDS[:3], TABLES[:3])
     again = clone(segmenter).set_params(n_jobs=2).fit(SOUNDS[:3], TABLES[:3])
     loaded = pickle.loads(pickle.dumps(segmenter))
@@ -158,9 +160,29 @@ def test_fits_repeat_and_survive_clone_and_pickle():
         clone(segmenter).predict([SOUNDS[5]])
 
 
+def test_the_weight_of_frames_is_chosen_on_held_out_groups():
+    trees = HistGradientBoostingClassifier(max_iter=8, max_features=0.3)
+    model = PhaseSegmenter(classifier=trees, random_state=0)
+    model.fit(SOUNDS[:4], TABLES[:4], groups=["a", "a", "b", "b"])
+    assert model.emission_weight_ in (0.1, 0.2, 0.4, 0.8)
+    again = clone(model).fit(SOUNDS[:4], TABLES[:4], groups=[1, 1, 2, 2])
+    assert again.emission_weight_ == model.emission_weight_
+    assert model.fit(SOUNDS[:1], TABLES[:1]).emission_weight_ == 0.4
+    assert (
+        model.set_params(emission_weight=0.3)
+        .fit(SOUNDS[:1], TABLES[:1])
+        .emission_weight_
+        == 0.3
+    )
+    with pytest.raises(ValueError, match="2 recordings, but 3 groups"):
+        clone(model).set_params(emission_weight="auto").fit(
+            SOUNDS[:2], TABLES[:2], groups=[1, 2, 3]
+        )
+
+
 def test_own_labels_and_classifier():
     tables = [t.replace({"I": "in", "E": "out"}) for t in TABLES[:2]]
-    model = PhaseSegmenter(classifier=LINEAR, labels=("in", "out"))
+    model = PhaseSegmenter(classifier=LINEAR, labels=("in", "out"), emission_weight=0.4)
     model.fit(SOUNDS[:2], tables)
     (found,) = model.predict(SOUNDS[:1])
     assert set(found["label"]) == {"in", "out"}
@@ -269,7 +291,7 @@ def test_from_a_clip_classifier_alone_and_better_with_annotations(clip_classifie
 
     before = score(alone.predict(SOUNDS[4:]))
     trees = HistGradientBoostingClassifier(max_iter=60, max_features=0.3)
-    alone.set_params(classifier=trees, random_state=0)
+    alone.set_params(classifier=trees, random_state=0, emission_weight=0.4)
     after = score(alone.fit(SOUNDS[:4], TABLES[:4]).predict(SOUNDS[4:]))
     assert after > before
 
