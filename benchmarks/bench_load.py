@@ -26,7 +26,9 @@ STATEMENTS = {
     "load .skb, classify": (
         "import skbreath; skbreath.load_model({skb!r}).predict([{clip!r}])"
     ),
-    "load .joblib, classify": "import joblib; joblib.load({pickle!r}).predict([{clip!r}])",
+    "load .joblib, classify": (
+        "import joblib; joblib.load({pickle!r}).predict([{clip!r}])"
+    ),
     "skbreath predict": (
         "import sys; sys.argv = ['skbreath', 'predict', '--model', {skb!r}, {clip!r}]; "
         "from skbreath.cli import main; main()"
