@@ -8,8 +8,10 @@ functions, no operators, no bytes.
 
 import io
 import json
+import math
 import re
 from collections import OrderedDict
+from functools import lru_cache
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -87,22 +89,29 @@ def _array(name, content):
     """Read an array; one that claims another size than it has takes no memory."""
     if not _ARRAY_NAME.fullmatch(name):
         raise ModelFileError(f"its data holds a file {name!r}.")
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    shape, _, dtype = read(stream)
-    n_values = 1
-    for length in shape:
-        n_values *= length
-    n_bytes = len(content) - stream.tell()
+    # The length of a header stands behind 8 bytes of magic and version.
+    start = 10 + int.from_bytes(content[8:10], "little")
+    shape, by_columns, dtype = _header(content[:start])
+    n_values = math.prod(shape)
     nothing = dtype.itemsize == 0 and n_values > 0
-    if dtype.hasobject or nothing or n_values * dtype.itemsize != n_bytes:
+    wrong = n_values * dtype.itemsize != len(content) - start
+    if dtype.hasobject or nothing or wrong:
         raise ModelFileError(f"its array {name} claims a size that it has not.")
-    stream.seek(0)
-    return np.load(stream, allow_pickle=False)
+    if n_values == 0:
+        return np.empty(shape, dtype)
+    values = np.frombuffer(content, dtype, offset=start).copy()
+    if by_columns:
+        return values.reshape(shape[::-1]).transpose()
+    return values.reshape(shape)
+
+
+@lru_cache(maxsize=1024)
+def _header(text):
+    """Parse a header: a model of trees has thousands of arrays with the same few."""
+    stream = io.BytesIO(text)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ModelFileError("its data holds an array of an unknown format.")
+    return np.lib.format.read_array_header_1_0(stream)
 
 
 class _Maker:

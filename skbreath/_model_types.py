@@ -57,7 +57,7 @@ _DISTRIBUTIONS = {
 }
 
 _SPLITTER = re.compile(r"sklearn\.model_selection\._split\.[A-Z]\w+")
-_ESTIMATOR = re.compile(r"sklearn(\.(?!externals|tests|experimental)\w+)+")
+_ESTIMATOR = re.compile(r"sklearn(\.(?!conftest|experimental|externals|tests)\w+)+")
 _LOSS = re.compile(r"sklearn\.(_loss\._loss\.Cy|linear_model\._sgd_fast\.)[A-Z]\w+")
 _METRIC = re.compile(r"sklearn\.metrics(\.\w+)+")
 

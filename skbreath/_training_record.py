@@ -30,8 +30,8 @@ def recording(estimator, X, y, groups):
     X, y, groups
         Arguments of its fit.
     """
+    vars(estimator).pop("training_record_", None)  # of an earlier fit
     if _RECORDING.get() or is_inside_fit():
-        vars(estimator).pop("training_record_", None)
         yield
         return
     token = _RECORDING.set(True)

@@ -280,8 +280,7 @@ def test_own_csv_with_own_labels_and_groups(breath_folder, tmp_path):
     assert result.exit_code == 2 and "recording" in result.stderr
 
 
-@pytest.mark.parametrize("junk", [b"junk", b""])
-def test_pickled_models_work_and_damaged_ones_are_named(junk, breath_folder, tmp_path):
+def test_pickled_models_work_and_damaged_ones_are_named(breath_folder, tmp_path):
     out, clip = tmp_path / "m.joblib", sorted((breath_folder / "test").iterdir())[0]
     assert run("train", breath_folder, "--out", out, *FAST).exit_code == 0
     assert joblib.load(out).classes_.tolist() == ["E", "I"]
@@ -289,8 +288,24 @@ def test_pickled_models_work_and_damaged_ones_are_named(junk, breath_folder, tmp
     renamed = broken(tmp_path, "m.skb", out.read_bytes())
     result = run("predict", "--model", renamed, clip)
     assert result.exit_code == 2 and "looks like a pickle" in result.stderr
-    result = run("predict", "--model", broken(tmp_path, "b.joblib", junk), clip)
-    assert result.exit_code == 2 and "b.joblib is not a model" in result.stderr
+    for junk in (b"junk", b""):
+        result = run("predict", "--model", broken(tmp_path, "b.joblib", junk), clip)
+        assert result.exit_code == 2 and "b.joblib is not a model" in result.stderr
+
+
+def test_trained_model_is_judged_and_known_clips_are_pointed_out(
+    model, breath_folder, tmp_path
+):
+    out, by_day = tmp_path / "labels.csv", tmp_path / "days.csv"
+    options = ["--group", "day", "--out", out, "--breakdown", by_day]
+    result = run("evaluate", breath_folder, "--model", model, *options)
+    assert result.exit_code == 0, result.output
+    assert "calibration_error" in result.stdout
+    n_clips = len(load_kaggle_breath(breath_folder).paths)
+    assert f"trained on {n_clips} of these {n_clips} clips" in result.stderr
+    predictions, days = pd.read_csv(out), pd.read_csv(by_day)
+    assert len(predictions) == days["n_clips"].sum() == n_clips
+    assert days["group"].nunique() == len(days) == predictions["group"].nunique()
 
 
 def test_longer_files_are_pointed_out(model, tmp_path):

@@ -369,3 +369,25 @@ def test_skops_itself_reads_the_data(tmp_path):
     save_model(model, tmp_path / "m.skb")
     data = zipfile.ZipFile(tmp_path / "m.skb").read("model.skops")
     assert_same_bits(model, skops.io.load(io.BytesIO(data)), X)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(12)[::2].reshape(3, 2).T,
+        np.empty((0, 3), np.float32),
+        np.array(3.5),
+        np.array(["a", "Ä"]),
+        np.zeros(2, [("x", "<f8"), ("y", "u1", 3)]),
+        np.array([np.nan, -0.0, np.inf], ">f4"),
+    ],
+    ids=str,
+)
+def test_arrays_of_any_layout(array, tmp_path):
+    model = GaussianNB().fit(X, NAMES)
+    model.notes_ = array
+    notes = trip(model, tmp_path / "m.skb").notes_
+    assert (notes.dtype, notes.shape) == (array.dtype, array.shape)
+    assert notes.tobytes() == array.tobytes() and notes.flags.writeable
+    assert notes.flags.f_contiguous == array.flags.f_contiguous
