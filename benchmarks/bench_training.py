@@ -33,6 +33,8 @@ def ours(X, y, module, n_threads=1, precision=None):
     """A fit of the classifier."""
     net = ResidualCNNClassifier(
         module=module,
+        # The classifier's own default would make the 2-D network another one.
+        hidden_channels=24 if module is ResidualCNN2d else 64,
         max_epochs=EPOCHS,
         early_stopping=False,
         n_threads=n_threads,

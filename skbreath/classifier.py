@@ -86,8 +86,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
     precision : {"bf16", "auto"} or None, default=None
         "bf16" trains in mixed precision: convolutions and matrix products in
         bfloat16, weights, loss and predictions in float32. On CPUs with AVX512-BF16
-        or AMX :class:`~skbreath.ResidualCNN2d` trains twice as fast; on others it is
-        slower than float32, and :class:`~skbreath.ResidualCNN1d` is too small to gain.
+        or AMX :class:`~skbreath.ResidualCNN2d` trains twice as fast and
+        :class:`~skbreath.ResidualCNN1d` a third faster; expect no gain on others.
         "auto" takes it on the CPUs that gain; the bits of a result depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the order of the batches, dropout, and the

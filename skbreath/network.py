@@ -24,7 +24,7 @@ class _ResidualBlock(nn.Module):
     """Two convolutions and a skip, as in He et al. (2016), then max pooling.
 
     Images are channels-last: what is added, normalised or pooled lies side by side,
-    which makes training on a CPU a quarter faster with one row, twice with many.
+    which makes training on a CPU a quarter faster with one row, a third with many.
 
     Parameters
     ----------
