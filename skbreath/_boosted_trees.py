@@ -58,6 +58,7 @@ class BoostedTrees:
 
     def __init__(self, classifier):
         self.classes_ = classifier.classes_
+        self._n_columns = classifier.n_features_in_
         self._baseline = np.ravel(classifier._baseline_prediction).astype(np.float64)
         features, thresholds, children, values = [], [], [], []
         roots, depths, offset = [], [], 0
@@ -95,6 +96,10 @@ class BoostedTrees:
         -------
         probability : ndarray of shape (n_rows, n_classes), float64
         """
+        if rows.shape[1] != self._n_columns:  # compiled code would not notice
+            raise ValueError(
+                f"rows have {rows.shape[1]} columns, the trees know {self._n_columns}."
+            )
         raw = np.tile(self._baseline, (len(rows), 1))
         _add_trees(
             np.ascontiguousarray(rows),

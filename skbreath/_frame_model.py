@@ -74,6 +74,16 @@ class FrameModel:
         self.farthest = np.quantile(distance, 1 - _STRANGE_SHARE)
         return self
 
+    def __getstate__(self):
+        state = dict(self.__dict__)
+        state.pop("fast_classifier", None)
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if hasattr(self.classifier, "classes_"):
+            self.fast_classifier = fast_version(self.classifier)
+
     def _spectra(self, rows):
         spectra = rows[:, : self.n_spectrum].astype(np.float64)
         loudest = spectra.max(axis=1, keepdims=True)

@@ -14,6 +14,7 @@ _OURS = {
     "skbreath._breath_features.BreathFeatures",
     "skbreath._channel_scaler.ChannelScaler",
     "skbreath._fold_average.FoldAverage",
+    "skbreath._frame_model.FrameModel",
     "skbreath._summary_pooling.SummaryPooling",
     "skbreath._vote_weights.GivenProbabilities",
     "skbreath.audio.AudioReader",
@@ -24,6 +25,7 @@ _OURS = {
     "skbreath.augmentation.Mixup",
     "skbreath.classifier.ResidualCNNClassifier",
     "skbreath.search.OptunaSearchCV",
+    "skbreath.segmentation.PhaseSegmenter",
     "skbreath.threshold.ThresholdClassifier",
     "skbreath.voting.WeightedVotingClassifier",
 }

@@ -46,6 +46,29 @@ class PhaseModel(NamedTuple):
     log_start: np.ndarray
     """(n_states,): of the first frame."""
 
+    def check(self):
+        """Refuse arrays that do not fit together, before compiled code meets them.
+
+        Raises
+        ------
+        ValueError
+            If a shape or an emitted score is none that a decoder can have.
+        """
+        n_states, n_durations = np.shape(self.log_duration)
+        table, square = (n_states, n_durations), (n_states, n_states)
+        shapes = {
+            "emission": (n_states,),
+            "log_survival": table,
+            "log_residual": table,
+            "log_tail": (n_states,),
+            "log_transition": square,
+            "log_start": (n_states,),
+        }
+        wrong = [name for name, s in shapes.items() if getattr(self, name).shape != s]
+        scores = np.asarray(self.emission)
+        if wrong or not n_durations or scores.min() < 0 or scores.max() > n_states // 2:
+            raise ValueError(f"the durations of phases do not fit together: {wrong}.")
+
 
 def estimate_phase_model(phases, labels, hop_s, *, max_s=8.0, min_s=0.0):
     """Durations and sequence of phases, from annotated recordings.

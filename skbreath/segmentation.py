@@ -19,7 +19,7 @@ from ._frame_scorer import FrameScorer
 from ._phase_stream import PhaseStream
 from ._phase_table import check_phases, label_frames, phase_table
 from ._recordings import as_recordings
-from ._smoothing import estimate_phase_model
+from ._smoothing import PhaseModel, estimate_phase_model
 from .caching import VersionedState
 
 __all__ = ["PhaseSegmenter"]
@@ -419,6 +419,25 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         table = phase_table(() if stream.is_unusable else rows)
         table.attrs["note"] = stream.note
         return table
+
+    def __getstate__(self):
+        # Plain tables and names, which a model file can hold and check.
+        state = dict(super().__getstate__())
+        for name in ("phase_model_", "layout_"):
+            if name in state:
+                part = state[name]
+                names = getattr(part, "_fields", None) or part.__dataclass_fields__
+                state[name] = {field: getattr(part, field) for field in names}
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        if "phase_model_" in state:
+            state["phase_model_"] = PhaseModel(**state["phase_model_"])
+            state["phase_model_"].check()
+        if "layout_" in state:
+            state["layout_"] = FrameLayout(**state["layout_"])
+        super().__setstate__(state)
 
     def _make_layout(self):
         layout = FrameLayout(

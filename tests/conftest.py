@@ -43,3 +43,7 @@ def breath_folder(tmp_path_factory):
     sounds = make_breath_sounds(96, n_subjects=16, difficulty=0.2, random_state=0)
     write_breath_sounds(sounds, folder)
     return folder
+
+
+# Run by hand, once for each version of the format.
+collect_ignore = ["model_files/make.py"]

@@ -21,7 +21,9 @@ from skbreath import (
     PhaseSegmenter,
     SummaryPooling,
     clips_from_recordings,
+    load_model,
     make_breath_recording,
+    save_model,
 )
 from skbreath.phases import event_scores, rate_errors
 
@@ -178,6 +180,28 @@ def test_the_weight_of_frames_is_chosen_on_held_out_groups():
         clone(model).set_params(emission_weight="auto").fit(
             SOUNDS[:2], TABLES[:2], groups=[1, 2, 3]
         )
+
+
+def test_model_files_hold_segmenters(segmenter, clip_classifier, tmp_path):
+    from_clips = PhaseSegmenter.from_classifier(clip_classifier)
+    for model in (segmenter, from_clips):
+        save_model(model, tmp_path / "phases.skb")
+        again = load_model(tmp_path / "phases.skb")
+        for expected, table in zip(
+            model.predict(SOUNDS[4:]), again.predict(SOUNDS[4:]), strict=True
+        ):
+            pd.testing.assert_frame_equal(table, expected)
+
+
+def test_phase_models_that_contradict_themselves_are_refused(segmenter):
+    for name, wrong in (
+        ("emission", np.array([9, 0, 1, 0])),
+        ("log_tail", np.zeros(9)),
+    ):
+        state = segmenter.__getstate__()
+        state["phase_model_"] = state["phase_model_"] | {name: wrong}
+        with pytest.raises(ValueError, match="durations of phases do not fit"):
+            PhaseSegmenter().__setstate__(state)
 
 
 def test_own_labels_and_classifier():
