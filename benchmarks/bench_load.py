@@ -41,7 +41,9 @@ WARM_UP = 0.2  # of the time
 
 def build(variant, cache=None):
     """One of two classifiers; small, so that they are trained often."""
-    model = make_breath_classifier(max_epochs=2, cv=2, random_state=variant)
+    model = make_breath_classifier(
+        preset="reference", max_epochs=2, cv=2, random_state=variant
+    )
     for member in ("trial_8", "trial_54"):
         model.set_params(
             **{f"classifier__estimator__{member}__net__hidden_channels": 16}
