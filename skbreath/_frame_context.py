@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["FrameContext"]
 
-# Neighbourhoods in s, from and to, relative to the frame; `None` is the look-ahead.
+# Neighbourhoods in s, from and to, relative to the frame; None is next to it.
 _SPANS = (
     (-0.8, -0.4),
     (-0.4, -0.2),
@@ -63,12 +63,11 @@ class FrameContext:
 
         Returns
         -------
-        rows : ndarray of shape (n_rows, n_columns), float32
-        levels : ndarray of shape (n_rows,), float64
-            Mean of the bands of each row's frame, in dB.
+        rows : ndarray of shape (n_rows, n_columns), float32, or None
+            None if there are none.
         """
         if len(bands) == 0 and self._bands is None:
-            return None, np.zeros(0)
+            return None
         first = self._bands is None
         if first:
             # Before the beginning all was like the first frame.
@@ -78,7 +77,7 @@ class FrameContext:
     def finish(self):
         """Get the last rows: after the end all is like the last frame."""
         if self._bands is None:
-            return None, np.zeros(0)
+            return None
         return self.push(np.repeat(self._bands[-1:, :], self.n_ahead, 0))
 
     def _derive(self, bands, first):
@@ -105,7 +104,7 @@ class FrameContext:
         low = max(self._n_before, self._seen - n_new - self.n_ahead)
         high = self._seen - self.n_ahead
         if high <= low:
-            return None, np.zeros(0)
+            return None
         here = slice(low - origin, high - origin)
         frame = np.arange(low, high)
         # The buffer of sums may reach further back than that of the frames.
@@ -121,10 +120,8 @@ class FrameContext:
             n = np.minimum(memory + 1, frame + self.n_ahead + 1 - self._n_before)
             mean = (self._sums[ahead] - self._sums[ahead - n]) / n[:, None]
             columns.append((now - mean)[:, : n_coarse + 1])
-        rows = np.concatenate(columns, axis=1).astype(np.float32)
-        levels = now[:, n_coarse].copy()
         self._forget()
-        return rows, levels
+        return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _forget(self):
         keep = self._n_before + self.n_ahead + 1

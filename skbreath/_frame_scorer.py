@@ -54,14 +54,14 @@ class TrainingRows:
 
     def push(self, bands, samples):
         """Take frames and samples; get rows, or None."""
-        rows = self._context.push(bands)[0]
+        rows = self._context.push(bands)
         if self._clips is None:
             return rows
         return self._join(self._steps.push(rows, self._clips.push(samples)))
 
     def finish(self):
         """Get the last rows, or None."""
-        rows = self._context.finish()[0]
+        rows = self._context.finish()
         if self._clips is None:
             return rows
         parts = [self._steps.push(rows, None)]

@@ -23,9 +23,7 @@ def run(stream, values, sizes):
         out.append(stream.push(values[first : first + size]))
         first, k = first + size, k + 1
     out.append(stream.finish())
-    if isinstance(out[-1], tuple):
-        out = [rows for rows, _ in out if rows is not None]
-    return np.concatenate(out)
+    return np.concatenate([rows for rows in out if rows is not None])
 
 
 def frames(rate=16000):
