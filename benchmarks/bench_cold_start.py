@@ -76,7 +76,7 @@ def main():
     )
     report.line()
     report.line(
-        "Two networks and boosted trees, fitted on 300 clips: "
+        "The default model with two folds, fitted on 300 clips: "
         f".skb {sizes['skb']:,} bytes, .joblib {sizes['pickle']:,} bytes"
     )
     if options.save:

@@ -241,10 +241,8 @@ def _cpu_of(pid):
 
 def _resident_of(pid):
     try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    except (FileNotFoundError, ProcessLookupError):
+        return harness.memory_mb("VmRSS", pid)
+    except (FileNotFoundError, ProcessLookupError, IndexError):  # ended, or about to
         return None
 
 

@@ -263,10 +263,7 @@ def stream_file(model_path, path):
     began = time.perf_counter()
     (phases,) = segmenter.predict([path])
     seconds = time.perf_counter() - began
-    # Not ru_maxrss: a new process begins with that of the one that started it.
-    status = Path("/proc/self/status").read_text()
-    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-    print(seconds, peak, len(phases))
+    print(seconds, harness.memory_mb("VmHWM"), len(phases))
 
 
 def speed(report, folder, quick):

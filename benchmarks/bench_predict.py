@@ -6,7 +6,6 @@ The files are links to a few hundred clips; each count runs in a process of its 
 """
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -40,8 +39,7 @@ def predict_many(model_path, folder, n_clips):
         n_rows += len(table)
     seconds = time.perf_counter() - began
     assert n_rows == n_clips
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{peak} {seconds}")
+    print(f"{harness.memory_mb('VmHWM')} {seconds}")
 
 
 def latencies(model, path, repeats):

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Report", "Timing", "data_folder", "measure", "parser"]
+__all__ = ["Report", "Timing", "data_folder", "measure", "memory_mb", "parser"]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "numba", "librosa", "scikit-learn", "torch", "skbreath")
@@ -37,6 +37,15 @@ class Timing:
         """How many times less this takes than `other`, in medians."""
         mine, theirs = (statistics.median(getattr(t, kind)) for t in (self, other))
         return theirs / mine
+
+
+def memory_mb(kind, pid="self"):
+    """Memory of a process: "VmRSS" is what it has now, "VmHWM" the most it had.
+
+    Not ``ru_maxrss``: a new process begins with that of the one that started it.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split(f"{kind}:")[1].split()[0]) / 1024
 
 
 def measure(candidates, *, repeats=7, per=1):

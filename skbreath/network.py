@@ -20,6 +20,20 @@ def _check_kernel_size(kernel_size):
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
 
 
+def _head_layers(n_in, n_hidden, n_outputs, dropout):
+    return [
+        nn.Linear(n_in, n_hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(n_hidden, n_outputs),
+    ]
+
+
+def _mean_and_maximum(x):
+    """Pool the last axis both ways, one beside the other."""
+    return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+
+
 class _ResidualBlock(nn.Module):
     """Two convolutions and a skip, as in He et al. (2016), then max pooling.
 
@@ -123,10 +137,7 @@ class ResidualCNN1d(nn.Module):
         self.block2 = _ResidualBlock(hidden_channels, wide, kernel, pool, bias=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Sequential(
-            nn.Linear(2 * wide, hidden_channels),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden_channels, n_outputs),
+            *_head_layers(2 * wide, hidden_channels, n_outputs, dropout)
         )
         self.to(memory_format=torch.channels_last)
 
@@ -145,7 +156,7 @@ class ResidualCNN1d(nn.Module):
         x = x[:, :, None].contiguous(memory_format=torch.channels_last)
         x = self.block2(self.block1(self.stem(x)))
         x = self.dropout(x.squeeze(2))
-        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+        return _mean_and_maximum(x)
 
     def forward(self, x):
         """Give the logits of shape ``(n_clips, n_outputs)``."""
@@ -237,10 +248,7 @@ class ResidualCNN2d(nn.Module):
         )
         self.head = nn.Sequential(
             nn.Dropout(dropout),
-            nn.Linear(2 * widths[-1], widths[-1]),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(widths[-1], n_outputs),
+            *_head_layers(2 * widths[-1], widths[-1], n_outputs, dropout),
         )
         self.to(memory_format=torch.channels_last)
 
@@ -263,7 +271,7 @@ class ResidualCNN2d(nn.Module):
             images.append(planes.expand(-1, -1, n_frequencies, -1))
         x = torch.cat(images, dim=1).contiguous(memory_format=torch.channels_last)
         x = self.blocks(self.stem(x)).flatten(start_dim=2)
-        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+        return _mean_and_maximum(x)
 
     def forward(self, x):
         """Give the logits of shape ``(n_clips, n_outputs)``."""

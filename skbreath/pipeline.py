@@ -111,22 +111,16 @@ def make_breath_classifier(
     (60,)
     """
     if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {PRESETS}, got {preset!r}.")
+        raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}.")
     seeds = check_random_state(random_state)
 
     def seed():
         # Without a seed every fit of every part draws its own.
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
-    vote_params = {"calibration": "sigmoid", "refit": False}
-    if members is not None:
-        vote_params = {}
-    elif preset == "reference":
-        vote_params = {"weights": [0.4, 0.6]}
-        scoring = "f1" if scoring is None else scoring
-    if cv is None:
-        cv = 3 if members is None and preset == "fast" else 5
+    settings = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
     if members is None:
+        settings |= PRESETS[preset]
         members = preset_members(
             preset,
             sample_rate=sample_rate,
@@ -134,15 +128,15 @@ def make_breath_classifier(
             device=device,
             seed=seed,
         )
-    vote_params = {"weights": "learned"} | vote_params
-    if weights is not None:
-        vote_params["weights"] = weights
-    vote = WeightedVotingClassifier(members, cv=cv, n_jobs=n_jobs, **vote_params)
+    given = {"weights": weights, "cv": cv, "scoring": scoring}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    scoring = settings.pop("scoring")
+    vote = WeightedVotingClassifier(members, n_jobs=n_jobs, **settings)
     threshold = ThresholdClassifier(
         vote,
-        scoring="accuracy" if scoring is None else scoring,
+        scoring=scoring,
         pos_label=pos_label,
-        cv=cv,
+        cv=settings["cv"],
         random_state=seed(),
     )
     # One thread reads clips of a second faster than several do.

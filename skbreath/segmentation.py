@@ -423,11 +423,10 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     def __getstate__(self):
         # Plain tables and names, which a model file can hold and check.
         state = dict(super().__getstate__())
-        for name in ("phase_model_", "layout_"):
-            if name in state:
-                part = state[name]
-                names = getattr(part, "_fields", None) or part.__dataclass_fields__
-                state[name] = {field: getattr(part, field) for field in names}
+        if "phase_model_" in state:
+            state["phase_model_"] = state["phase_model_"]._asdict()
+        if "layout_" in state:
+            state["layout_"] = dict(vars(state["layout_"]))
         return state
 
     def __setstate__(self, state):
