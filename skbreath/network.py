@@ -270,8 +270,20 @@ class ResidualCNN2d(nn.Module):
             planes = x[:, n_frequencies:, None]
             images.append(planes.expand(-1, -1, n_frequencies, -1))
         x = torch.cat(images, dim=1).contiguous(memory_format=torch.channels_last)
-        x = self.blocks(self.stem(x)).flatten(start_dim=2)
-        return _mean_and_maximum(x)
+        return self.pool(self.blocks(self.stem(x)))
+
+    def pool(self, images):
+        """Pool what the blocks leave; a subclass may do it otherwise.
+
+        Parameters
+        ----------
+        images : torch.Tensor of shape (n_clips, 8 * hidden_channels, height, width)
+
+        Returns
+        -------
+        embedding : torch.Tensor of shape (n_clips, 16 * hidden_channels)
+        """
+        return _mean_and_maximum(images.flatten(start_dim=2))
 
     def forward(self, x):
         """Give the logits of shape ``(n_clips, n_outputs)``."""

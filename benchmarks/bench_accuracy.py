@@ -1,0 +1,234 @@
+"""Accuracy: the presets, the recipe of the original entry and classical rivals.
+
+``python -m benchmarks.bench_accuracy --data FOLDER [--split day] [--models fast]``
+
+Five folds by recording, and five by day, of the clips of one data set: every clip is
+predicted by models that have heard nothing of its recording, or of its day. Each fit is
+kept in ``--folder``, and a run goes on with what is missing; ``--report`` only reports.
+Nothing is tuned here: what the presets are was chosen on two of the folds by day.
+"""
+
+import argparse
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from benchmarks import harness
+from skbreath import (
+    AudioReader,
+    BreathFeatures,
+    SummaryPooling,
+    load_kaggle_breath,
+    make_breath_classifier,
+    save_model,
+)
+from skbreath.evaluation import compare_predictions, score_predictions
+
+PRESETS = ("reference", "fast", "default", "accurate")
+RIVALS = ("SVC", "boosting", "MiniRocket")
+METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
+
+
+def pooled(classifier):
+    """Mean, deviation and course of the channels, then `classifier`."""
+    return make_pipeline(
+        AudioReader(), BreathFeatures(), SummaryPooling(n_bins=8), classifier
+    )
+
+
+def make_model(name, seed, n_jobs):
+    """Build a model by its name in the table."""
+    if name in PRESETS:
+        return make_breath_classifier(preset=name, n_jobs=n_jobs, random_state=seed)
+    if name == "SVC":
+        svc = make_pipeline(StandardScaler(), SVC(random_state=seed))
+        return pooled(CalibratedClassifierCV(svc, ensemble=False))
+    return pooled(HistGradientBoostingClassifier(random_state=seed))
+
+
+def fit_fold(name, data, groups, train, test, options):
+    """Train on some clips and predict others; give what the table needs."""
+    paths, labels = np.asarray(data.paths), data.target
+    if name == "MiniRocket":
+        return fit_peer(paths, labels, train, test, options)
+    model = make_model(name, options.seed, options.n_jobs)
+    fit_params = {"classifier__groups": groups[train]} if name in PRESETS else {}
+    began, cpu = time.perf_counter(), time.process_time()
+    model.fit(list(paths[train]), labels[train], **fit_params)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    scores = model.predict_proba(list(paths[test]))
+    one = [paths[test[0]]]
+    latency = harness.measure({"one clip": lambda: model.predict(one)}, repeats=21)
+    with tempfile.TemporaryDirectory() as folder:
+        save = save_model if name in PRESETS else joblib.dump
+        save(model, file := Path(folder) / "model.skb")
+        size = file.stat().st_size
+    return {
+        "score": scores[:, list(model.classes_).index("I")],
+        "predicted": model.predict(list(paths[test])) == "I",
+        "fit_seconds": seconds,
+        "fit_cpu": cpu,
+        "latency_ms": 1e3 * np.median(latency["one clip"].wall),
+        "size_mb": size / 1e6,
+    }
+
+
+def fit_peer(paths, labels, train, test, options):
+    """The same for MiniRocket, in an environment of its own."""
+    waveforms = AudioReader().fit_transform(list(paths))
+    with tempfile.TemporaryDirectory() as folder:
+        given, result = Path(folder) / "given.npz", Path(folder) / "result.npz"
+        np.savez(given, X=waveforms, y=labels == "I", train=train, test=test)
+        script = Path(__file__).with_name("peer_minirocket.py")
+        subprocess.run([options.peer, script, given, result], check=True)
+        return dict(np.load(result))
+
+
+def run(options, data, groups):
+    """Fit what is missing; give a table of predictions and of costs per model."""
+    labels = data.target
+    recordings = data.recording
+    predictions, costs = {}, {}
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=options.seed)
+    splits = list(folds.split(labels, labels, groups))
+    for name in options.models:
+        kept = []
+        for fold, (train, test) in enumerate(splits):
+            if options.folds is not None and fold not in options.folds:
+                continue
+            stem = f"{options.split}-{name}-{options.seed}-{fold}.npz"
+            file = Path(options.folder) / stem
+            if not file.is_file():
+                if options.report or (name == "MiniRocket" and not options.peer):
+                    continue
+                found = fit_fold(name, data, groups, train, test, options)
+                np.savez(file, **found)
+                print(f"{stem} {found['fit_seconds']:.0f} s", flush=True)
+            kept.append((fold, test, np.load(file)))
+        if len(kept) != (5 if options.folds is None else len(options.folds)):
+            continue
+        predictions[name] = pd.concat(
+            pd.DataFrame(
+                {
+                    "row": test,
+                    "fold": fold,
+                    "group": recordings[test],
+                    "y_true": labels[test],
+                    "y_pred": np.where(found["predicted"], "I", "E"),
+                    "y_score": found["score"],
+                }
+            )
+            for fold, test, found in kept
+        ).sort_values("row", ignore_index=True)
+        costs[name] = {
+            key: np.median([found[key] for _, _, found in kept])
+            for key in ("fit_seconds", "fit_cpu", "latency_ms", "size_mb")
+        }
+    return predictions, costs
+
+
+def show(report, split, predictions, costs):
+    """Scores with intervals, paired differences to the reference, and costs."""
+    tables = {
+        name: score_predictions(
+            frame["y_true"], frame["y_pred"], frame["y_score"], frame["group"]
+        )
+        for name, frame in predictions.items()
+    }
+    report.table(
+        f"Held out by {split}, 95 % intervals by recording",
+        ("model", *METRICS, "chance's calibration error"),
+        [
+            (
+                name,
+                *(
+                    "{value:.3f} [{low:.3f}, {high:.3f}]".format(**table.loc[metric])
+                    for metric in METRICS
+                ),
+                f"{table.loc['perfect_calibration', 'value']:.3f}",
+            )
+            for name, table in tables.items()
+        ],
+    )
+    if "reference" in predictions:
+        rows = []
+        for name, frame in predictions.items():
+            if name != "reference":
+                pairs = compare_predictions(predictions["reference"], frame).table
+                rows.append(
+                    (
+                        name,
+                        *(
+                            "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(
+                                **pairs.loc[metric]
+                            )
+                            for metric in METRICS[:3]
+                        ),
+                    )
+                )
+        report.table(
+            f"Held out by {split}: difference to the reference on the same clips",
+            ("model", *METRICS[:3]),
+            rows,
+        )
+    report.table(
+        f"Held out by {split}: cost, medians of the folds",
+        ("model", "training s", "CPU s", "one clip ms", "file MB"),
+        [
+            (
+                name,
+                f"{cost['fit_seconds']:.0f}",
+                f"{cost['fit_cpu']:.0f}",
+                f"{cost['latency_ms']:.1f}",
+                f"{cost['size_mb']:.2f}",
+            )
+            for name, cost in costs.items()
+        ],
+    )
+
+
+def main():
+    """Run the benchmark."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--data", required=True, help="folder in the Kaggle layout")
+    options.add_argument("--split", choices=("recording", "day"), action="append")
+    options.add_argument("--models", nargs="+", default=[*PRESETS, *RIVALS])
+    options.add_argument("--folds", nargs="+", type=int, help="only some of the five")
+    options.add_argument("--folder", help="keeps each fit; a temporary one if absent")
+    options.add_argument("--peer", help="python of an environment with aeon")
+    options.add_argument(
+        "--n-jobs", type=int, default=1, help="CPU seconds are known of one only"
+    )
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--report", action="store_true", help="fit nothing more")
+    options.add_argument("--save", action="store_true")
+    options = options.parse_args()
+    options.folder = options.folder or tempfile.mkdtemp()
+    Path(options.folder).mkdir(exist_ok=True)
+    data = load_kaggle_breath(options.data)
+    groups = {"recording": data.recording, "day": data.day}
+    report = harness.Report("bench_accuracy")
+    report.line(
+        f"{len(data.target)} clips, {len(set(data.recording))} recordings, "
+        f"{len(set(data.day))} days; seed {options.seed}, n_jobs={options.n_jobs}"
+    )
+    for split in options.split or groups:
+        options.split = split
+        show(report, split, *run(options, data, groups[split]))
+    if options.save:
+        report.save()
+
+
+if __name__ == "__main__":
+    main()
