@@ -117,7 +117,7 @@ def test_same_seed_same_model_whatever_n_jobs(clips):
 
 @pytest.mark.parametrize("routing", [False, True])
 def test_cross_validation_by_recording(clips, routing):
-    model = small_classifier(max_epochs=1)
+    model = small_classifier()
     name = "groups" if routing else "classifier__groups"
     with sklearn.config_context(enable_metadata_routing=routing):
         scores = cross_val_score(
