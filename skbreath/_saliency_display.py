@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._display_axes import INK, ORANGE, new_axes
+from ._fold_average import FoldAverage
 
 __all__ = ["SaliencyDisplay", "grad_cam"]
 
@@ -125,7 +126,8 @@ class SaliencyDisplay:
         ----------
         estimator : Pipeline
             Fitted: :class:`~skbreath.BreathFeatures`, other transformers, a
-            :class:`~skbreath.ResidualCNNClassifier`; such as a member of a vote.
+            :class:`~skbreath.ResidualCNNClassifier`; such as a member of a vote. Of a
+            member that averages the models of folds, the mean of their maps is drawn.
         waveform : array-like of shape (n_samples,)
             One clip.
         label : label, default=None
@@ -160,29 +162,18 @@ class SaliencyDisplay:
         >>> display.saliency.shape, display.power.shape
         ((64, 101), (64, 101))
         """
-        import torch
-
-        features, net = _ends(estimator)
-        check_is_fitted(net, "net_")
+        models = [estimator]
+        if isinstance(estimator, FoldAverage):
+            models = estimator.estimators
+        features, net = _ends(models[0])
         classes = net.classes_.tolist()
-        x = estimator[:-1].transform(np.asarray(waveform, dtype=np.float32)[None])
-        (probabilities,) = net.predict_proba(x)
+        (probabilities,) = estimator.predict_proba([waveform])
         index = int(probabilities.argmax()) if label is None else _index(label, classes)
-        network = net.net_.module_.eval()
-        two = len(classes) == 2
-        maps = grad_cam(
-            network,
-            torch.as_tensor(x, device=net.net_.device),
-            _layer(network, layer),
-            output=0 if two else index,
-            sign=1.0 if index or not two else -1.0,
-        )
+        maps = np.mean([_map(m, waveform, index, layer) for m in models], axis=0)
         (unscaled,) = features.transform([waveform])
         power, frequencies = _mel_bands(features, unscaled)
         n_bands, n_frames = power.shape
-        if maps.ndim == 2 or maps.shape[1] == 1:  # over time alone
-            n_bands = 1
-        saliency = _stretch(maps.reshape(-1, maps.shape[-1]), n_bands, n_frames)
+        saliency = _stretch(maps, n_bands if len(maps) > 1 else 1, n_frames)
         display = cls(
             saliency / max(saliency.max(), 1e-12),
             power,
@@ -246,6 +237,25 @@ class SaliencyDisplay:
         return self
 
 
+def _map(model, waveform, index, layer):
+    """Where one network saw class `index`, (n_rows, n_columns), in shares of all."""
+    import torch
+
+    _, net = _ends(model)
+    x = model[:-1].transform([waveform])
+    network = net.net_.module_.eval()
+    two = len(net.classes_) == 2
+    (map_,) = grad_cam(
+        network,
+        torch.as_tensor(x, device=net.net_.device),
+        _layer(network, layer),
+        output=0 if two else index,
+        sign=1.0 if index or not two else -1.0,
+    )
+    map_ = map_.reshape(-1, map_.shape[-1])
+    return map_ / max(map_.max(), 1e-12)
+
+
 def _ends(estimator):
     """First and last step of a pipeline from waveforms to a network."""
     from .classifier import ResidualCNNClassifier
@@ -256,6 +266,7 @@ def _ends(estimator):
         if isinstance(first, BreathFeatures) and isinstance(
             last, ResidualCNNClassifier
         ):
+            check_is_fitted(last, "net_")
             return first, last
     raise ValueError(
         "saliency needs a fitted pipeline of BreathFeatures to ResidualCNNClassifier, "

@@ -1,13 +1,13 @@
 """Pictures of sounds and of fitted models, in the manner of scikit-learn displays."""
 
-from ._model_displays import (
-    LearningCurveDisplay,
-    ThresholdCurveDisplay,
-    VotingWeightsDisplay,
-)
+from ._learning_curve_display import LearningCurveDisplay
 from ._phase_timeline import PhaseTimelineDisplay
 from ._saliency_display import SaliencyDisplay
 from ._signal_displays import FeatureMapDisplay, SpectrogramDisplay, spectrogram_db
+from ._vote_displays import (
+    ThresholdCurveDisplay,
+    VotingWeightsDisplay,
+)
 
 __all__ = [
     "FeatureMapDisplay",
