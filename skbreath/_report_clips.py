@@ -40,7 +40,7 @@ def worst_errors(predictions, pos_label, n):
     """
     wrong = predictions[predictions["y_true"] != predictions["y_pred"]]
     score = wrong["y_score"].to_numpy()
-    given = np.where(wrong["y_true"] == pos_label, score, -score)
+    given = np.where(wrong["y_true"] == pos_label, score, 1 - score)
     return wrong.iloc[np.argsort(given, kind="stable")[:n]]
 
 
