@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 def browser():
     with playwright.sync_playwright() as driver:
         as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        arguments = ["--no-sandbox"] if as_root else []
+        arguments = ["--disable-gpu"] + ["--no-sandbox"] * as_root
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
