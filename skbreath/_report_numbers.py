@@ -152,12 +152,12 @@ def breakdown_table(predictions, values, name, pos_label):
     few = table["chance"] < _UNLIKELY
     shown = table.head(_MOST_ROWS)
     text = (
-        f"{len(table):,} different values. {int(few.sum())} have fewer right clips "
-        "than 97.5 % of them would, were all alike: these are marked ▼. Chance alone "
-        f"makes {_UNLIKELY * len(table):.0f} or fewer. The least likely come first."
+        f"{int(few.sum())} of {len(table):,} have fewer right clips than 97.5 % would "
+        "have if all were alike, and are marked ▼ (chance alone marks up to "
+        f"{_UNLIKELY * len(table):.0f}). The least likely come first."
     )
     if len(shown) < len(table):
-        text += f" The first {len(shown):,} are listed."
+        text += f" Only the first {len(shown):,} are listed."
     rows = [
         {
             "name": plain_text(value),

@@ -157,7 +157,7 @@ def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
         (frame["y_true"] != frame["y_pred"]) & (frame.index < 60), "bad", "ok"
     )
     page = write(tmp_path, breakdowns={"part": part})
-    assert "1 have fewer right clips" in page.words
+    assert "1 of 2 have fewer right clips" in page.words
     marked = [
         a for t, a in page.tags if a.get("aria-label", "").startswith("fewer are")
     ]

@@ -40,19 +40,19 @@
     parent.append(node);
     return node;
   };
-  const ticks = (from, to) => {
-    const rough = (to - from) / 4, power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 2.5, 5, 10].find((m) => power * m >= rough * 0.999);
+  const ticks = (from, to, whole) => {
+    const rough = Math.max((to - from) / 4, whole ? 1 : 0), power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * (whole ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10]).find((m) => power * m >= rough * 0.999);
     const all = [];
     for (let i = Math.ceil(from / step - 1e-9); i * step <= to + 1e-9; i++) all.push(i * step);
     return all;
   };
   const short = (value) => String(+value.toFixed(4));
-  const chart = (id, { x = [0, 1], y = [0, 1], xLabel, yLabel, label, yText = short }) => {
+  const chart = (id, { x = [0, 1], y = [0, 1], xLabel, yLabel, label, yText = short, whole = false }) => {
     const svg = add($(id), "svg", { viewBox: "0 0 380 290", role: "img", "aria-label": label });
     const X = (v) => 52 + (316 * (v - x[0])) / (x[1] - x[0]);
     const Y = (v) => 240 - (228 * (v - y[0])) / (y[1] - y[0]);
-    for (const v of ticks(...x)) {
+    for (const v of ticks(...x, whole)) {
       add(svg, "line", { class: "grid", x1: X(v), x2: X(v), y1: 12, y2: 240 });
       add(svg, "text", { x: X(v), y: 258, "text-anchor": "middle" }, short(v));
     }
@@ -155,7 +155,7 @@
   const drawBreakdown = ({ id, overall, points }) => {
     const most = Math.max(...points.map(([n]) => n));
     const c = chart(id + "-chart", {
-      x: [0, most * 1.04], xLabel: "clips", yLabel: "accuracy", label: "Accuracy against the number of clips",
+      x: [0, most * 1.04], xLabel: "clips", yLabel: "accuracy", whole: true, label: "Accuracy against the number of clips",
     });
     const limit = (sign) => Array.from({ length: 120 }, (_, i) => {
       const n = 1 + ((most * 1.04 - 1) * i) / 119;
@@ -174,7 +174,7 @@
     const from = Math.min(...values), to = Math.max(...values), room = (to - from || 0.1) * 0.08;
     const last = Math.max(1, ...scored.map((trial) => trial.number));
     const c = chart("trial-chart", {
-      x: [-0.5, last + 0.5], y: [from - room, to + room], xLabel: "trial", yLabel: data.metric, label: "Score of each trial",
+      x: [-0.5, last + 0.5], y: [from - room, to + room], whole: true, xLabel: "trial", yLabel: data.metric, label: "Score of each trial",
     });
     let best = -Infinity;
     const points = [];
