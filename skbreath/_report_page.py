@@ -88,7 +88,7 @@ class Page:
             "ap": f"{average_precision_score(self.truth, self.score):.3f}",
             "reliability": bins,
             "breakdowns": [],
-            "errors_text": _errors_text(judged, plain_text(self.pos)),
+            "errors_text": _errors_text(judged),
         }
         # What the script computes with.
         self.data = {
@@ -195,7 +195,7 @@ def _threshold_note(thresholds):
     )
 
 
-def _errors_text(judged, pos):
+def _errors_text(judged):
     n = judged["fn"] + judged["fp"]
     if not n:
         return "There are none."

@@ -293,6 +293,15 @@ def evaluate(
                 n_jobs=cores(jobs),
             )
         model = None  # those of the folds are in the result
+    if out is not None:
+        predictions = result.predictions
+        predictions.insert(0, "path", paths[predictions["row"]])
+        with atomic_path(out) as path:
+            predictions.drop(columns="row").to_csv(path, index=False)
+    if breakdown is not None:
+        with atomic_path(breakdown) as path:
+            result.by_group.to_csv(path)
+    print_table(result.table.map("{:.3f}".format), title)
     if page is not None:
         report(
             result,
@@ -303,15 +312,6 @@ def evaluate(
             breakdowns=breakdowns,
             title=f"Evaluation on {data.stem}",
         )
-    if out is not None:
-        predictions = result.predictions
-        predictions.insert(0, "path", paths[predictions["row"]])
-        with atomic_path(out) as path:
-            predictions.drop(columns="row").to_csv(path, index=False)
-    if breakdown is not None:
-        with atomic_path(breakdown) as path:
-            result.by_group.to_csv(path)
-    print_table(result.table.map("{:.3f}".format), title)
     for path in (out, breakdown, page):
         if path is not None:
             click.echo(f"wrote {path}")
