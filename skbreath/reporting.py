@@ -123,7 +123,7 @@ def report(
         }
     errors = worst_errors(predictions, result.pos_label, n_errors)
     if X is not None:
-        _of_rows(X, rows, "X")
+        _check_length(X, rows, "X")
     results = getattr(search, "cv_results_", search)
     metric = search.refit if isinstance(getattr(search, "refit", None), str) else None
 
@@ -139,14 +139,17 @@ def report(
     return os.fspath(path)
 
 
-def _of_rows(values, rows, name):
-    """The values of the rows that were predicted."""
-    values = values.to_numpy() if hasattr(values, "to_numpy") else values
+def _check_length(values, rows, name):
     if len(values) <= rows.max():
         raise ValueError(
             f"{name} has {len(values)} rows, but row {rows.max()} was predicted; give "
             "one for each clip that was evaluated, in the same order."
         )
+
+
+def _of_rows(values, rows, name):
+    """The values of the rows that were predicted."""
+    _check_length(values, rows, name)
     return np.asarray(values)[rows]
 
 
