@@ -242,7 +242,7 @@ class FeatureMapDisplay:
         --------
         >>> from skbreath import BreathFeatures, make_breath_sounds
         >>> from skbreath.plotting import FeatureMapDisplay
-        >>> clip = make_breath_sounds(2, random_state=0).waveforms[0]
+        >>> clip = make_breath_sounds(20, random_state=0).waveforms[0]
         >>> display = FeatureMapDisplay.from_estimator(BreathFeatures(), clip)
         >>> list(display.groups_)
         ['mel', 'rms', 'zcr', 'contrast', 'mfcc', 'delta', 'delta2']
