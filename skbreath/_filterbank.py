@@ -18,6 +18,7 @@ __all__ = [
     "delta_taps",
     "empty_bands",
     "hann_window",
+    "mel_centres",
     "mel_weights",
 ]
 
@@ -61,6 +62,22 @@ def _mel_to_hz(mel):
     return np.where(mel < 15.0, mel / 0.015, log_part)
 
 
+def _mel_edges(sample_rate, n_mels, fmin, fmax):
+    fmax = sample_rate / 2 if fmax is None else fmax
+    return _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
+
+
+def mel_centres(sample_rate, n_mels, fmin=0.0, fmax=None):
+    """Where the filters of :func:`mel_weights` are highest.
+
+    Returns
+    -------
+    centres : ndarray of shape (n_mels,)
+        In Hz.
+    """
+    return _mel_edges(sample_rate, n_mels, fmin, fmax)[1:-1]
+
+
 def mel_weights(sample_rate, n_fft, n_mels, fmin=0.0, fmax=None):
     """Triangular mel filters of equal area, on Slaney's scale.
 
@@ -84,8 +101,7 @@ def mel_weights(sample_rate, n_fft, n_mels, fmin=0.0, fmax=None):
     ----------
     M. Slaney, "Auditory Toolbox, version 2", Interval Research Corporation, 1998.
     """
-    fmax = sample_rate / 2 if fmax is None else fmax
-    edges = _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
+    edges = _mel_edges(sample_rate, n_mels, fmin, fmax)
     low, centre, high = (edges[i : n_mels + i, None] for i in range(3))
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)

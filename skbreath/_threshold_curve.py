@@ -8,7 +8,12 @@ from sklearn import metrics
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import UndefinedMetricWarning
 
-__all__ = ["best_threshold", "candidate_thresholds", "scores_at_thresholds"]
+__all__ = [
+    "base_score",
+    "best_threshold",
+    "candidate_thresholds",
+    "scores_at_thresholds",
+]
 
 # A metric without a formula in counts is called once per threshold, at about a
 # millisecond: this many, evenly spread over the distinct scores, are enough.
@@ -108,6 +113,36 @@ def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, pa
         for index in chosen:
             scores[index] = scorer(labels, response >= thresholds[index], y, **params)
     return scores
+
+
+def base_score(scorer, pos_label, base_rate):
+    """Score of always giving the same label, the better of the two.
+
+    Parameters
+    ----------
+    scorer : callable
+        As in :func:`scores_at_thresholds`.
+    pos_label : label
+        The positive class.
+    base_rate : float
+        Share of rows of the positive class.
+
+    Returns
+    -------
+    score : float or None
+        None for a metric without a formula in counts.
+
+    Examples
+    --------
+    >>> base_score(metrics.make_scorer(metrics.accuracy_score), 1, 0.3)
+    0.7
+    """
+    formula = _formula(scorer, pos_label)
+    if formula is None:
+        return None
+    tp, fp = np.array([base_rate, 0.0]), np.array([1.0 - base_rate, 0.0])
+    scores = formula(tp, fp, base_rate - tp, 1.0 - base_rate - fp)
+    return float(scorer._sign * np.max(scorer._sign * scores))
 
 
 def best_threshold(candidates, lower, upper, scores):

@@ -101,7 +101,15 @@ def _fit_and_predict(
 
 
 def out_of_fold(
-    estimator, X, y, splits, *, methods=("predict_proba",), fit_params=None, n_jobs=None
+    estimator,
+    X,
+    y,
+    splits,
+    *,
+    methods=("predict_proba",),
+    fit_params=None,
+    keep_estimators=False,
+    n_jobs=None,
 ):
     """Fit a clone of `estimator` per split and predict the rows it has not seen.
 
@@ -120,6 +128,8 @@ def out_of_fold(
     fit_params : dict, default=None
         Passed to ``fit``; values with one entry per row are cut to the training
         rows.
+    keep_estimators : bool, default=False
+        Whether each output has the fitted clone too, as ``"estimator"``.
     n_jobs : int, default=None
         Splits fitted in parallel, as in joblib.
 
@@ -153,6 +163,7 @@ def out_of_fold(
         splits,
         methods=methods,
         fit_params=[fit_params],
+        keep_estimators=keep_estimators,
         n_jobs=n_jobs,
     )
     return results

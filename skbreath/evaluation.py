@@ -31,6 +31,7 @@ def evaluate(
     pos_label="I",
     n_resamples=1000,
     confidence_level=0.95,
+    return_estimator=False,
     n_jobs=None,
     random_state=0,
 ):
@@ -61,6 +62,8 @@ def evaluate(
         Bootstrap resamples.
     confidence_level : float, default=0.95
         Of the intervals.
+    return_estimator : bool, default=False
+        Whether to keep the fitted models of the folds.
     n_jobs : int, default=None
         Folds fitted in parallel.
     random_state : int, RandomState instance or None, default=0
@@ -82,8 +85,14 @@ def evaluate(
         `groups`. By something else, such as days:
         :func:`~skbreath.evaluation.break_down`.
 
+        ``pos_label``, ``confidence_level`` : as given.
+
+        ``estimator`` : list of the fitted models of the folds, with
+        `return_estimator`.
+
     See Also
     --------
+    report : The result as a page to look at and listen to.
     compare_predictions : Two models on the same clips.
     check_leakage : Looks for leaks.
 
@@ -124,6 +133,7 @@ def evaluate(
             splits,
             methods=("predict", "predict_proba"),
             fit_params=fit_params,
+            keep_estimators=return_estimator,
             n_jobs=n_jobs,
         )
     column = int(np.flatnonzero(np.unique(y) == pos_label)[0])
@@ -149,7 +159,7 @@ def evaluate(
             "do not overlap."
         )
     predictions = predictions.sort_values("row", ignore_index=True)
-    return _scored(
+    result = _scored(
         predictions,
         groups is not None,
         pos_label=pos_label,
@@ -157,6 +167,9 @@ def evaluate(
         confidence_level=confidence_level,
         random_state=random_state,
     )
+    if return_estimator:
+        result.estimator = [output["estimator"] for _, output in folds]
+    return result
 
 
 def judge(
@@ -235,14 +248,21 @@ def judge(
     )
 
 
-def _scored(predictions, grouped, *, pos_label, **settings):
+def _scored(predictions, grouped, *, pos_label, confidence_level, **settings):
     table = score_predictions(
         predictions["y_true"],
         predictions["y_pred"],
         predictions["y_score"],
         predictions["group"],
         pos_label=pos_label,
+        confidence_level=confidence_level,
         **settings,
     )
     by_group = break_down(predictions, pos_label=pos_label) if grouped else None
-    return Bunch(table=table, predictions=predictions, by_group=by_group)
+    return Bunch(
+        table=table,
+        predictions=predictions,
+        by_group=by_group,
+        pos_label=pos_label,
+        confidence_level=confidence_level,
+    )

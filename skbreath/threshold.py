@@ -93,7 +93,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
     best_score_ : float
         The metric there, on the very scores it was chosen on: it flatters.
     threshold_curve_ : Bunch
-        ``thresholds`` (ascending) and ``scores``, both of shape (n_thresholds,).
+        ``thresholds`` (ascending) and ``scores``, both of shape (n_thresholds,), and
+        ``base_rate``, the share of `pos_label_` in the rows they were computed on.
     classes_ : ndarray of shape (2,)
         The sorted labels.
     n_features_in_ : int
@@ -299,7 +300,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         self.best_score_ = float(scores[best])
         known = ~np.isnan(scores)
         self.threshold_curve_ = Bunch(
-            thresholds=candidates[known], scores=scores[known]
+            thresholds=candidates[known],
+            scores=scores[known],
+            base_rate=float(np.mean(y == self.pos_label_)),
         )
 
     def _keep(self, estimator, classes):

@@ -89,6 +89,53 @@ def test_evaluate_prints_intervals_and_writes_predictions(breath_folder, tmp_pat
     assert predictions.groupby("group")["fold"].nunique().eq(1).all()
 
 
+def test_evaluate_writes_a_report(breath_folder, model, tmp_path):
+    page, trials = tmp_path / "report.html", tmp_path / "trials.csv"
+    trials.write_text("trial_number,trial_state,mean_test_score\n0,COMPLETE,0.75\n")
+    result = run(
+        *("evaluate", breath_folder, "--model", model, "--by", "ID"),
+        *("--report", page, "--trials-csv", trials),
+    )
+    assert result.exit_code == 0, result.output
+    assert f"wrote {page}" in result.stdout
+    text = page.read_text(encoding="utf-8")
+    for heading in ("By <bdi>recording", "By <bdi>day", "By <bdi>ID", "The search"):
+        assert heading in text
+    assert "Evaluation on data" in text
+
+
+def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
+    breath_folder, tmp_path
+):
+    page = tmp_path / "report.html"
+    result = run(
+        *("evaluate", breath_folder, "--preset", "fast", "--cv", 2, *FAST),
+        *("--report", page),
+    )
+    assert result.exit_code == 0, result.output
+    text = page.read_text(encoding="utf-8")
+    assert "The vote" in text and "2 models of the folds" in text
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--by", "shoe"], "--by shoe: there is no such column"),
+        (["--trials-csv", "text"], "holds no trials"),
+        (["--report", "none/report.html"], "does not exist"),
+    ],
+)
+def test_evaluate_refuses_a_report_before_it_trains(
+    options, message, breath_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("path,label\na,b\n")
+    result = run("evaluate", breath_folder, "--report", "report.html", *options)
+    assert result.exit_code == 2 and message in result.stderr, result.output
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     out, trials = tmp_path / "tuned.joblib", tmp_path / "trials.csv"
     result = run(

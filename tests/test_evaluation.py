@@ -55,6 +55,19 @@ def test_groups_reach_a_model_inside_a_pipeline(recordings):
     assert len(evaluate(model, X, y, groups, n_resamples=5).predictions) == 240
 
 
+def test_models_of_the_folds_are_kept_if_asked_for(recordings):
+    X, y, groups = recordings
+    result = evaluate(
+        *(LogisticRegression(), X, y, groups), n_resamples=5, return_estimator=True
+    )
+    assert len(result.estimator) == 5 and result.pos_label == "I"
+    frame = result.predictions
+    for fold, model in enumerate(result.estimator):
+        rows = frame["row"][frame["fold"] == fold]
+        assert model.predict(X[rows]).tolist() == frame["y_pred"][rows].tolist()
+    assert "estimator" not in evaluate(LogisticRegression(), X, y, n_resamples=5)
+
+
 def test_scores_are_those_of_the_pooled_predictions(recordings):
     X, y, groups = recordings
     model = make_pipeline(StandardScaler(), LogisticRegression())

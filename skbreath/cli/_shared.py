@@ -119,6 +119,14 @@ def _unpickle(path):
 
 def load_clips(data, group, *, out=None, skip_bad=False):
     """Paths, labels and groups of DATA; every unreadable file is named at once."""
+    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
+    return clips.paths, clips.target, clips.groups
+
+
+def load_clip_table(data, group, *, out=None, skip_bad=False):
+    """As :func:`load_clips`, a Bunch that also has ``frame``: all columns."""
+    from sklearn.utils import Bunch
+
     from ..datasets import load_kaggle_breath, load_labelled_folder
 
     if data.suffix.lower() == ".csv":
@@ -140,7 +148,8 @@ def load_clips(data, group, *, out=None, skip_bad=False):
             f"{data} has only {n_groups} different values of {group!r}; folds need at "
             "least 5: name a finer one by --group."
         )
-    return paths, target, groups
+    frame = clips.frame[good]
+    return Bunch(paths=paths, target=target, groups=groups, frame=frame)
 
 
 def _find_good(paths, out, skip_bad):

@@ -1,7 +1,10 @@
 """``skbreath train``, ``tune`` and ``evaluate``."""
 
+from pathlib import Path
+
 import click
 
+from ._report_input import breakdown_columns, read_trials
 from ._shared import (
     cores,
     data_argument,
@@ -10,6 +13,7 @@ from ._shared import (
     group_option,
     jobs_option,
     load,
+    load_clip_table,
     load_clips,
     out_option,
     pos_label_option,
@@ -205,6 +209,21 @@ def tune(
 )
 @click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
 @click.option("--breakdown", type=folder, help="CSV of the scores of each group.")
+@click.option(
+    "--report", "page", type=folder, help="HTML page of everything, with the sounds."
+)
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Further breakdown of the report: a column of a CSV. May be repeated; a "
+    "folder has recording and day anyway.",
+)
+@click.option(
+    "--trials-csv",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Trials that `skbreath tune` wrote, for the report.",
+)
 @epochs_option
 @seed_option
 @jobs_option
@@ -219,6 +238,9 @@ def evaluate(
     model_file,
     out,
     breakdown,
+    page,
+    by,
+    trials_csv,
     max_epochs,
     seed,
     jobs,
@@ -231,18 +253,23 @@ def evaluate(
 
     \b
     Examples:
-      skbreath evaluate kaggle-breath --group day
+      skbreath evaluate kaggle-breath --group day --report report.html
       skbreath evaluate new-clips.csv --group patient --model model.skb
     """
     from ..atomic import atomic_path, check_destination
     from ..evaluation import evaluate, judge
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
+    from ..reporting import report
 
-    for path in (out, breakdown):
+    for path in (out, breakdown, page):
         if path is not None:
             check_destination(path)
-    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
+    trials = None if trials_csv is None else read_trials(trials_csv)
+    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups = clips.paths, clips.target, clips.groups
+    breakdowns = breakdown_columns(data, clips.frame, group, by)
+    model = None
     if model_file is not None:
         model = load(model_file)
         _warn_of_known_clips(model, paths)
@@ -259,8 +286,13 @@ def evaluate(
         )
         with StepProgress() as progress, progress.step("Cross-validating", cv):
             result = evaluate(
-                model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+                *(model, paths, y, groups),
+                cv=cv,
+                pos_label=pos_label,
+                return_estimator=page is not None,
+                n_jobs=cores(jobs),
             )
+        model = None  # those of the folds are in the result
     if out is not None:
         predictions = result.predictions
         predictions.insert(0, "path", paths[predictions["row"]])
@@ -270,7 +302,17 @@ def evaluate(
         with atomic_path(breakdown) as path:
             result.by_group.to_csv(path)
     print_table(result.table.map("{:.3f}".format), title)
-    for path in (out, breakdown):
+    if page is not None:
+        report(
+            result,
+            page,
+            X=paths,
+            model=model,
+            search=trials,
+            breakdowns=breakdowns,
+            title=f"Evaluation on {data.stem}",
+        )
+    for path in (out, breakdown, page):
         if path is not None:
             click.echo(f"wrote {path}")
 

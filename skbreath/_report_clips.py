@@ -1,0 +1,161 @@
+"""The clips that a report plays: the worst errors, as sounds and spectrograms."""
+
+import base64
+import io
+import os
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from ._audio_input import as_paths
+from ._audio_warnings import AudioWarning
+from ._signal_displays import spectrogram_db
+from .audio import AudioReader
+
+__all__ = ["clip_names", "clip_of_report", "find_reader", "read_clips", "worst_errors"]
+
+# Peak that clips are raised to: chest sounds are recorded far too quietly to hear.
+_PEAK = 0.89
+# A page of twenty clips of an hour would be of no use.
+_LONGEST_S = 15
+
+
+def worst_errors(predictions, pos_label, n):
+    """Pick the wrongly labelled clips whose right label got the lowest probability.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As :func:`~skbreath.evaluate` gives them.
+    pos_label : label
+    n : int
+        How many, at most.
+
+    Returns
+    -------
+    errors : DataFrame
+        Rows of `predictions`, worst first.
+    """
+    wrong = predictions[predictions["y_true"] != predictions["y_pred"]]
+    score = wrong["y_score"].to_numpy()
+    given = np.where(wrong["y_true"] == pos_label, score, 1 - score)
+    return wrong.iloc[np.argsort(given, kind="stable")[:n]]
+
+
+def clip_names(X, rows):
+    """Names of the clips in some rows of `X`: paths from their common folder on."""
+    paths = None if X is None else as_paths(X)
+    if paths is None:
+        return [f"clip {row}" for row in rows]
+    # Not where the user keeps the files: the page may be given away.
+    folder = os.path.dirname(os.path.commonprefix(paths))
+    return [os.path.relpath(paths[row], folder or os.curdir) for row in rows]
+
+
+def find_reader(model):
+    """The reader of a pipeline that begins with one; None of other models."""
+    steps = getattr(model, "steps", None)
+    if steps and isinstance(steps[0][1], AudioReader):
+        return steps[0][1]
+    return None
+
+
+def read_clips(X, rows, reader):
+    """Read clips as a model hears them.
+
+    Parameters
+    ----------
+    X : paths or waveforms
+    rows : sequence of int
+        Which of them.
+    reader : AudioReader
+
+    Returns
+    -------
+    waveforms : ndarray of shape (n_clips, n_samples)
+    """
+    with warnings.catch_warnings():
+        # Whoever made the predictions was warned.
+        warnings.simplefilter("ignore", AudioWarning)
+        reader = clone(reader).set_params(drift=None)
+        return reader.fit_transform(_safe_indexing(X, rows))
+
+
+def clip_of_report(waveform, sample_rate, max_frequency):
+    """Prepare one clip for the page.
+
+    Parameters
+    ----------
+    waveform : ndarray of shape (n_samples,)
+    sample_rate : int
+        In Hz.
+    max_frequency : float
+        Upper end of the spectrogram in Hz.
+
+    Returns
+    -------
+    clip : dict of str
+        ``sound`` and ``picture``, as data URIs; ``seconds``, ``kilohertz`` and
+        ``level``, a sentence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbreath._report_clips import clip_of_report
+    >>> clip = clip_of_report(np.full(8000, 0.1), 16000, 2000)
+    >>> clip["sound"][:22], clip["seconds"], clip["level"]
+    ('data:audio/wav;base64,', '0.50', 'Recorded at -20 dB; played 19 dB louder.')
+    """
+    waveform = np.asarray(waveform, dtype=np.float64)
+    length = len(waveform) / sample_rate
+    waveform = waveform[: round(_LONGEST_S * sample_rate)]
+    seconds = len(waveform) / sample_rate
+    peak = np.abs(waveform).max()
+    power_db, _, _ = spectrogram_db(
+        waveform, sample_rate, max_frequency=min(max_frequency, sample_rate / 2)
+    )
+    level = "Digital silence."
+    if peak > 0:
+        gain = 20 * np.log10(_PEAK / peak)
+        rms = 10 * np.log10(np.mean(waveform**2))
+        louder = f"{abs(gain):.0f} dB {'louder' if gain >= 0 else 'quieter'}"
+        level = f"Recorded at {rms:.0f} dB; played {louder}."
+        waveform = waveform * (_PEAK / peak)
+    if length > seconds:
+        level += f" The first {seconds:.0f} of {length:.0f} s."
+    return {
+        "sound": _data_uri("audio/wav", _wav(waveform, sample_rate)),
+        "picture": _data_uri("image/png", _png(power_db)),
+        "seconds": f"{seconds:.2f}",
+        "kilohertz": f"{min(max_frequency, sample_rate / 2) / 1000:g}",
+        "level": level,
+    }
+
+
+def _data_uri(kind, content):
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _wav(waveform, sample_rate):
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, waveform, sample_rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _png(power_db):
+    """A picture of 256 colours: a third of the size of one of all colours."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    low = power_db.min()
+    shades = (power_db - low) / max(-low, 1e-12) * 255
+    picture = Image.fromarray(np.flipud(shades).round().astype(np.uint8), mode="P")
+    colours = colormaps["magma"](np.arange(256), bytes=True)[:, :3]
+    picture.putpalette(colours.tobytes())
+    file = io.BytesIO()
+    picture.save(file, format="PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,340 @@
+"""Pictures of what a vote has learned: its threshold, its weights."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._display_axes import BLUE, INK, ORANGE, new_axes, the_part
+
+__all__ = ["ThresholdCurveDisplay", "VotingWeightsDisplay", "member_names"]
+
+
+def _title(scoring):
+    return {"f1": "F1"}.get(scoring, scoring.replace("_", " "))
+
+
+class ThresholdCurveDisplay:
+    """Score against decision threshold: the chosen one, and that of no model at all.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    thresholds : ndarray of shape (n_thresholds,)
+        Thresholds on the score of the positive class.
+    scores : ndarray of shape (n_thresholds,)
+        Score at each.
+    best_threshold, best_score : float
+        The chosen point.
+    score_name : str, default="score"
+        What is on the vertical axis.
+    base_score : float, default=None
+        The score of always giving the same answer, the better of the two: what a
+        model has to beat. None draws none.
+    rows_name : str, default="Out-of-fold"
+        What the scores were computed on.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the latest plot.
+    figure_ : matplotlib Figure
+        Its figure.
+    """
+
+    def __init__(
+        self,
+        thresholds,
+        scores,
+        best_threshold,
+        best_score,
+        score_name="score",
+        *,
+        base_score=None,
+        rows_name="Out-of-fold",
+    ):
+        self.thresholds = thresholds
+        self.scores = scores
+        self.best_threshold = best_threshold
+        self.best_score = best_score
+        self.score_name = score_name
+        self.base_score = base_score
+        self.rows_name = rows_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the curve that a fitted ThresholdClassifier kept.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted :class:`~skbreath.ThresholdClassifier`, or a model that holds one.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no threshold in the model, or more than one.
+        NotFittedError
+            If it is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skbreath import ThresholdClassifier
+        >>> from skbreath.plotting import ThresholdCurveDisplay
+        >>> X, y = make_classification(random_state=0)
+        >>> model = ThresholdClassifier(LogisticRegression(), pos_label=1).fit(X, y)
+        >>> ThresholdCurveDisplay.from_estimator(model).ax_.get_ylabel()
+        'Out-of-fold F1'
+        """
+        from ._positive_class import name_positive_class
+        from ._threshold_curve import base_score
+        from .threshold import ThresholdClassifier
+
+        threshold = the_part(estimator, ThresholdClassifier)
+        check_is_fitted(threshold, "threshold_curve_")
+        scoring = threshold.scoring
+        curve, pos_label = threshold.threshold_curve_, threshold.pos_label_
+        rate = curve.get("base_rate")  # models saved by earlier versions have none
+        scorer, _ = name_positive_class(scoring, pos_label, threshold.classes_.tolist())
+        display = cls(
+            curve["thresholds"],
+            curve["scores"],
+            threshold.best_threshold_,
+            threshold.best_score_,
+            score_name=_title(scoring) if isinstance(scoring, str) else "score",
+            base_score=None if rate is None else base_score(scorer, pos_label, rate),
+        )
+        return display.plot(ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls, y_true, y_score, *, scoring="f1", pos_label="I", threshold=None, ax=None
+    ):
+        """Draw the curve of given scores, such as those of :func:`~skbreath.evaluate`.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_clips,)
+            Labels of two classes.
+        y_score : array-like of shape (n_clips,)
+            Score, such as the probability, of `pos_label`.
+        scoring : str or callable, default="f1"
+            A metric of labels, as in :class:`~skbreath.ThresholdClassifier`.
+        pos_label : label, default="I"
+            The positive class.
+        threshold : float, default=None
+            The chosen point; None is where the curve is highest.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+
+        Examples
+        --------
+        >>> from skbreath.plotting import ThresholdCurveDisplay
+        >>> display = ThresholdCurveDisplay.from_predictions(
+        ...     ["E", "E", "I", "I"], [0.1, 0.4, 0.35, 0.8], scoring="accuracy"
+        ... )
+        >>> display.best_score, display.base_score
+        (0.75, 0.5)
+        """
+        from ._positive_class import name_positive_class
+        from ._scores import check_binary
+        from ._threshold_curve import (
+            base_score,
+            best_threshold,
+            candidate_thresholds,
+            scores_at_thresholds,
+        )
+
+        y, response = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
+        check_binary(y, pos_label)
+        classes = np.unique(y)
+        scorer, pos_label = name_positive_class(scoring, pos_label, classes.tolist())
+        judged = (scorer, response, y, classes, pos_label)
+        candidates, lower, upper = candidate_thresholds(response, "all")
+        scores = scores_at_thresholds(*judged, candidates, {})
+        if threshold is None:
+            threshold = candidates[best_threshold(candidates, lower, upper, scores)]
+        (chosen,) = scores_at_thresholds(*judged, np.array([threshold]), {})
+        known = ~np.isnan(scores)
+        display = cls(
+            candidates[known],
+            scores[known],
+            float(threshold),
+            float(chosen),
+            score_name=_title(scoring) if isinstance(scoring, str) else "score",
+            base_score=base_score(scorer, pos_label, np.mean(y == pos_label)),
+            rows_name="",
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+        """
+        ax = new_axes(ax)
+        ax.plot(self.thresholds, self.scores, color=BLUE, linewidth=2)
+        ax.axvline(self.best_threshold, color=ORANGE, linestyle="--", zorder=1)
+        ax.plot(
+            *(self.best_threshold, self.best_score, "o"),
+            markerfacecolor=ORANGE,
+            markeredgecolor="black",
+            markersize=8,
+            label="chosen threshold",
+        )
+        if self.base_score is not None:
+            ax.axhline(
+                self.base_score,
+                color=INK,
+                linestyle=":",
+                label=f"always the same answer: {self.base_score:.3f}",
+            )
+        name = f"{self.rows_name} {self.score_name}".strip()
+        ax.set(
+            xlabel="Decision threshold",
+            ylabel=name[0].upper() + name[1:],
+            title=f"{self.score_name} {self.best_score:.3f} at threshold "
+            f"{self.best_threshold:.3f}",
+        )
+        ax.legend(frameon=False, loc="best")
+        ax.grid(alpha=0.3)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class VotingWeightsDisplay:
+    """Weights of the members of a vote, with those of each fold.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    names : sequence of str of length n_members
+        The members.
+    weights : ndarray of shape (n_members,)
+        What they weigh; sum 1.
+    fold_weights : ndarray of shape (n_folds, n_members), default=None
+        What they weighed without each fold's rows: the wider these spread, the less
+        a weight means.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the latest plot.
+    figure_ : matplotlib Figure
+        Its figure.
+    """
+
+    def __init__(self, names, weights, fold_weights=None):
+        self.names = names
+        self.weights = weights
+        self.fold_weights = fold_weights
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the weights of a fitted vote.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted :class:`~skbreath.WeightedVotingClassifier`, or a model that
+            holds one, such as that of :func:`~skbreath.make_breath_classifier`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : VotingWeightsDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no vote in the model, or more than one.
+        NotFittedError
+            If it is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from sklearn.tree import DecisionTreeClassifier
+        >>> from skbreath import WeightedVotingClassifier
+        >>> from skbreath.plotting import VotingWeightsDisplay
+        >>> members = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier())]
+        >>> vote = WeightedVotingClassifier(members, weights="learned")
+        >>> vote = vote.fit(*load_breast_cancer(return_X_y=True))
+        >>> VotingWeightsDisplay.from_estimator(vote).names
+        ['bayes', 'tree']
+        """
+        from .voting import WeightedVotingClassifier
+
+        vote = the_part(estimator, WeightedVotingClassifier)
+        check_is_fitted(vote, "weights_")
+        display = cls(
+            member_names(vote), vote.weights_, getattr(vote, "fold_weights_", None)
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : VotingWeightsDisplay
+        """
+        n = len(self.names)
+        ax = new_axes(ax, figsize=(6.4, 1.4 + 0.55 * n))
+        places = np.arange(n)
+        ax.barh(places, self.weights, height=0.6, color=BLUE, label="on all folds")
+        if self.fold_weights is not None:
+            n_folds = len(self.fold_weights)
+            # Side by side: equal weights of several folds stay visible.
+            shift = np.linspace(-0.2, 0.2, n_folds) if n_folds > 1 else np.zeros(1)
+            ax.plot(
+                np.ravel(self.fold_weights),
+                np.add.outer(shift, places).ravel(),
+                "o",
+                markersize=5,
+                markerfacecolor=ORANGE,
+                markeredgecolor="black",
+                markeredgewidth=0.8,
+                label="without one fold",
+            )
+        ax.axvline(1 / n, color=INK, linestyle=":", label="all alike")
+        for place, weight in enumerate(self.weights):
+            ax.text(1.015, place, f"{weight:.2f}", va="center", clip_on=False)
+        ax.set_yticks(places, self.names)
+        ax.set(xlim=(0, 1), ylim=(n - 0.5, -0.5), xlabel="Weight in the vote")
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def member_names(vote):
+    """Names of the members of a fitted vote that are not dropped, in order."""
+    return [name for name, member in vote.estimators if member != "drop"]

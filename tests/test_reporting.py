@@ -1,0 +1,244 @@
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+from report_pages import IMAGE, SCRIPT, evaluated, model, sounds, trials, write_clips
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+
+from skbreath import evaluate, report
+from skbreath.audio import AudioError
+from skbreath.evaluation import judge
+
+
+class Reader(HTMLParser):
+    """What a page holds, as a browser without scripts sees it."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self.scripts = [], [], []
+        self._inside = None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag):
+        self._inside = None
+
+    def handle_data(self, data):
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif self._inside != "style":
+            self.text.append(data)
+
+    def attributes(self, tag, name):
+        return [
+            attrs[name] for kind, attrs in self.tags if kind == tag and name in attrs
+        ]
+
+    @property
+    def numbers(self):
+        return json.loads(self.scripts[0])
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def write(tmp_path, result=None, **settings):
+    path = tmp_path / "report.html"
+    report(evaluated() if result is None else result, path, **settings)
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    made = sounds()
+    return write(
+        tmp_path_factory.mktemp("report"),
+        X=made.waveforms,
+        search=trials(),
+        breakdowns={"recording": made.recording, "subject": made.subject},
+        title="A title",
+    )
+
+
+def test_page_says_what_was_measured(page):
+    table = evaluated().table
+    for name in ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error"):
+        assert f"{table.loc[name, 'value']:.3f}" in page.words
+        interval = f"{table.loc[name, 'low']:.3f} to {table.loc[name, 'high']:.3f}"
+        assert interval in page.words
+    frame = evaluated().predictions
+    precision = average_precision_score(frame["y_true"] == "I", frame["y_score"])
+    assert f"average precision {precision:.3f}" in page.words
+    assert "90 clips" in page.words and "3 folds" in page.words
+
+
+def test_page_has_every_section_and_no_way_out(page):
+    ids = page.attributes("section", "id")
+    expected = ["summary", "threshold", "curves", "by-0", "by-1"]
+    assert ids == [*expected, "vote", "trials", "errors"]
+    assert page.attributes("a", "href") == ["#summary", *[f"#{i}" for i in ids]]
+    addresses = [
+        *page.attributes("link", "href"),
+        *page.attributes("audio", "src"),
+        *page.attributes("image", "href"),
+    ]
+    assert addresses and all(address.startswith("data:") for address in addresses)
+    policy = page.attributes("meta", "content")[0]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+
+
+def test_scores_in_the_page_are_those_of_the_predictions(page):
+    frame = evaluated().predictions
+    score = frame["y_score"].to_numpy()
+    truth = frame["y_true"] == "I"
+    assert page.numbers["positives"] == sorted(score[truth])
+    assert page.numbers["negatives"] == sorted(score[~truth])
+    thresholds = [m["classifier"].best_threshold_ for m in evaluated().estimator]
+    assert page.numbers["start"] == np.median(thresholds)
+    bins = page.numbers["reliability"]
+    assert sum(b["n"] for b in bins) == 90
+    assert sum(b["n"] * b["share"] for b in bins) == pytest.approx(truth.sum())
+
+
+def test_errors_are_the_worst_ones_with_sound_and_picture(page):
+    frame = evaluated().predictions
+    wrong = frame[frame["y_true"] != frame["y_pred"]]
+    cost = np.where(wrong["y_true"] == "I", 1 - wrong["y_score"], wrong["y_score"])
+    worst = wrong["row"].to_numpy()[np.argsort(-cost, kind="stable")][:20]
+    names = re.findall(
+        r"Clip \d+, clip (\d+)", " ".join(page.attributes("audio", "aria-label"))
+    )
+    assert [int(name) for name in names] == worst.tolist() and len(worst) == 20
+    for row, sound in zip(worst, page.attributes("audio", "src"), strict=True):
+        content = base64.b64decode(sound.removeprefix("data:audio/wav;base64,"))
+        waveform, rate = soundfile.read(io.BytesIO(content))
+        assert rate == 16000 and np.abs(waveform).max() == pytest.approx(0.89, abs=1e-3)
+        expected = sounds().waveforms[row]
+        assert np.corrcoef(waveform, expected)[0, 1] > 0.999
+    picture = page.attributes("image", "href")[0]
+    content = base64.b64decode(picture.removeprefix("data:image/png;base64,"))
+    image = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+    assert image.shape == (129, 118) and image.max() > 150
+
+
+def test_breakdown_weights_and_trials_are_told(page):
+    by = page.numbers["breakdowns"]
+    assert [len(part["points"]) for part in by][1] == len(set(sounds().subject))
+    frame = evaluated().predictions
+    right = (frame["y_true"] == frame["y_pred"]).mean()
+    assert by[0]["overall"] == pytest.approx(right)
+    weights = np.mean(
+        [m["classifier"].estimator_.weights_ for m in evaluated().estimator], axis=0
+    )
+    for name, weight in zip(("linear", "bayes"), weights, strict=True):
+        assert f"{name} {weight:.2f}" in page.words
+    assert [p["value"] for p in page.numbers["trials"]] == [0.71, 0.83, 0.99, None, 0.8]
+    assert "5 trials: 3 complete, 1 pruned, 1 fail" in page.words
+    best = page.words.index("0.8300")  # a pruned trial cannot be the best
+    assert best < page.words.index("0.8000") < page.words.index("0.9900")
+
+
+def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
+    frame = evaluated().predictions
+    part = np.where(
+        (frame["y_true"] != frame["y_pred"]) & (frame.index < 60), "bad", "ok"
+    )
+    page = write(tmp_path, breakdowns={"part": part})
+    assert "1 of 2 have fewer right clips" in page.words
+    marked = [
+        a for t, a in page.tags if a.get("aria-label", "").startswith("fewer are")
+    ]
+    assert len(marked) == 1
+    assert page.words.index("▼ bad") < page.words.index(" ok ")
+
+
+def test_bare_result_makes_a_smaller_page(tmp_path):
+    made = sounds()
+    numbers = np.where(made.target == "I", 1, 0)
+    one = model().set_params(classifier__pos_label=1)
+    bare = evaluate(one, made.waveforms, numbers, cv=2, pos_label=1, n_resamples=10)
+    page = write(tmp_path, bare)
+    assert page.attributes("section", "id") == [
+        "summary", "threshold", "curves", "errors",
+    ]  # fmt: skip
+    assert page.numbers["start"] == 0.5 and "starts in the middle" in page.words
+    assert not page.attributes("audio", "src")
+
+
+def test_fitted_model_judged_on_other_clips(tmp_path):
+    made = sounds()
+    fitted = model().fit(made.waveforms[:60], made.target[:60])
+    result = judge(fitted, made.waveforms[60:], made.target[60:], n_resamples=10)
+    page = write(tmp_path, result, model=fitted, X=made.waveforms[60:], n_errors=3)
+    assert page.numbers["start"] == fitted["classifier"].best_threshold_
+    assert "where the model has put it" in page.words
+    assert len(page.attributes("audio", "src")) == 3
+    assert "without one of the folds" in page.words
+
+
+def test_any_search_of_scikit_learn_will_do(tmp_path):
+    X, y = sounds().waveforms[:, :10], sounds().target
+    search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 0.1]}, cv=2).fit(X, y)
+    page = write(tmp_path, search=search)
+    assert "var_smoothing" in page.words and len(page.numbers["trials"]) == 2
+    with pytest.raises(ValueError, match="mean_test_score"):
+        write(tmp_path, search=pd.DataFrame({"a": [1]}))
+
+
+def test_hostile_names_and_labels_are_text(tmp_path):
+    labels = [SCRIPT, f"</script>{IMAGE}"]
+    paths, target = write_clips(tmp_path, labels)
+    groups = np.array([f"{SCRIPT}{g}" for g in sounds().recording])
+    result = evaluate(model().set_params(classifier__pos_label=SCRIPT), paths, target,
+                      groups, cv=2, pos_label=SCRIPT, n_resamples=10)  # fmt: skip
+    page = write(
+        tmp_path, result, X=paths, search=trials(SCRIPT), title=SCRIPT,
+        breakdowns={IMAGE: groups},
+    )  # fmt: skip
+    kinds = [tag for tag, _ in page.tags]
+    assert kinds.count("script") == 2 and "img" not in kinds
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+    assert page.numbers["pos"] == SCRIPT
+    assert SCRIPT in page.words and IMAGE in page.words
+    assert str(tmp_path) not in page.words  # names from the common folder on
+
+
+def test_names_that_are_no_unicode_can_be_written(tmp_path):
+    names = np.array(["caf\udce9"] * 90, dtype=object)
+    page = write(tmp_path, breakdowns={"name": names})
+    assert "caf?" in page.words
+
+
+def test_failure_leaves_the_old_page(tmp_path):
+    old = tmp_path / "report.html"
+    old.write_text("old")
+    with pytest.raises(AudioError):
+        report(evaluated(), old, X=[str(tmp_path / "gone.wav")] * 90)
+    with pytest.raises(ValueError, match="the breakdown 'day' has 3 rows"):
+        report(evaluated(), old, breakdowns={"day": ["a", "b", "c"]})
+    with pytest.raises(ValueError, match="X has 5 rows, but row 89"):
+        report(evaluated(), old, X=sounds().waveforms[:5])
+    assert old.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        report(evaluated(), tmp_path / "none" / "report.html")
+
+
+def test_perfect_model_has_no_errors_to_show(tmp_path):
+    y = np.repeat(["E", "I"], 20)
+    X = (y == "I")[:, None] + np.zeros((40, 3))
+    result = evaluate(GaussianNB(), X, y, n_resamples=10)
+    page = write(tmp_path, result)
+    assert "There are none." in page.words
