@@ -9,7 +9,11 @@ import click
 
 from .. import __version__
 from .annotation import annotate, train_phases
+from .checking import check
 from .demo import demo
+from .export import export
+from .features import features
+from .info import info
 from .prediction import predict
 from .training import evaluate, train, tune
 
@@ -111,5 +115,17 @@ def main(debug):
     """Tell inhale from exhale in breath sounds."""
 
 
-for _command in (demo, train, tune, evaluate, predict, train_phases, annotate):
+for _command in (
+    demo,
+    check,
+    features,
+    train,
+    tune,
+    evaluate,
+    predict,
+    train_phases,
+    annotate,
+    export,
+    info,
+):
     main.add_command(_command)

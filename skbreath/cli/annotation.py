@@ -2,6 +2,7 @@
 
 import click
 
+from ._output import Command, answer, wants_json
 from ._shared import audio_files, folder, load_any, out_option, save, seed_option
 
 _SUFFIX = {
@@ -16,7 +17,7 @@ _SUFFIX = {
 _TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 
 
-@click.command("train-phases")
+@click.command("train-phases", cls=Command)
 @click.argument("data", type=folder)
 @out_option
 @click.option("--fmax", type=float, help="Upper end of the band in Hz.")
@@ -60,9 +61,10 @@ def train_phases(data, out, fmax, sample_rate, seed):
     save(segmenter, out)
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
+    answer(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, type=folder)
 @click.option(
     "--model",
@@ -125,6 +127,12 @@ def annotate(paths, model, out, format_, plot, statistics):
                 if pictures:
                     _draw(pictures[number], file, phases)
                 advance()
+    answer(
+        recordings=[
+            _described(file, phases, durations[number], tracks and tracks[number])
+            for number, (file, phases) in enumerate(zip(files, results, strict=True))
+        ]
+    )
     for number, (file, phases) in enumerate(zip(files, results, strict=True)):
         if phases.attrs["note"]:
             click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
@@ -136,6 +144,23 @@ def annotate(paths, model, out, format_, plot, statistics):
             _print_statistics(file, phases, durations[number])
     if not tracks and not statistics:
         _print_csv(files, results)
+
+
+def _described(file, phases, duration, track):
+    """One recording, for machines."""
+    if not wants_json():
+        return None
+    from .._breath_statistics import breath_statistics
+
+    summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    return {
+        "path": file,
+        "duration_s": float(duration),
+        "phases": phases,
+        "statistics": summary.to_dict(),
+        "note": phases.attrs["note"],
+        "out": track,
+    }
 
 
 def _track_of(file):

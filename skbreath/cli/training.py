@@ -2,6 +2,7 @@
 
 import click
 
+from ._output import Command, answer
 from ._shared import (
     cores,
     data_argument,
@@ -22,7 +23,7 @@ from ._shared import (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @out_option
 @preset_option
@@ -67,12 +68,21 @@ def train(
     _print_fitted(model, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @out_option
-@click.option("--trials", default=60, show_default=True, type=click.IntRange(1))
 @click.option(
+    "--n-trials",
+    "--trials",
+    "trials",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1),
+)
+@click.option(
+    "--n-members",
     "--members",
+    "members",
     default=3,
     show_default=True,
     type=click.IntRange(1),
@@ -96,7 +106,9 @@ def train(
     help="Stop hopeless trials after a fold, or after an epoch of the first fold.",
 )
 @click.option(
+    "--batch-size",
     "--batch",
+    "batch",
     default=1,
     show_default=True,
     type=click.IntRange(1),
@@ -184,11 +196,13 @@ def tune(
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
         click.echo(f"wrote {trials_csv}")
+    best = tuned.search.best_params_
+    answer(best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv)
     save(tuned.model, out)
     _print_fitted(tuned.model, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @preset_option
 @group_option
@@ -259,7 +273,13 @@ def evaluate(
         )
         with StepProgress() as progress, progress.step("Cross-validating", cv):
             result = evaluate(
-                model, paths, y, groups, cv=cv, pos_label=pos_label, n_jobs=cores(jobs)
+                model,
+                paths,
+                y,
+                groups,
+                cv=cv,
+                pos_label=pos_label,
+                n_jobs=cores(jobs),
             )
     if out is not None:
         predictions = result.predictions
@@ -269,6 +289,13 @@ def evaluate(
     if breakdown is not None:
         with atomic_path(breakdown) as path:
             result.by_group.to_csv(path)
+    answer(
+        table=result.table.reset_index(names="metric"),
+        by_group=result.by_group.reset_index(),
+        n_clips=len(paths),
+        out=out,
+        breakdown=breakdown,
+    )
     print_table(result.table.map("{:.3f}".format), title)
     for path in (out, breakdown):
         if path is not None:
@@ -291,13 +318,23 @@ def _print_fitted(model, out):
     """What the vote and the threshold have learned."""
     threshold = model["classifier"]
     vote = threshold.estimator_
-    weights = zip(vote.named_estimators_, vote.weights_, strict=True)
+    weights = list(zip(vote.named_estimators_, vote.weights_, strict=True))
     click.echo("weights: " + ", ".join(f"{name} {w:.2f}" for name, w in weights))
     click.echo(
         f"threshold: {threshold.best_threshold_:.3f} "
         f"(out-of-fold {threshold.scoring} {threshold.best_score_:.3f})"
     )
     click.echo(f"wrote {out}")
+    answer(
+        out=out,
+        weights=dict(weights),
+        threshold={
+            "pos_label": threshold.pos_label_,
+            "value": threshold.best_threshold_,
+            "scoring": threshold.scoring,
+            "score": threshold.best_score_,
+        },
+    )
 
 
 def _count_fits(model):
