@@ -121,7 +121,11 @@ class _Converter:
                 if modules or not first:
                     raise ValueError(f"{place}.{name} reads audio after other steps.")
                 continue  # whoever runs the graph reads the audio
-            modules.append(self.convert(step, f"{place}.{name}", first))
+            if isinstance(step, ResidualCNNClassifier) and step is not pipeline[-1]:
+                module = copy.deepcopy(step.net_.module_).cpu().eval()
+                modules.append(self._leaf(_Embedding(module), first))
+            else:
+                modules.append(self.convert(step, f"{place}.{name}", first))
             first = False
             pooled = isinstance(step, SummaryPooling) and len(modules) == 2
             if pooled and isinstance(modules[0], _Pick):
@@ -263,10 +267,23 @@ class _Network(nn.Module):
         self.module = module
 
     def forward(self, features):
-        features = features.float()
-        if features.dim() == 2:
-            features = features[..., None]
-        return class_probabilities(self.module(features).double())
+        return class_probabilities(self.module(_as_clips(features)).double())
+
+
+class _Embedding(nn.Module):
+    """A classifier as a step before another one."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, features):
+        return self.module.embed(_as_clips(features))
+
+
+def _as_clips(features):
+    features = features.float()
+    return features[..., None] if features.dim() == 2 else features
 
 
 class _Average(nn.Module):

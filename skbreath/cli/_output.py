@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["Command", "answer", "wants_json"]
+__all__ = ["Command", "answer", "one_line", "wants_json"]
 
 _JSON, _RESULT = "skbreath.json", "skbreath.result"
 
@@ -61,12 +61,19 @@ class Command(click.Command):
             shown |= {"ok": end.exit_code == 0} | ctx.meta.get(_RESULT, {})
             raise
         except (Exception, KeyboardInterrupt) as error:
-            text = error.format_message() if hasattr(error, "format_message") else error
-            message = " ".join(str(text).split()) or type(error).__name__
-            shown |= {"ok": False, "error": message}
+            shown |= {"ok": False, "error": one_line(error)}
             raise
         finally:
             click.echo(json.dumps(_plain(shown), allow_nan=False))
+
+
+def one_line(error):
+    """What an error says, without line breaks."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, click.ClickException):
+        error = error.format_message()
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _plain(value):
@@ -135,7 +142,7 @@ def _keys(command):
         if not param.expose_value:
             continue
         names = [param.name] if isinstance(param, click.Argument) else param.opts
-        for name in [*names, *param.secondary_opts]:
+        for name in names:
             if name.startswith("--") or isinstance(param, click.Argument):
                 known[name.removeprefix("--")] = param
     return known
@@ -143,8 +150,6 @@ def _keys(command):
 
 def _check(ctx, param, value, where):
     """Refuse a value of a wrong type here, where file and key can be named."""
-    if param.name == "help":
-        return
     if isinstance(value, bool) != bool(getattr(param, "is_flag", False)):
         wanted = "true or false" if not isinstance(value, bool) else "a value"
         raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)

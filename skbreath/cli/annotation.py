@@ -26,7 +26,7 @@ _TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 )
 @seed_option
 def train_phases(data, out, fmax, sample_rate, seed):
-    """Learn from the annotated recordings of a folder to annotate others.
+    """Learn from annotated recordings to annotate others.
 
     DATA holds recordings, and beside each a label track of the same name: Audacity,
     HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels

@@ -18,11 +18,12 @@ from ._shared import audio_files, folder, load_any
     "[default: synthetic breaths]",
 )
 def export(model, out, clips):
-    """Write a model as ONNX: waveform in, probability out, without Python.
+    """Write a model as ONNX, which runs without Python.
 
-    MODEL was written by `skbreath train` or `tune`; OUT ends in .onnx. The features
-    are part of the file, labels and threshold are in its metadata. It is compared
-    with the model before it is written. Needs the extra "onnx".
+    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`;
+    OUT ends in .onnx. The features are part of the file, labels and threshold are in
+    its metadata. It is compared with the model before it is written. Needs the extra
+    "onnx".
 
     \b
     Examples:

@@ -27,10 +27,10 @@ _PACKAGES = (
 @click.command(cls=Command)
 @click.argument("model", required=False, type=folder)
 def info(model):
-    """Say what is in a model file; without one, versions and machine.
+    """Show what a model file holds, or versions.
 
-    MODEL is a file .skb; nothing in it is run. The lines without MODEL belong in a
-    report of an error.
+    MODEL is a file .skb; nothing in it is run. Without MODEL: versions and machine,
+    which belong in a report of an error.
 
     \b
     Examples:

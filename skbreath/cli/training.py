@@ -154,8 +154,8 @@ def tune(
     \b
     Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.skb
-      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \
-        --out tuned.skb
+      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \\
+          --out tuned.skb
     """
     import pandas as pd
 
