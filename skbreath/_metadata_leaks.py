@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
 
 from .crossfit import check_group_cv, out_of_fold
 
@@ -68,7 +69,7 @@ def name_columns(paths, groups=None):
 
 
 def make_splits(positive, groups):
-    """Five folds that share no group; None if there are too few clips or groups.
+    """Five folds that share no group, or random ones without groups.
 
     Parameters
     ----------
@@ -80,12 +81,16 @@ def make_splits(positive, groups):
     Returns
     -------
     splits : list of (train, test), or None
+        None if there are too few clips of a class, or too few groups.
     """
     n_groups = len(positive) if groups is None else len(np.unique(groups))
     if min(positive.sum(), (~positive).sum()) < 20 or n_groups < 5:
         return None
+    cv = 5
+    if groups is None:  # lists are sorted: in order, folds would hold whole recordings
+        cv = StratifiedKFold(5, shuffle=True, random_state=0)
     shape = np.zeros(len(positive))
-    return list(check_group_cv(5, positive, groups).split(shape, positive, groups))
+    return list(check_group_cv(cv, positive, groups).split(shape, positive, groups))
 
 
 def judge_columns(columns, positive, splits):

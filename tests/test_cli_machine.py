@@ -231,4 +231,4 @@ def test_every_help_fits_a_terminal_and_has_an_example():
         assert max(map(len, text.splitlines())) <= 80, name
         assert f"skbreath {name}" in text.split("Example")[1]
     listing = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout
-    assert "..." not in listing  # no summary is cut off
+    assert "..." not in listing.split("Commands:")[1]  # no summary is cut off

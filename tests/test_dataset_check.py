@@ -87,7 +87,7 @@ def test_everything_wrong_with_files_and_rows_is_told_at_once(folder):
     table.to_csv(folder / "train.csv", index=False)
     result = check_dataset(folder)
     errors = found(result, "error")
-    assert f"2 of 124 files cannot be read: {str(files[0])!r}" in errors
+    assert "2 of 124 files cannot be read: " in errors and str(files[0]) in errors
     assert "truncated" in errors and "0 bytes" in errors
     assert "1 IDs without a file" in errors and files[-1].stem[-4:] in errors
     assert "1 rows without a label" in errors
@@ -228,16 +228,14 @@ def test_all_files_bad_is_a_finding(tmp_path):
 
 
 def test_leaks_are_judged_by_recording():
-    # The last digit is the label in some recordings, and the reverse in others.
+    # Nearly all clips of a recording have one label, and the name tells which it is.
     random = np.random.default_rng(0)
-    groups = np.repeat(np.arange(40), 10)
-    positive = random.random(400) < 0.5
-    flip = np.repeat(random.random(40) < 0.5, 10)
-    names = [f"{g}_{int(p ^ f)}" for g, p, f in zip(groups, positive, flip)]  # noqa: B905
-    columns = name_columns(names)
+    groups = np.repeat(random.permutation(10), 40)
+    positive = np.repeat(np.arange(10) % 2 == 0, 40) ^ (random.random(400) < 0.1)
+    columns = name_columns([f"{group}.wav" for group in groups])
     torn = judge_columns(columns, positive, make_splits(positive, None))
     kept = judge_columns(columns, positive, make_splits(positive, groups))
-    assert torn > 0.9 and kept < 0.7
+    assert torn > 0.8 and kept < torn - 0.1
 
 
 def test_memory_does_not_grow_with_the_files(tmp_path):
