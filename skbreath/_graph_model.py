@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -112,7 +113,23 @@ class _Converter:
         extract = FeatureGraph(features._stack, self.n_samples)
         return self._shared(features._stack, nn.Sequential(_Pick(0), extract))
 
-    def _pipeline(self, pipeline, place, first):
+    def _transformer(self, step, place, first):
+        """A step before another one, or a part of a union."""
+        while isinstance(step, FrozenEstimator):
+            step = step.estimator
+        if isinstance(step, Pipeline):
+            return self._pipeline(step, place, first, transforms=True)
+        if isinstance(step, ResidualCNNClassifier):
+            module = copy.deepcopy(step.net_.module_).cpu().eval()
+            return self._leaf(_Embedding(module), first)
+        if is_classifier(step):
+            raise ValueError(
+                f"{place} is a {_name(step)} in the place of a transformer, which "
+                "cannot be exported to ONNX."
+            )
+        return self.convert(step, place, first)
+
+    def _pipeline(self, pipeline, place, first, transforms=False):
         modules = []
         for name, step in pipeline.steps:
             if step is None or isinstance(step, str):  # "passthrough"
@@ -121,11 +138,9 @@ class _Converter:
                 if modules or not first:
                     raise ValueError(f"{place}.{name} reads audio after other steps.")
                 continue  # whoever runs the graph reads the audio
-            if isinstance(step, ResidualCNNClassifier) and step is not pipeline[-1]:
-                module = copy.deepcopy(step.net_.module_).cpu().eval()
-                modules.append(self._leaf(_Embedding(module), first))
-            else:
-                modules.append(self.convert(step, f"{place}.{name}", first))
+            last = step is pipeline[-1] and not transforms
+            make = self.convert if last else self._transformer
+            modules.append(make(step, f"{place}.{name}", first))
             first = False
             pooled = isinstance(step, SummaryPooling) and len(modules) == 2
             if pooled and isinstance(modules[0], _Pick):
@@ -143,7 +158,7 @@ class _Converter:
         ):
             raise ValueError(f"{place} passes its input through, as no export can.")
         parts = [
-            self.convert(part, f"{place}.{name}", first)
+            self._transformer(part, f"{place}.{name}", first)
             for name, part in union.transformer_list
             if not isinstance(part, str)
         ]

@@ -141,7 +141,7 @@ def sibling_score(positive, groups, place):
     --------
     >>> labels = np.array([True, False, True, False])
     >>> sibling_score(labels, np.zeros(4), np.arange(4)).round(2).tolist()
-    [1.75, -2.0, 2.0, -1.75]
+    [1.75, -2.5, 2.5, -1.75]
     """
     sign = np.where(positive, 1.0, -1.0)
     score = np.zeros(len(positive))

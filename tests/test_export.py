@@ -5,6 +5,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
@@ -82,6 +83,18 @@ def embedding():
     return make_pipeline(*[step for _, step in net().steps], classifier)
 
 
+def frozen_embedding():
+    """Of another network, nested, beside a table."""
+    sounds = make_breath_sounds(40, duration=0.25, random_state=1)
+    other = net().fit(sounds.waveforms, sounds.target)
+    level = make_pipeline(BreathFeatures(groups=("rms",)), SummaryPooling())
+    return make_pipeline(
+        make_union(FrozenEstimator(other), level),
+        StandardScaler(),
+        LogisticRegression(),
+    )
+
+
 MODELS = {
     "net": net,
     "2-D net": lambda: net(
@@ -90,6 +103,7 @@ MODELS = {
     "trees": trees,
     "linear": linear,
     "embedding": embedding,
+    "frozen embedding": frozen_embedding,
     "search": lambda: GridSearchCV(
         linear(), {"logisticregression__C": [0.1, 1.0]}, cv=2
     ),
