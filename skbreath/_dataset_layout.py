@@ -11,15 +11,12 @@ import pandas as pd
 
 from ._audio_file import first_of
 from ._kaggle import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
-from .label_tracks import read_label_track
+from .label_tracks import read_label_track, track_beside
 
-__all__ = ["AUDIO_SUFFIXES", "TRACK_SUFFIXES", "DataSet", "find_clips"]
+__all__ = ["AUDIO_SUFFIXES", "DataSet", "find_clips"]
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 """What is picked up from a folder."""
-
-TRACK_SUFFIXES = (".txt", ".TextGrid", ".csv", ".json")
-"""Of label tracks beside recordings."""
 
 
 @dataclass
@@ -78,7 +75,7 @@ def find_clips(data, group=None):
     files = _audio_in(data)
     if not files:
         raise ValueError(f"No audio file in the folder {data}.")
-    tracks = {file: _track_of(file) for file in files}
+    tracks = {file: track_beside(file) for file in files}
     if any(tracks.values()):
         return _from_tracks(tracks)
     tops = [Path(file).relative_to(data).parts for file in files]
@@ -208,14 +205,6 @@ def _from_table(table, group):
         what += first_of(map(repr, clips["path"][twice]))
         problems.append(("error", "labels", what, "keep one row of each"))
     return DataSet("table", clips[~twice].reset_index(drop=True), problems)
-
-
-def _track_of(file):
-    for suffix in TRACK_SUFFIXES:
-        track = Path(file).with_suffix(suffix)
-        if track.is_file():
-            return track
-    return None
 
 
 def _from_tracks(tracks):

@@ -14,7 +14,6 @@ _SUFFIX = {
     "csv": ".csv",
     "json": ".json",
 }
-_TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 
 
 @click.command("train-phases", cls=Command)
@@ -37,7 +36,7 @@ def train_phases(data, out, fmax, sample_rate, seed):
       skbreath train-phases recordings/ --out phases.skb
     """
     from ..atomic import check_destination
-    from ..label_tracks import read_label_track
+    from ..label_tracks import read_label_track, track_beside
     from ..progress import StepProgress
     from ..segmentation import PhaseSegmenter
 
@@ -45,7 +44,7 @@ def train_phases(data, out, fmax, sample_rate, seed):
     files = audio_files([data])
     tables, without = [], []
     for file in files:
-        track = _track_of(file)
+        track = track_beside(file)
         if track is None:
             without.append(file)
         else:
@@ -161,16 +160,6 @@ def _described(file, phases, duration, track):
         "note": phases.attrs["note"],
         "out": track,
     }
-
-
-def _track_of(file):
-    from pathlib import Path
-
-    for suffix in _TRACKS:
-        track = Path(file).with_suffix(suffix)
-        if track.is_file():
-            return track
-    return None
 
 
 def _destinations(files, target, many, suffix, option):
