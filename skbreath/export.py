@@ -155,16 +155,22 @@ def _to_onnx(model, reader, n_samples):
     graph = ModelGraph(model, n_samples).eval()
     metadata = _metadata(model, reader, n_samples)
     with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            graph,
-            (torch.zeros(2, n_samples),),
-            dynamo=True,
-            dynamic_shapes={"waveform": {0: torch.export.Dim("n_clips", min=1)}},
-            input_names=["waveform"],
-            output_names=["probability"],
-            opset_version=18,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                graph,
+                (torch.zeros(2, n_samples),),
+                dynamo=True,
+                dynamic_shapes={"waveform": {0: torch.export.Dim("n_clips", min=1)}},
+                input_names=["waveform"],
+                output_names=["probability"],
+                opset_version=18,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ValueError(
+                "PyTorch cannot export this model; if it has a network of your own, "
+                f"look for operations that ONNX does not have ({_cause(error)})."
+            ) from error
         proto = program.model_proto
     proto.producer_name, proto.producer_version = "skbreath", __version__
     proto.doc_string = "Inhale or exhale: waveform in, probability out."
@@ -172,6 +178,13 @@ def _to_onnx(model, reader, n_samples):
         proto, {key: json.dumps(value) for key, value in metadata.items()}
     )
     return proto.SerializeToString(), metadata
+
+
+def _cause(error):
+    """The first line of what went wrong at the bottom of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _metadata(model, reader, n_samples):
@@ -188,9 +201,9 @@ def _metadata(model, reader, n_samples):
     threshold = getattr(last, "best_threshold_", None)
     return {
         "classes": np.asarray(model.classes_).tolist(),
-        "pos_label": getattr(last, "pos_label_", None),
+        "pos_label": np.asarray(getattr(last, "pos_label_", None)).tolist(),
         "threshold": None if threshold is None else float(threshold),
-        "sample_rate": rate,
+        "sample_rate": np.asarray(rate).tolist(),
         "n_samples": n_samples,
         "skbreath": __version__,
     }
@@ -214,11 +227,15 @@ def _clips_to_compare(clips, reader, n_samples):
     if clips is None:
         return _synthetic(n_samples)
     clips = as_paths_or_waveforms(clips)
-    if isinstance(clips, list):
-        if reader is None:
-            raise ValueError("clips are paths, but the model takes waveforms.")
+    if reader is not None:
         return reader.transform(clips)
-    return clips[:, :n_samples]
+    if isinstance(clips, list):
+        raise ValueError("clips are paths, but the model takes waveforms.")
+    if clips.shape[1] != n_samples:
+        raise ValueError(
+            f"clips have {clips.shape[1]} samples, and the model takes {n_samples}."
+        )
+    return clips
 
 
 def _synthetic(n_samples):

@@ -241,6 +241,29 @@ class _Unsized(LogisticRegression):
         return self
 
 
+class Strange(torch.nn.Module):
+    """A network with an operation that depends on values."""
+
+    def __init__(self, n_channels, n_outputs, **_):
+        super().__init__()
+        self.linear = torch.nn.Linear(n_channels, n_outputs)
+
+    def forward(self, x):
+        if x.sum().item() > 1e9:
+            x = x * 0.5
+        return self.linear(x.mean(dim=2))
+
+
+def test_a_network_that_torch_cannot_export_is_one_error(sounds, tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = net(module=Strange).fit(sounds.waveforms, sounds.target)
+    with pytest.raises(ValueError, match="PyTorch cannot export this model"):
+        export_onnx(model, tmp_path / "m.onnx")
+    with pytest.raises(ValueError, match="model takes 4000"):
+        ModelGraph(model, 3999)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_graph_unlike_the_model_is_not_written(sounds, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     model = linear().fit(sounds.waveforms, sounds.target)
