@@ -292,6 +292,17 @@ def _decibels(blocks, exponents, highest, log):
 
 
 @kernel
+def _silence(blocks, n_frames):
+    # The lanes that fill up the last block are frames beyond the end of the clip. They
+    # may hold more of its last samples than any frame, and must not set the floor.
+    last = len(blocks) - 1
+    for k in range(blocks.shape[1]):
+        row = blocks[last, k]
+        for i in range(n_frames - last * LANES, LANES):
+            row[i] = 0
+
+
+@kernel
 def _store(blocks, rows):
     n_frames = rows.shape[1]
     for block in range(len(blocks)):
@@ -408,6 +419,8 @@ def extract(clips, plan, out):
                         valley[block],
                         peak[block],
                     )
+            for blocks in (mel, energy, valley, peak, cepstral):
+                _silence(blocks, n_frames)
         if rows.mel >= 0:
             if plan.log_scale:
                 _decibels(mel, exponents, highest, log)

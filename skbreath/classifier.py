@@ -4,10 +4,17 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
 from sklearn.utils import check_random_state, column_or_1d, gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -23,7 +30,18 @@ from ._training_record import recording
 __all__ = ["ResidualCNNClassifier"]
 
 
-class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
+def _embeds(classifier):
+    """Whether the network can give its pooled features."""
+    return classifier.module is None or hasattr(classifier.module, "embed")
+
+
+class ResidualCNNClassifier(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # it would hide that a network cannot `transform`
+):
     """Residual CNN trained with AdamW, early stopping and a learning rate schedule.
 
     Holds a :class:`skorch.NeuralNetClassifier`, built in `fit`, so that whatever
@@ -123,6 +141,10 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
     A pickled classifier keeps its weights as NumPy arrays and builds its net anew
     when loaded, on the CPU where `device` is not available. The state of the
     optimizer and of callbacks is not kept.
+
+    It is a transformer too: `transform` gives the pooled features of a clip, which
+    other models may learn from, as a step of a :class:`~sklearn.pipeline.Pipeline`.
+    On the clips it was trained on they flatter what learns from them.
 
     Examples
     --------
@@ -374,22 +396,56 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_clips, n_classes)
             Columns in the order of `classes_`.
         """
-        import torch
-
-        from ._training import class_probabilities, torch_threads
+        from ._training import class_probabilities
 
         check_is_fitted(self)
+        module = self.net_.module_.eval()
+        return self._in_batches(
+            lambda clips: class_probabilities(module(clips).double()), X
+        )
+
+    def _in_batches(self, compute, X):
+        """Concatenate what `compute` makes of tensors of clips."""
+        import torch
+
+        from ._training import torch_threads
+
         X = validate_data(
             self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
         )
         X = _as_clips(X)
-        module = self.net_.module_.eval()
-        proba = np.empty((len(X), len(self.classes_)))
         with torch.inference_mode(), torch_threads(self.n_threads):
-            for batch in gen_batches(len(X), 4 * self.batch_size):
-                clips = torch.from_numpy(X[batch]).to(self.net_.device)
-                proba[batch] = class_probabilities(module(clips).double()).cpu().numpy()
-        return proba
+            return np.concatenate(
+                [
+                    compute(torch.from_numpy(X[batch]).to(self.net_.device))
+                    .cpu()
+                    .numpy()
+                    for batch in gen_batches(len(X), 4 * self.batch_size)
+                ]
+            )
+
+    @available_if(_embeds)
+    def transform(self, X):
+        """Pooled features of each clip, for other models.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_clips, n_embedding), float32
+            What the head of the network sees: mean and maximum of its last layer,
+            256 numbers for the defaults. Networks of your own need a method
+            ``embed``.
+        """
+        check_is_fitted(self)
+        return self._in_batches(self.net_.module_.eval().embed, X)
+
+    @property
+    def _n_features_out(self):
+        return self.transform(np.zeros((1, self.n_features_in_, 1))).shape[1]
 
     def predict(self, X):
         """Most probable label of each clip.
@@ -457,6 +513,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = self.random_state is None
         return tags
 

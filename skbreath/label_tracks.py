@@ -89,6 +89,26 @@ def read_label_track(path, format=None, *, labels=None, ignore=None, duration=No
     )
 
 
+def track_beside(recording):
+    """Find the label track of the same name beside a recording.
+
+    Parameters
+    ----------
+    recording : str or path
+        Audio file.
+
+    Returns
+    -------
+    track : Path, or None
+        With the suffix .txt, .TextGrid, .csv or .json, in this order.
+    """
+    for suffix in (".txt", ".TextGrid", ".csv", ".json"):
+        track = Path(recording).with_suffix(suffix)
+        if track.is_file():
+            return track
+    return None
+
+
 def write_label_track(path, phases, format=None, *, duration=None):
     """Write the phases of a recording as a label file.
 

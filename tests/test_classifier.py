@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 from torch import nn
@@ -313,3 +315,35 @@ def test_a_network_with_parameters_of_its_own_is_restored():
     again = pickle.loads(pickle.dumps(net))
     assert again.net_.module_.n_planes == 2
     assert np.array_equal(again.predict_proba(X), net.predict_proba(X))
+
+
+def test_pooled_features_are_a_step_before_other_models(clips):
+    X, y, groups = clips
+    net = small_net().fit(X, y)
+    pooled = net.transform(X)
+    assert pooled.shape == (120, 32) and pooled.dtype == np.float32
+    # The network's head makes its own probabilities of them.
+    with torch.inference_mode():
+        logits = net.net_.module_.head(torch.from_numpy(pooled)).double().numpy()
+    expected = 1 / (1 + np.exp(-logits[:, 0]))
+    np.testing.assert_allclose(net.predict_proba(X)[:, 1], expected, atol=1e-6)
+    assert net.get_feature_names_out()[-1] == "residualcnnclassifier31"
+    model = make_pipeline(small_net(), LogisticRegression(max_iter=1000))
+    model.fit(X, y, residualcnnclassifier__groups=groups)
+    assert model.score(X, y) > 0.9
+
+
+def test_a_network_without_pooled_features_is_no_transformer(clips):
+    X, y, _ = clips
+    assert not hasattr(small_net(module=Flat), "transform")
+    assert small_net(module=Flat).fit(X, y).predict(X).shape == (120,)
+    assert hasattr(small_net(module=ResidualCNN2d), "transform")
+
+
+class Flat(nn.Module):
+    def __init__(self, n_channels, n_outputs, **_):
+        super().__init__()
+        self.linear = nn.Linear(n_channels, n_outputs)
+
+    def forward(self, x):
+        return self.linear(x.mean(dim=2))

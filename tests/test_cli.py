@@ -274,7 +274,7 @@ def test_unexpected_errors_show_no_traceback(monkeypatch, tmp_path):
 
     monkeypatch.setattr(skbreath.datasets, "load_kaggle_breath", explode)
     result = run("train", tmp_path, "--out", tmp_path / "m.joblib")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "RuntimeError: boom" in result.stderr and "Traceback" not in result.stderr
 
 

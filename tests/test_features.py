@@ -127,6 +127,14 @@ def real_clips(real_data):
     return np.stack([soundfile.read(file, dtype="float32")[0] for file in files])
 
 
+@pytest.mark.parametrize("n_samples", [16000, 16120, 16230])
+def test_a_loud_end_counts_for_no_more_than_its_frames(n_samples):
+    # Not for a frame centred beyond the end, which would hold more of it.
+    y = np.random.default_rng(0).normal(scale=1e-7, size=n_samples)
+    y[-3] = 1.0
+    assert_like_librosa(y.astype(np.float32), 16000, log_scale=True)
+
+
 def test_equals_librosa_on_real_clips(real_clips):
     for y in real_clips:
         assert_like_librosa(y, 16000)

@@ -8,8 +8,13 @@ from contextlib import contextmanager
 import click
 
 from .. import __version__
+from ._output import one_line
 from .annotation import annotate, train_phases
+from .checking import check
 from .demo import demo
+from .export import export
+from .features import features
+from .info import info
 from .prediction import predict
 from .training import evaluate, train, tune
 
@@ -20,12 +25,6 @@ __all__ = ["main"]
 _USER_ERRORS = (ValueError, OSError, ImportError)
 # A million clips of another microphone have one thing to say, not two thousand.
 _WARNINGS_SHOWN = 5
-
-
-def _one_line(error):
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
 
 
 class _UsageLine(click.ClickException):
@@ -42,12 +41,12 @@ class _Commands(click.Group):
     """Turns errors about the user's input into one line and exit code 2."""
 
     def make_context(self, *args, **kwargs):
-        with _usage_in_one_line():
+        with _usage_inone_line():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx):
         try:
-            with _usage_in_one_line(), _plain_warnings():
+            with _usage_inone_line(), _plain_warnings():
                 return super().invoke(ctx)
         except BrokenPipeError:
             # The reader of our output left, as `head` does: no error of anybody.
@@ -56,7 +55,7 @@ class _Commands(click.Group):
         except _USER_ERRORS as error:
             if ctx.params["debug"]:
                 raise
-            click.echo(f"Error: {_one_line(error)}", err=True)
+            click.echo(f"Error: {one_line(error)}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
             click.echo("Interrupted; no result was left half-written.", err=True)
@@ -67,14 +66,14 @@ class _Commands(click.Group):
             if ctx.params["debug"]:
                 raise
             kind = type(error).__name__
-            message = f"{kind}: {_one_line(error)}"
+            message = f"{kind}: {one_line(error)}"
             click.echo(f"Unexpected error, please report it: {message}", err=True)
             click.echo("`skbreath --debug ...` shows where it happened.", err=True)
-            ctx.exit(1)
+            ctx.exit(3)
 
 
 @contextmanager
-def _usage_in_one_line():
+def _usage_inone_line():
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
@@ -108,8 +107,31 @@ def _plain_warnings():
 @click.version_option(__version__, prog_name="skbreath")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug):
-    """Tell inhale from exhale in breath sounds."""
+    """Tell inhale from exhale in breath sounds.
+
+    `skbreath COMMAND --help` has examples. Every command takes --json and --config.
+
+    \b
+    Exit codes:
+      0    done
+      1    done, and `skbreath check` found errors
+      2    nothing done: wrong usage, or input that cannot be used
+      3    an error of skbreath's, please report it
+      130  interrupted
+    """
 
 
-for _command in (demo, train, tune, evaluate, predict, train_phases, annotate):
+for _command in (
+    demo,
+    check,
+    features,
+    train,
+    tune,
+    evaluate,
+    predict,
+    train_phases,
+    annotate,
+    export,
+    info,
+):
     main.add_command(_command)

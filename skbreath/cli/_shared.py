@@ -11,23 +11,34 @@ folder = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file of one's own.
 data_argument = click.argument("data", type=folder)
 seed_option = click.option(
+    "--random-state",
     "--seed",
+    "seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**32 - 1),
     help="Random seed.",
 )
 jobs_option = click.option(
+    "--n-jobs",
     "--jobs",
+    "jobs",
     default=None,
     type=click.IntRange(1),
-    help="Fits in parallel.  [default: the number of cores]",
+    help="Fits or files in parallel.  [default: the number of cores]",
 )
 epochs_option = click.option(
     "--max-epochs",
     default=None,
     type=click.IntRange(1),
     help="Epochs of the networks, at most.  [default: as many as the preset has]",
+)
+batch_size_option = click.option(
+    "--batch-size",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Files at a time.",
 )
 group_option = click.option(
     "--group",

@@ -2,6 +2,7 @@
 
 import click
 
+from ._output import Command, answer, wants_json
 from ._shared import audio_files, folder, load_any, out_option, save, seed_option
 
 _SUFFIX = {
@@ -13,10 +14,9 @@ _SUFFIX = {
     "csv": ".csv",
     "json": ".json",
 }
-_TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 
 
-@click.command("train-phases")
+@click.command("train-phases", cls=Command)
 @click.argument("data", type=folder)
 @out_option
 @click.option("--fmax", type=float, help="Upper end of the band in Hz.")
@@ -25,7 +25,7 @@ _TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 )
 @seed_option
 def train_phases(data, out, fmax, sample_rate, seed):
-    """Learn from the annotated recordings of a folder to annotate others.
+    """Learn from annotated recordings to annotate others.
 
     DATA holds recordings, and beside each a label track of the same name: Audacity,
     HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels
@@ -36,7 +36,7 @@ def train_phases(data, out, fmax, sample_rate, seed):
       skbreath train-phases recordings/ --out phases.skb
     """
     from ..atomic import check_destination
-    from ..label_tracks import read_label_track
+    from ..label_tracks import read_label_track, track_beside
     from ..progress import StepProgress
     from ..segmentation import PhaseSegmenter
 
@@ -44,7 +44,7 @@ def train_phases(data, out, fmax, sample_rate, seed):
     files = audio_files([data])
     tables, without = [], []
     for file in files:
-        track = _track_of(file)
+        track = track_beside(file)
         if track is None:
             without.append(file)
         else:
@@ -60,9 +60,10 @@ def train_phases(data, out, fmax, sample_rate, seed):
     save(segmenter, out)
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
+    answer(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, type=folder)
 @click.option(
     "--model",
@@ -125,6 +126,12 @@ def annotate(paths, model, out, format_, plot, statistics):
                 if pictures:
                     _draw(pictures[number], file, phases)
                 advance()
+    answer(
+        recordings=[
+            _described(file, phases, durations[number], tracks and tracks[number])
+            for number, (file, phases) in enumerate(zip(files, results, strict=True))
+        ]
+    )
     for number, (file, phases) in enumerate(zip(files, results, strict=True)):
         if phases.attrs["note"]:
             click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
@@ -138,14 +145,21 @@ def annotate(paths, model, out, format_, plot, statistics):
         _print_csv(files, results)
 
 
-def _track_of(file):
-    from pathlib import Path
+def _described(file, phases, duration, track):
+    """One recording, for machines."""
+    if not wants_json():
+        return None
+    from .._breath_statistics import breath_statistics
 
-    for suffix in _TRACKS:
-        track = Path(file).with_suffix(suffix)
-        if track.is_file():
-            return track
-    return None
+    summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    return {
+        "path": file,
+        "duration_s": float(duration),
+        "phases": phases,
+        "statistics": summary.to_dict(),
+        "note": phases.attrs["note"],
+        "out": track,
+    }
 
 
 def _destinations(files, target, many, suffix, option):

@@ -2,10 +2,11 @@
 
 import click
 
+from ._output import Command, answer
 from ._shared import cores, folder, jobs_option, print_table, seed_option
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--data",
     type=folder,
@@ -38,6 +39,9 @@ def demo(data, quick, out, seed, jobs):
         table = run_demo(
             out, progress, data, quick=quick, seed=seed, n_jobs=cores(jobs)
         )
+    answer(
+        results=table.reset_index(), files=[out / name for name in RESULTS], data=data
+    )
     shown = table[["f1", "roc_auc"]].map("{:.3f}".format)
     shown.columns = ["F1", "AUC"]
     intervals = table[["accuracy", "accuracy_low", "accuracy_high"]]

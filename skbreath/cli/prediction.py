@@ -4,9 +4,11 @@ from contextlib import ExitStack
 
 import click
 
+from ._output import Command, answer, wants_json
 from ._shared import (
     BAD_FILES,
     audio_files,
+    batch_size_option,
     folder,
     load,
     report_bad_files,
@@ -15,7 +17,7 @@ from ._shared import (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, type=folder)
 @click.option("--model", type=folder, required=True, help="File written by `train`.")
 @click.option("--out", type=folder, help="CSV to write; the terminal if not given.")
@@ -24,13 +26,7 @@ from ._shared import (
     type=folder,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
-@click.option(
-    "--batch-size",
-    default=512,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Files read and predicted at a time.",
-)
+@batch_size_option
 @skip_bad_option
 def predict(paths, model, out, submission, batch_size, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
@@ -78,18 +74,22 @@ def _predict_submission(fitted, folder, out):
     test = load_kaggle_breath(folder, subset="test")
     write_submission(out, test.id, fitted.predict(test.paths))
     click.echo(f"wrote {out}")
+    answer(out=out, n_files=len(test.paths))
 
 
 def _print_predictions(fitted, files, batch_size, skip_bad):
     if not skip_bad:
         _refuse_bad_files(fitted, files)
-    n_long, problems = 0, []
+    n_long, problems, kept = 0, [], []
     for number, batch in enumerate(_batches(fitted, files, batch_size)):
         good, bad = _part(batch, skip_bad)
         problems += bad.itertuples(index=False, name=None)
         n_long += _count_long(fitted, good["path"])
         text = good.to_csv(index=False, header=number == 0, float_format="%.6f")
         click.echo(text, nl=False)
+        if wants_json():
+            kept += good.to_dict(orient="records")
+    answer(predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems])
     _report_long(fitted, n_long, len(files))
     report_bad_files(problems, len(files))
 
@@ -130,6 +130,7 @@ def _write_predictions(fitted, model, files, out, batch_size, skip_bad):
     _report_long(fitted, n_long, len(files))
     report_count(n_bad, len(todo), out)
     click.echo(f"wrote {out}")
+    answer(out=out, n_files=len(files), n_bad=n_bad)
 
 
 def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ._output import Command, answer
 from ._report_input import breakdown_columns, read_trials
 from ._shared import (
     cores,
@@ -26,7 +27,7 @@ from ._shared import (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @out_option
 @preset_option
@@ -71,12 +72,21 @@ def train(
     _print_fitted(model, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @out_option
-@click.option("--trials", default=60, show_default=True, type=click.IntRange(1))
 @click.option(
+    "--n-trials",
+    "--trials",
+    "trials",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1),
+)
+@click.option(
+    "--n-members",
     "--members",
+    "members",
     default=3,
     show_default=True,
     type=click.IntRange(1),
@@ -100,7 +110,9 @@ def train(
     help="Stop hopeless trials after a fold, or after an epoch of the first fold.",
 )
 @click.option(
+    "--batch-size",
     "--batch",
+    "batch",
     default=1,
     show_default=True,
     type=click.IntRange(1),
@@ -146,8 +158,8 @@ def tune(
     \b
     Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.skb
-      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \
-        --out tuned.skb
+      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \\
+          --out tuned.skb
     """
     import pandas as pd
 
@@ -188,11 +200,13 @@ def tune(
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
         click.echo(f"wrote {trials_csv}")
+    best = tuned.search.best_params_
+    answer(best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv)
     save(tuned.model, out)
     _print_fitted(tuned.model, out)
 
 
-@click.command()
+@click.command(cls=Command)
 @data_argument
 @preset_option
 @group_option
@@ -301,6 +315,13 @@ def evaluate(
     if breakdown is not None:
         with atomic_path(breakdown) as path:
             result.by_group.to_csv(path)
+    answer(
+        table=result.table.reset_index(names="metric"),
+        by_group=result.by_group.reset_index(),
+        n_clips=len(paths),
+        out=out,
+        breakdown=breakdown,
+    )
     print_table(result.table.map("{:.3f}".format), title)
     if page is not None:
         report(
@@ -333,13 +354,23 @@ def _print_fitted(model, out):
     """What the vote and the threshold have learned."""
     threshold = model["classifier"]
     vote = threshold.estimator_
-    weights = zip(vote.named_estimators_, vote.weights_, strict=True)
+    weights = list(zip(vote.named_estimators_, vote.weights_, strict=True))
     click.echo("weights: " + ", ".join(f"{name} {w:.2f}" for name, w in weights))
     click.echo(
         f"threshold: {threshold.best_threshold_:.3f} "
         f"(out-of-fold {threshold.scoring} {threshold.best_score_:.3f})"
     )
     click.echo(f"wrote {out}")
+    answer(
+        out=out,
+        weights=dict(weights),
+        threshold={
+            "pos_label": threshold.pos_label_,
+            "value": threshold.best_threshold_,
+            "scoring": threshold.scoring,
+            "score": threshold.best_score_,
+        },
+    )
 
 
 def _count_fits(model):

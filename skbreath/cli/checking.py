@@ -1,0 +1,83 @@
+"""``skbreath check``."""
+
+import click
+
+from ._output import Command, answer
+from ._shared import cores, folder, jobs_option
+
+_STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+@click.command(cls=Command)
+@click.argument("data", type=folder)
+@click.option("--group", help="Column of a CSV file with what belongs together.")
+@click.option("--pos-label", help="The positive class; it changes no finding.")
+@click.option("--out", type=folder, help="CSV of what was read of each file.")
+@click.option(
+    "--strict", is_flag=True, help="Exit code 1 for warnings too, not only errors."
+)
+@jobs_option
+@click.pass_context
+def check(ctx, data, group, pos_label, out, strict, jobs):
+    """Tell what is wrong with a data set, and what to do.
+
+    DATA is a folder with train.csv and train/, a CSV file with the columns path and
+    label, a folder with one folder of clips per label, recordings with label tracks
+    beside them, or any folder of audio files.
+
+    Looked at are: files that cannot be read; rates, channels, lengths; silence,
+    clipping, levels; loops; copies, also between labels and between train and test;
+    missing labels and extra files; balance of the labels; recordings and days; and
+    whether names, order, format or level alone tell the labels.
+
+    \b
+    Exit codes: 0 no error found, 1 errors found, 2 nothing could be checked.
+
+    \b
+    Examples:
+      skbreath check kaggle-breath
+      skbreath check clips.csv --group patient --out files.csv
+      skbreath check recordings/ --json
+    """
+    from ..atomic import atomic_path, check_destination
+    from ..dataset_check import check_dataset
+    from ..progress import StepProgress
+
+    if out is not None:
+        check_destination(out)
+    with StepProgress() as progress:
+        with progress.step("Reading files", None) as advance:
+            checked = check_dataset(
+                data,
+                group=group,
+                pos_label=pos_label,
+                n_jobs=cores(jobs),
+                advance=advance,
+            )
+    for finding in checked.findings.itertuples():
+        level = click.style(finding.level.upper(), fg=_STYLE[finding.level], bold=True)
+        click.echo(f"{level} {finding.check}: {finding.finding}.")
+        if finding.advice != "nothing":
+            click.echo(f"    -> {finding.advice}.")
+    counts = checked.counts
+    n_files = len(checked.clips)
+    told = ", ".join(
+        f"{number} {level}{'' if number == 1 else 's'}"
+        for level, number in counts.items()
+    )
+    click.echo(f"{n_files} files ({checked.layout}): {told}.")
+    answer(
+        layout=checked.layout,
+        n_files=n_files,
+        counts=counts,
+        findings=checked.findings,
+    )
+    if out is not None:
+        with atomic_path(out) as path:
+            checked.clips.to_csv(
+                path, index=False, lineterminator="\n", errors="surrogateescape"
+            )
+        click.echo(f"wrote {out}")
+        answer(out=out)
+    if counts["error"] or (strict and counts["warning"]):
+        ctx.exit(1)

@@ -1,0 +1,52 @@
+"""``skbreath export``."""
+
+import click
+
+from ._output import Command, answer
+from ._shared import audio_files, folder, load_any
+
+
+@click.command(cls=Command)
+@click.argument("model", type=folder)
+@click.argument("out", type=folder)
+@click.option(
+    "--compare",
+    "clips",
+    multiple=True,
+    type=folder,
+    help="Clips, or folder of them, to compare file and model on; may be repeated.  "
+    "[default: synthetic breaths]",
+)
+def export(model, out, clips):
+    """Write a model as ONNX, which runs without Python.
+
+    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`;
+    OUT ends in .onnx. The features are part of the file, labels and threshold are in
+    its metadata. It is compared with the model before it is written. Needs the extra
+    "onnx".
+
+    \b
+    Examples:
+      skbreath export model.skb model.onnx
+      skbreath export model.skb model.onnx --compare clips/
+    """
+    from ..atomic import check_destination
+    from ..export import export_onnx
+    from ..progress import StepProgress
+
+    check_destination(out)
+    if out.suffix.lower() != ".onnx":
+        raise click.UsageError(f"OUT must end in .onnx, got {out}.")
+    files = audio_files(clips) if clips else None
+    fitted = load_any(model)
+    with StepProgress() as progress, progress.step("Exporting", None):
+        about = export_onnx(fitted, out, files)
+    (n_samples,) = about.inputs["waveform"][1:]
+    click.echo(f"in: waveform, (n_clips, {n_samples}) float32")
+    click.echo(f"out: probability of {', '.join(map(str, about.metadata['classes']))}")
+    click.echo(
+        f"largest difference from the model: {about.difference:.1e} "
+        f"({about.n_clips} clips)"
+    )
+    click.echo(f"wrote {out}")
+    answer(out=out, **about)

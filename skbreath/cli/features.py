@@ -1,0 +1,111 @@
+"""``skbreath features``."""
+
+import click
+
+from ._output import Command, answer
+from ._shared import audio_files, batch_size_option, cores, folder, jobs_option
+
+# As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
+GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
+
+
+class _Groups(click.ParamType):
+    name = "names"
+
+    def convert(self, value, param, ctx):
+        groups = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+        unknown = [name for name in groups if name not in GROUPS]
+        if unknown:
+            self.fail(f"{', '.join(unknown)} is none of {', '.join(GROUPS)}")
+        return groups
+
+
+@click.command(cls=Command)
+@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.option(
+    "--out",
+    type=folder,
+    required=True,
+    help="File to write: .npz, .npy, .csv, or .parquet (needs pyarrow).",
+)
+@click.option(
+    "--groups",
+    type=_Groups(),
+    default=",".join(GROUPS[:-1]),
+    show_default=True,
+    help="Groups of channels, with commas between; loop is one more.",
+)
+@click.option(
+    "--summary", is_flag=True, help="One row per file: mean, deviation, 8 time bins."
+)
+@click.option(
+    "--sample-rate",
+    default=16000,
+    show_default=True,
+    type=click.IntRange(100, 1_000_000),
+    help="Rate in Hz that clips are brought to.",
+)
+@click.option(
+    "--duration",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Length in s that clips are cut or padded to.",
+)
+@click.option("--n-mels", default=64, show_default=True, type=click.IntRange(1))
+@click.option("--n-fft", default=1024, show_default=True, type=click.IntRange(2))
+@click.option("--hop-length", default=256, show_default=True, type=click.IntRange(1))
+@click.option("--fmin", default=0.0, show_default=True, help="In Hz.")
+@click.option("--fmax", type=float, help="In Hz.  [default: half the rate]")
+@click.option("--n-mfcc", default=13, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--log-scale/--linear",
+    default=True,
+    help="Mel bands and RMS in dB, or linear.  [default: dB]",
+)
+@batch_size_option
+@jobs_option
+def features(
+    paths, out, groups, summary, sample_rate, duration, batch_size, jobs, **params
+):
+    """Extract features of audio files into one file.
+
+    PATHS are clips, or folders of them. The file holds the features, the names of
+    the channels and the paths; .npy has the latter two beside it, as .npy.json.
+    Tables (.csv, .parquet) have one row per frame, or per file with --summary. Any
+    number of files takes the memory of one batch.
+
+    \b
+    Examples:
+      skbreath features clips/ --out features.npz
+      skbreath features clips/ --summary --out table.csv
+      skbreath features clips/ --groups mel,loop --fmax 2000 --out mel.npz
+    """
+    from .._feature_file import unreadable_files, write_features
+    from ..atomic import check_destination
+    from ..audio import AudioError
+    from ..features import BreathFeatures
+    from ..progress import StepProgress
+
+    check_destination(out)
+    files = audio_files(paths)
+    problems = unreadable_files(files, sample_rate, duration)
+    if problems:
+        raise AudioError(problems)
+    extract = BreathFeatures(
+        sample_rate=sample_rate, groups=groups, n_jobs=cores(jobs), **params
+    )
+    with StepProgress() as progress:
+        with progress.step("Extracting", len(files)) as advance:
+            shape, names = write_features(
+                out,
+                files,
+                features=extract,
+                summary=summary,
+                sample_rate=sample_rate,
+                duration=duration,
+                batch_size=batch_size,
+                advance=advance,
+            )
+    click.echo(f"{len(files)} files, {' x '.join(map(str, shape))}; wrote {out}")
+    answer(out=out, n_files=len(files), shape=shape, names=names)

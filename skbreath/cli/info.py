@@ -1,0 +1,92 @@
+"""``skbreath info``."""
+
+import click
+
+from ._output import Command, answer
+from ._shared import folder
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "torch",
+    "skorch",
+    "optuna",
+    "numba",
+    "soundfile",
+    "soxr",
+    "skops",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "distributed",
+)
+
+
+@click.command(cls=Command)
+@click.argument("model", required=False, type=folder)
+def info(model):
+    """Show what a model file holds, or versions.
+
+    MODEL is a file .skb; nothing in it is run. Without MODEL: versions and machine,
+    which belong in a report of an error.
+
+    \b
+    Examples:
+      skbreath info
+      skbreath info model.skb
+      skbreath info model.skb --json
+    """
+    if model is None:
+        about = _machine()
+    elif model.suffix == ".joblib":
+        raise ValueError(
+            f"{model} is a pickle, which tells nothing before its code is run; "
+            "models saved as .skb do."
+        )
+    else:
+        from ..model_file import model_info
+
+        about = model_info(model)
+    for line in _lines(about):
+        click.echo(line)
+    answer(**about)
+
+
+def _machine():
+    import importlib.metadata
+    import os
+    import platform
+
+    from .. import __version__
+
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            packages[name] = None
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count()
+    return {
+        "skbreath": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cores": cores,
+        "packages": packages,
+    }
+
+
+def _lines(value, indent=""):
+    for name, entry in value.items():
+        if isinstance(entry, dict) and entry:
+            yield f"{indent}{name}:"
+            yield from _lines(entry, indent + "  ")
+        else:
+            if isinstance(entry, list):
+                entry = ", ".join(map(str, entry))
+            yield f"{indent}{name}: {'none' if entry is None else entry}"

@@ -1,0 +1,116 @@
+"""What is wrong with a data set, told to somebody who does not know it yet."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
+
+from ._dataset_findings import find_problems
+from ._dataset_layout import find_clips
+from ._dataset_scan import scan_files
+
+__all__ = ["LEVELS", "check_dataset"]
+
+LEVELS = ("error", "warning", "note")
+"""Grades of findings: work or scores would be wrong; might be; good to know."""
+
+
+@validate_params(
+    {
+        "data": [str, os.PathLike],
+        "group": [str, None],
+        "pos_label": [str, None],
+        "n_jobs": [int, None],
+        "advance": "no_validation",
+    },
+    prefer_skip_nested_validation=True,
+)
+def check_dataset(data, *, group=None, pos_label=None, n_jobs=None, advance=None):
+    """Look for what is wrong with a data set, before any model sees it.
+
+    Every file is decoded once, about 0.5 ms for a clip of a second; samples are not
+    kept.
+
+    Parameters
+    ----------
+    data : str or os.PathLike
+        - a folder with ``train.csv`` and ``train/``, and ``test.csv`` and ``test/`` if
+          there are, as :func:`~skbreath.load_kaggle_breath` reads them;
+        - a CSV file with the columns ``path`` and ``label``, as
+          :func:`~skbreath.load_labelled_folder` reads it;
+        - a folder with one folder of clips for each label;
+        - a folder of recordings with label tracks of the same names beside them;
+        - a folder of audio files without labels.
+    group : str, default=None
+        Column of a CSV file with what belongs together, such as the patient.
+    pos_label : str, default=None
+        The positive class; None takes the last of two. It changes no finding.
+    n_jobs : int, default=None
+        Threads that read, as in joblib.
+    advance : callable, default=None
+        Called with the number of further files that are done.
+
+    Returns
+    -------
+    result : Bunch
+        - ``findings`` : DataFrame, worst first, with ``level`` ("error", "warning" or
+          "note"), ``check`` ("files", "format", "length", "level", "loops",
+          "copies", "groups", "labels", "balance", "names", "order"), ``finding`` and
+          ``advice``, what to do.
+        - ``clips`` : DataFrame, one row per file, with what was read of it: ``path``,
+          ``label``, ``subset``, ``recording``, ``day``, ``group``, ``problem``,
+          ``rate``, ``channels``, ``encoding``, ``duration_s``, ``peak``, ``rms``,
+          ``offset``, ``flat``, ``period_s``, ``digest``.
+        - ``layout`` : str, as above: "kaggle", "table", "label folders", "label
+          tracks" or "plain".
+        - ``counts`` : dict, number of findings by level.
+
+    Raises
+    ------
+    ValueError, OSError
+        If there is no such data set, or no audio in it.
+
+    See Also
+    --------
+    check_leakage : The same for a model.
+
+    Notes
+    -----
+    Whether labels can be told without listening is judged by boosted trees on what a
+    name, the order, the format or the level tells: 5-fold cross-validated, no fold
+    sharing a recording. It is a finding if the AUC exceeds what chance explains once
+    in a thousand times; above 0.6 it is a warning. The labels of neighbours are
+    judged one left out at a time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skbreath import check_dataset, make_breath_sounds, write_breath_sounds
+    >>> sounds = make_breath_sounds(60, n_subjects=6, random_state=0)
+    >>> folder = write_breath_sounds(sounds, tempfile.mkdtemp() + "/breath")
+    >>> result = check_dataset(folder)
+    >>> result.layout, result.counts["error"]
+    ('kaggle', 0)
+    >>> result.findings.columns.tolist()
+    ['level', 'check', 'finding', 'advice']
+    """
+    found = find_clips(Path(data), group)
+    measured = scan_files(
+        found.clips["path"].tolist(),
+        n_jobs=n_jobs,
+        **({} if advance is None else {"advance": advance}),
+    )
+    found.clips = pd.concat([found.clips, measured], axis=1)
+    findings = pd.DataFrame(
+        find_problems(found, pos_label), columns=["level", "check", "finding", "advice"]
+    )
+    order = findings["level"].map(LEVELS.index)
+    findings = findings.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    return Bunch(
+        findings=findings,
+        clips=found.clips.drop(columns="row"),
+        layout=found.layout,
+        counts={name: int((findings["level"] == name).sum()) for name in LEVELS},
+    )

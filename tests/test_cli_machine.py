@@ -1,0 +1,234 @@
+"""Commands for machines: JSON, configuration files, exit codes, completion."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skbreath import AudioReader, BreathFeatures, SummaryPooling, save_model
+from skbreath.cli import main
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def told(result, code=0):
+    """The JSON object on standard output: exactly one, whatever happened."""
+    assert result.exit_code == code, result.output
+    assert result.stdout.count("\n") == 1
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    random = np.random.default_rng(0)
+    for number in range(4):
+        sound = random.normal(scale=0.1, size=16000)
+        soundfile.write(folder / f"{number}.wav", sound, 16000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(clips, tmp_path_factory):
+    paths = sorted(map(str, clips.iterdir()))
+    model = make_pipeline(
+        AudioReader(),
+        BreathFeatures(groups=("rms",)),
+        SummaryPooling(),
+        LogisticRegression(),
+    ).fit(paths, ["I", "E"] * 2)
+    path = tmp_path_factory.mktemp("model") / "model.skb"
+    save_model(model, path)
+    return path
+
+
+def test_predict_tells_predictions_or_where_they_are(model, clips, tmp_path):
+    answer = told(run("predict", "--model", model, clips, "--json"))
+    assert answer["command"] == "predict" and answer["ok"] is True
+    assert [row["label"] in ("I", "E") for row in answer["predictions"]] == [True] * 4
+    assert answer["predictions"][0]["path"] == str(clips / "0.wav")
+    out = tmp_path / "labels.csv"
+    answer = told(run("predict", "--model", model, clips, "--out", out, "--json"))
+    assert answer["out"] == str(out) and answer["n_files"] == 4
+
+
+def test_train_and_evaluate_tell_what_they_print(breath_folder, tmp_path):
+    out = tmp_path / "model.skb"
+    fast = ["--preset", "fast", "--max-epochs", 1, "--n-jobs", 1, "--json"]
+    answer = told(run("train", breath_folder, "--out", out, *fast))
+    assert answer["out"] == str(out) and answer["weights"] == {"spectrogram": 1.0}
+    assert answer["threshold"]["pos_label"] == "I"
+    assert 0 < answer["threshold"]["value"] < 1
+    answer = told(run("evaluate", breath_folder, "--model", out, "--json"))
+    assert [row["metric"] for row in answer["table"]][:2] == ["accuracy", "f1"]
+    assert all(row["low"] <= row["value"] for row in answer["table"][:3])
+    assert sum(row["n_clips"] for row in answer["by_group"]) == answer["n_clips"]
+
+
+def test_check_tells_findings_and_has_an_exit_code(clips, tmp_path):
+    answer = told(run("check", clips, "--json"))
+    assert answer["ok"] and answer["n_files"] == 4 and answer["layout"] == "plain"
+    assert set(answer["findings"][0]) == {"level", "check", "finding", "advice"}
+    told(run("check", clips, "--json", "--strict"), code=1)  # nothing tells recordings
+    (tmp_path / "bad.wav").write_bytes(b"")
+    answer = told(run("check", tmp_path, "--json"), code=1)
+    assert answer["ok"] is False and answer["counts"]["error"] == 1
+    assert answer["findings"][0]["check"] == "files"
+    answer = told(run("check", tmp_path / "gone", "--json"), code=2)
+    assert answer["ok"] is False and "gone" in answer["error"]
+
+
+def test_check_prints_what_to_do(clips, tmp_path):
+    result = run("check", clips, "--out", tmp_path / "files.csv")
+    assert result.exit_code == 0
+    assert "WARNING groups: nothing tells" in result.stdout and "->" in result.stdout
+    assert "4 files (plain): 0 errors, 1 warning" in result.stdout
+    assert (tmp_path / "files.csv").read_text().count("\n") == 5
+
+
+def test_annotate_tells_phases(tmp_path):
+    random = np.random.default_rng(0)
+    sound = random.normal(scale=0.05, size=48000)
+    sound *= np.abs(np.sin(np.arange(48000) / 16000 * np.pi / 1.5))
+    soundfile.write(tmp_path / "a.wav", sound, 16000)
+    (tmp_path / "a.txt").write_text("0.1\t1.4\tI\n1.6\t2.9\tE\n")
+    out = tmp_path / "phases.skb"
+    answer = told(run("train-phases", tmp_path, "--out", out, "--json"))
+    assert answer["n_recordings"] == 1 and answer["n_phases"] == 2
+    answer = told(run("annotate", tmp_path / "a.wav", "--model", out, "--json"))
+    (recording,) = answer["recordings"]
+    assert recording["duration_s"] == 3.0 and "rate_per_min" in recording["statistics"]
+    assert all({"start_s", "end_s", "label"} <= set(p) for p in recording["phases"])
+
+
+def test_info_tells_model_or_versions(model):
+    answer = told(run("info", model, "--json"))
+    assert answer["labels"] == ["E", "I"] and answer["packages"]["numpy"]
+    answer = told(run("info", "--json"))
+    assert answer["packages"]["scikit-learn"] and answer["cores"] >= 1
+    text = run("info", model).stdout
+    assert "labels: E, I" in text and "threshold: none" in text
+    assert "pickle" in told(run("info", "model.joblib", "--json"), code=2)["error"]
+
+
+def test_unexpected_errors_are_an_object_too(monkeypatch, tmp_path):
+    import skbreath.dataset_check
+
+    def explode(*args, **kwargs):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(skbreath.dataset_check, "check_dataset", explode)
+    answer = told(run("check", tmp_path, "--json"), code=3)
+    assert answer == {"command": "check", "ok": False, "error": "boom"}
+
+
+def config(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return path
+
+
+def test_config_file_equals_the_flags_and_flags_win(clips, tmp_path):
+    out = tmp_path / "f.npz"
+    path = config(
+        tmp_path,
+        f'[features]\npaths = ["{clips}"]\nout = "{out}"\ngroups = "mel"\n'
+        "n-mels = 8\nfmax = 2000\nsummary = true\njobs = 1\n\n"
+        '[train]\npreset = "fast"\nrandom-state = 3\n',
+    )
+    assert told(run("features", "--config", path, "--json"))["shape"] == [4, 80]
+    answer = told(run("features", "--config", path, "--n-mels", 6, "--json"))
+    assert answer["shape"] == [4, 60]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[features]\nn_mels = 3\n", "unknown key 'n_mels' in [features]"),
+        ("[train]\nepochs = 3\n", "unknown key 'epochs' in [train]"),
+        ("[feature]\nn-mels = 3\n", "unknown table or key 'feature'"),
+        ("n-mels = 3\n", "unknown table or key 'n-mels'"),
+        ("features = 3\n", "features must be a table"),
+        ('[features]\nn-mels = "x"\n', "n-mels in [features]: 'x' is not"),
+        ("[features]\nn-mels = true\n", "n-mels in [features] must be a value"),
+        ("[features]\nsummary = 1\n", "summary in [features] must be true or false"),
+        ("[features]\nn-mels = [1]\n", "n-mels in [features] must be a single value"),
+        ('[features]\npaths = "x"\n', "paths in [features] must be a list"),
+        ("[features\n", "is not a TOML file"),
+    ],
+)
+def test_mistakes_in_a_config_file_name_file_and_key(text, message, tmp_path, clips):
+    path = config(tmp_path, text)
+    out = tmp_path / "f.npz"
+    result = run("features", clips, "--out", out, "--config", path)
+    assert result.exit_code == 2 and not out.exists()
+    assert str(path) in result.stderr and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_missing_config_file_is_named(tmp_path):
+    result = run("info", "--config", tmp_path / "gone.toml")
+    assert result.exit_code == 2 and "gone.toml" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_shells(shell):
+    env = os.environ | {"_SKBREATH_COMPLETE": f"{shell}_source"}
+    if shell == "bash" and shutil.which("bash") is None:
+        pytest.skip("click asks bash for its version")
+    code = "from skbreath.cli import main; main(prog_name='skbreath')"
+    script = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True
+    ).stdout
+    assert "skbreath" in script and "_SKBREATH_COMPLETE" in script
+
+
+def test_completion_gives_commands_options_and_choices():
+    def complete(*words):
+        code = "import sys\nfrom skbreath.cli import main\nmain(prog_name='skbreath')\n"
+        env = os.environ | {
+            "_SKBREATH_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["skbreath", *words]),
+            "COMP_CWORD": str(len(words)),
+        }
+        result = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True
+        )
+        return {line.partition(",")[2] for line in result.stdout.splitlines()}
+
+    assert {"train", "train-phases"} <= complete("tra")
+    assert "--preset" in complete("train", "--p")
+    assert complete("train", "--preset", "a") == {"accurate"}
+
+
+def test_commands_load_nothing_heavy_for_help_and_completion():
+    code = (
+        "import sys\nfrom skbreath.cli import main\n"
+        "try:\n    main(['check', '--help'], prog_name='skbreath')\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'torch', 'sklearn', 'numba', 'pandas', 'numpy', 'onnx', 'rich'}\n"
+        "print('loaded', sorted(heavy & set(sys.modules)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "loaded []" in result.stdout
+
+
+def test_every_help_fits_a_terminal_and_has_an_example():
+    for name in main.commands:
+        text = CliRunner().invoke(main, [name, "--help"], terminal_width=80).stdout
+        assert max(map(len, text.splitlines())) <= 80, name
+        assert f"skbreath {name}" in text.split("Example")[1]
+    listing = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout
+    assert "..." not in listing.split("Commands:")[1]  # no summary is cut off
