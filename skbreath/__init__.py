@@ -41,7 +41,17 @@ _PUBLIC = {
     "network": ["ResidualCNN1d", "ResidualCNN2d"],
     "phases": ["PhaseSegmenter", "breath_statistics"],
     "pipeline": ["make_breath_classifier", "predict_files"],
-    "plotting": ["PhaseTimelineDisplay", "SpectrogramDisplay", "ThresholdCurveDisplay"],
+    "plotting": [
+        "AccuracyCoverageDisplay",
+        "PhaseTimelineDisplay",
+        "SpectrogramDisplay",
+        "ThresholdCurveDisplay",
+    ],
+    "rejection": [
+        "accuracy_coverage_curve",
+        "predict_with_rejection",
+        "rejection_mask",
+    ],
     "search": ["OptunaSearchCV", "top_estimators"],
     "threshold": ["ThresholdClassifier"],
     "tuning": ["tune_breath_classifier"],

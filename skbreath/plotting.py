@@ -3,9 +3,15 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._accuracy_coverage import AccuracyCoverageDisplay
 from ._phase_timeline import PhaseTimelineDisplay
 
-__all__ = ["PhaseTimelineDisplay", "SpectrogramDisplay", "ThresholdCurveDisplay"]
+__all__ = [
+    "AccuracyCoverageDisplay",
+    "PhaseTimelineDisplay",
+    "SpectrogramDisplay",
+    "ThresholdCurveDisplay",
+]
 
 
 def _axes(ax):
