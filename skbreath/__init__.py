@@ -36,6 +36,7 @@ _PUBLIC = {
     ],
     "evaluation": ["check_leakage", "compare_predictions", "evaluate"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
+    "fine_tuning": ["FineTunedClassifier", "fine_tune"],
     "label_tracks": ["read_label_track", "write_label_track"],
     "model_file": ["ModelFileError", "load_model", "model_info", "save_model"],
     "network": ["ResidualCNN1d", "ResidualCNN2d"],
@@ -47,6 +48,7 @@ _PUBLIC = {
         "SpectrogramDisplay",
         "ThresholdCurveDisplay",
     ],
+    "pretrained": ["load_pretrained"],
     "rejection": [
         "accuracy_coverage_curve",
         "predict_with_rejection",

@@ -99,12 +99,34 @@ class WeightedNet(NeuralNetClassifier):
         Change the features and targets of each training batch.
     precision : {"bf16"} or None, default=None
         In which the network is trained and validated; the logits are float32.
+    frozen : sequence of str, default=()
+        Parts of the network that training leaves as they are.
     """
 
-    def __init__(self, *args, augmentations=(), precision=None, **kwargs):
+    def __init__(self, *args, augmentations=(), precision=None, frozen=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.augmentations = augmentations
         self.precision = precision
+        self.frozen = frozen
+
+    def initialize_module(self):
+        super().initialize_module()
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
+        if not any(weights.requires_grad for weights in self.module_.parameters()):
+            raise ValueError(f"frozen={self.frozen} leaves nothing to train.")
+        return self
+
+    def _frozen_parts(self):
+        for name in self.frozen:
+            try:
+                yield self.module_.get_submodule(name)
+            except AttributeError as error:
+                known = [known for known, _ in self.module_.named_modules() if known]
+                raise ValueError(
+                    f"frozen names {name!r}, which the network does not have; its "
+                    f"parts are {known}."
+                ) from error
 
     def infer(self, x, **fit_params):
         mixed = self.precision == "bf16"
@@ -116,6 +138,8 @@ class WeightedNet(NeuralNetClassifier):
         # skorch asks for every batch; the walk through the network costs 4 %.
         if self.module_.training != training:
             super()._set_training(training)
+            for part in self._frozen_parts():
+                part.eval()  # the statistics of its batch normalisation, too
 
     def train_step_single(self, batch, **fit_params):
         X, (targets, weights) = batch
@@ -196,6 +220,7 @@ def training_params(estimator, n_train, held_back):
         "callbacks__valid_acc": None,
         "augmentations": tuple(estimator.augmentations or ()),
         "precision": chosen_precision(estimator.precision, estimator.device),
+        "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
     }
     schedules = optim.lr_scheduler

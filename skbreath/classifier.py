@@ -77,6 +77,18 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
     net_params : dict, default=None
         More parameters of the skorch net, for example
         ``{"iterator_train__num_workers": 1}``.
+    warm_start : bool, default=False
+        Whether another ``fit`` goes on from the weights of the last one, rather than
+        from random ones; with other parameters if they were set in between, such as a
+        lower `lr` or `frozen`.
+    initial_weights : dict of str to ndarray, default=None
+        Weights that the first ``fit`` starts from, by their names in the network, as
+        :meth:`get_weights` of another classifier gives them. Unlike what
+        `warm_start` goes on from, they survive ``clone``, and so cross-validation and
+        search.
+    frozen : list of str, default=None
+        Parts of the network that keep their weights and statistics, such as
+        ``["stem", "blocks.0"]``.
     device : str, default="cpu"
         Where torch computes, such as "cpu" or "cuda".
     n_threads : int, default=1
@@ -159,6 +171,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         "augmentations": [list, tuple, None],
         "callbacks": [list, None],
         "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "initial_weights": [dict, None],
+        "frozen": [list, tuple, None],
         "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"bf16", "auto"}), None],
@@ -187,6 +202,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         augmentations=None,
         callbacks=None,
         net_params=None,
+        warm_start=False,
+        initial_weights=None,
+        frozen=None,
         device="cpu",
         n_threads=1,
         precision=None,
@@ -211,6 +229,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         self.augmentations = augmentations
         self.callbacks = callbacks
         self.net_params = net_params
+        self.warm_start = warm_start
+        self.initial_weights = initial_weights
+        self.frozen = frozen
         self.device = device
         self.n_threads = n_threads
         self.precision = precision
@@ -241,8 +262,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is not finite or not of such a shape, lengths differ, or y has
-            fewer than two classes.
+            If X is not finite or not of such a shape, lengths differ, y has fewer
+            than two classes, or other ones than before with `warm_start`, or the
+            weights to start from do not fit the network.
         """
         import torch
 
@@ -262,12 +284,14 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             rows = np.flatnonzero(weights)
             X, y, weights = X[rows], y[rows], weights[rows]
             groups = None if groups is None else groups[rows]
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise ValueError(
                 "ResidualCNNClassifier needs at least two classes, got "
-                f"{len(self.classes_)} class in the rows of non-zero weight."
+                f"{len(classes)} class in the rows of non-zero weight."
             )
+        start = self._starting_weights(classes)
+        self.classes_ = classes
         weights = weights * compute_sample_weight(self.class_weight, y)
         weights = weights / weights.mean()
 
@@ -281,7 +305,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             torch_threads(self.n_threads),
         ):
             torch.manual_seed(seed)
-            self._train(X, self._encode(codes), weights, train, valid)
+            self._train(X, self._encode(codes), weights, train, valid, start)
         self.history_ = [
             {key: value for key, value in epoch.items() if key != "batches"}
             for epoch in self.net_.history
@@ -342,7 +366,37 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         net = WeightedNet(module=self._module_class(), device=device, **params)
         return net.initialize()
 
-    def _train(self, X, targets, weights, train, valid):
+    def _starting_weights(self, classes):
+        """Weights to begin with, or None."""
+        if not (self.warm_start and hasattr(self, "net_")):
+            return self.initial_weights
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on with the classes {self.classes_.tolist()}, "
+                f"but y has {classes.tolist()}."
+            )
+        return self.get_weights()
+
+    def get_weights(self):
+        """Get the weights of the trained network.
+
+        Returns
+        -------
+        weights : dict of str to ndarray
+            Copies, by their names in the network; for `initial_weights`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return {
+            name: np.array(tensor.detach().cpu())
+            for name, tensor in self.net_.module_.state_dict().items()
+        }
+
+    def _train(self, X, targets, weights, train, valid, start):
         from ._training import ClipTensors, training_params
 
         def tensors(rows):
@@ -355,6 +409,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         net = self._make_net(
             self.device, **training_params(self, len(train), held_back)
         )
+        if start is not None:
+            self._set_weights(net.module_, start)
         net.partial_fit(tensors(train), y=None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
@@ -410,18 +466,15 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         # Weights as arrays, no torch objects: a device that the loading machine
         # lacks, or an optimizer bound to one, cannot get in the way.
         state = super().__getstate__().copy()
-        net = state.pop("net_", None)
-        if net is not None:
-            weights = {
-                name: tensor.detach().cpu().numpy()
-                for name, tensor in net.module_.state_dict().items()
-            }
+        if state.pop("net_", None) is not None:
+            weights = self.get_weights()
             store = current_store()
             state["_weights"] = weights if store is None else store.put(self, weights)
         return state
 
     def __setstate__(self, state):
-        state = dict(state)
+        # A model of an earlier version lacks the parameters that came since.
+        state = type(self)().get_params(deep=False) | state
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is None:
@@ -433,25 +486,31 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         store = current_store()
         if store is not None:
             weights = store.take(weights)
-            self._check_sizes(weights)
+            self._check_sizes(weights)  # before a network takes any memory
         device = self.device
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"
         with torch.random.fork_rng():
             self.net_ = self._make_net(device, optimizer=NoOptimizer, verbose=0)
-        self.net_.module_.load_state_dict(
-            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-        )
+        self._set_weights(self.net_.module_, weights)
         self.net_.module_.eval()
 
+    def _set_weights(self, module, weights):
+        import torch
+
+        self._check_sizes(weights)
+        module.load_state_dict(
+            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        )
+
     def _check_sizes(self, weights):
-        """Refuse parameters that claim another network than the file has weights of."""
+        """Refuse weights of another network than the parameters describe."""
         import torch
 
         with torch.device("meta"):  # takes no memory
             module = self._module_class()(**self._module_params())
         claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-        if claimed != {name: array.shape for name, array in weights.items()}:
+        if claimed != {name: np.shape(array) for name, array in weights.items()}:
             raise ValueError("the weights of a network do not fit its parameters.")
 
     def __sklearn_tags__(self):

@@ -9,6 +9,7 @@ from ._shared import (
     audio_files,
     folder,
     load,
+    model_path,
     report_bad_files,
     report_count,
     skip_bad_option,
@@ -17,7 +18,11 @@ from ._shared import (
 
 @click.command()
 @click.argument("paths", nargs=-1, type=folder)
-@click.option("--model", type=folder, required=True, help="File written by `train`.")
+@click.option(
+    "--model",
+    type=folder,
+    help="File written by `train`.  [default: the pretrained model of chest sounds]",
+)
 @click.option("--out", type=folder, help="CSV to write; the terminal if not given.")
 @click.option(
     "--submission",
@@ -57,6 +62,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
 
     \b
     Examples:
+      skbreath predict clip.wav
       skbreath predict --model model.skb clip.wav recordings/
       skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
@@ -76,6 +82,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
 
     if out is not None:
         check_destination(out)
+    model = model_path(model)
     fitted = load(model)
     if submission is not None:
         _predict_submission(fitted, submission, out)
