@@ -11,9 +11,10 @@ mean square), where level alone knows nothing.
 
 Sides: *pretrained*, untrained on this microphone; *fine-tuned*, ``fine_tune`` with its
 defaults, which were not chosen on these recordings; *head only*, the same with all but
-the last layers frozen; *network from scratch*, as many networks of the same architecture
-with as many updates, from random weights; *pooled log mel*, a logistic regression on
-mean, deviation and 8 time bins; *level alone*, a logistic regression on the level.
+the last layers frozen; *network from scratch*, as many networks of the same
+architecture with as many updates, from random weights; *pooled log mel*, a logistic
+regression on mean, deviation and 8 time bins; *level alone*, a logistic regression on
+the level.
 
 What is done is kept in ``--work``: an interrupted run goes on.
 """
@@ -176,7 +177,7 @@ def main():
         for metric in ("auc", "accuracy"):
             part = scores[scores["input"] == heard]
             report.table(
-                f"{metric} on recordings not trained on, {heard}: mean (range) of draws",
+                f"{metric} on other recordings, {heard}: mean (range) of the draws",
                 ("side", *(f"{n} phases" for n in SIZES)),
                 [
                     (side, *(_spread(rows[rows["n"] == n][metric]) for n in SIZES))

@@ -4,7 +4,6 @@ skorch collates sample by sample, which costs more than the small networks here
 compute. A whole batch is therefore taken from the tensors by one indexing.
 """
 
-from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -20,21 +19,8 @@ __all__ = [
     "ClipTensors",
     "NoOptimizer",
     "WeightedNet",
-    "class_probabilities",
-    "torch_threads",
     "training_params",
 ]
-
-
-@contextmanager
-def torch_threads(n_threads):
-    """Let torch use `n_threads` CPU threads while the block runs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class ClipTensors(Dataset):
@@ -80,14 +66,6 @@ class Batches(Sampler):
         order = torch.randperm(self.n_rows) if self.shuffle else None
         for start, stop in self._bounds():
             yield torch.arange(start, stop) if order is None else order[start:stop]
-
-
-def class_probabilities(logits):
-    """Turn logits into probabilities of shape ``(n_clips, n_classes)``."""
-    if logits.shape[1] == 1:
-        positive = torch.sigmoid(logits)
-        return torch.cat([1 - positive, positive], dim=1)
-    return torch.softmax(logits, dim=1)
 
 
 class WeightedNet(NeuralNetClassifier):

@@ -268,7 +268,7 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
-        from ._training import torch_threads
+        from ._inference import torch_threads
 
         X, y = validate_data(
             self, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
@@ -392,8 +392,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return {
-            name: np.array(tensor.detach().cpu())
-            for name, tensor in self.net_.module_.state_dict().items()
+            name: tensor.detach().cpu().numpy().copy()
+            for name, tensor in self._trained_module().state_dict().items()
         }
 
     def _train(self, X, targets, weights, train, valid, start):
@@ -415,7 +415,36 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
         net.train_split = None  # the model does not carry its data along
-        self.net_ = net
+        vars(self).pop("_loaded_module", None)
+        self._net = net
+
+    @property
+    def net_(self):
+        if "_net" in vars(self):
+            return self._net
+        module = vars(self).get("_loaded_module")
+        if module is None:
+            raise AttributeError(
+                f"{type(self).__name__} is not fitted: it has no net_."
+            )
+        import torch
+
+        from ._training import NoOptimizer
+
+        # Not at once: to predict, a loaded classifier needs no skorch, whose import
+        # takes longer than the prediction.
+        device = str(next(module.parameters()).device)
+        with torch.random.fork_rng():
+            net = self._make_net(device, optimizer=NoOptimizer, verbose=0)
+        net.module_.load_state_dict(module.state_dict())
+        net.module_.eval()
+        self._net = net
+        del self._loaded_module
+        return net
+
+    def _trained_module(self):
+        net = vars(self).get("_net")
+        return self._loaded_module if net is None else net.module_
 
     def predict_proba(self, X):
         """Probability of each class.
@@ -432,18 +461,19 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         import torch
 
-        from ._training import class_probabilities, torch_threads
+        from ._inference import class_probabilities, torch_threads
 
         check_is_fitted(self)
         X = validate_data(
             self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
         )
         X = _as_clips(X)
-        module = self.net_.module_.eval()
+        module = self._trained_module().eval()
+        device = next(module.parameters()).device
         proba = np.empty((len(X), len(self.classes_)))
         with torch.inference_mode(), torch_threads(self.n_threads):
             for batch in gen_batches(len(X), 4 * self.batch_size):
-                clips = torch.from_numpy(X[batch]).to(self.net_.device)
+                clips = torch.from_numpy(X[batch]).to(device)
                 proba[batch] = class_probabilities(module(clips).double()).cpu().numpy()
         return proba
 
@@ -466,7 +496,8 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         # Weights as arrays, no torch objects: a device that the loading machine
         # lacks, or an optimizer bound to one, cannot get in the way.
         state = super().__getstate__().copy()
-        if state.pop("net_", None) is not None:
+        trained = [state.pop(name, None) for name in ("_net", "_loaded_module")]
+        if any(part is not None for part in trained):
             weights = self.get_weights()
             store = current_store()
             state["_weights"] = weights if store is None else store.put(self, weights)
@@ -481,8 +512,6 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
             return
         import torch
 
-        from ._training import NoOptimizer
-
         store = current_store()
         if store is not None:
             weights = store.take(weights)
@@ -491,9 +520,9 @@ class ResidualCNNClassifier(ClassifierMixin, BaseEstimator):
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"
         with torch.random.fork_rng():
-            self.net_ = self._make_net(device, optimizer=NoOptimizer, verbose=0)
-        self._set_weights(self.net_.module_, weights)
-        self.net_.module_.eval()
+            module = self._module_class()(**self._module_params())
+        self._set_weights(module, weights)
+        self._loaded_module = module.to(device).eval()
 
     def _set_weights(self, module, weights):
         import torch

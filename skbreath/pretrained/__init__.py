@@ -4,6 +4,7 @@ The code is under the BSD 3-clause licence; the weights in this folder are not: 
 ``LICENSE-WEIGHTS.txt`` beside this file.
 """
 
+import re
 import warnings
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def load_pretrained():
     >>> model.classes_
     array(['E', 'I'], dtype='<U1')
     """
-    from ..model_file import load_model, model_info
+    import sklearn
+
+    from ..model_file import load_model
 
     if not PRETRAINED.is_file():
         raise FileNotFoundError(
@@ -55,13 +58,12 @@ def load_pretrained():
             "install the package again, or name a model of your own."
         )
     with warnings.catch_warnings():
-        if _same_minor_version(model_info(PRETRAINED)["packages"]["scikit-learn"]):
-            # Of one minor version all releases read the same; no user could help it.
-            warnings.filterwarnings("ignore", "The model was written with scikit-learn")
+        # Releases of one minor version read the same, and no other can be installed
+        # beside this package: a user could not help it.
+        minor = ".".join(sklearn.__version__.split(".")[:2])
+        warnings.filterwarnings(
+            "ignore",
+            rf"The model was written with scikit-learn {re.escape(minor)}\.",
+            UserWarning,
+        )
         return load_model(PRETRAINED)
-
-
-def _same_minor_version(written):
-    import sklearn
-
-    return written.split(".")[:2] == sklearn.__version__.split(".")[:2]
