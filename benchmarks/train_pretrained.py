@@ -133,7 +133,7 @@ def tables(predictions, levels):
         "The same, day by day, worst first",
         ("day", "clips", "accuracy", "AUC"),
         [
-            (day, row.n_clips, f"{row.accuracy:.3f}", f"{row.roc_auc:.3f}")
+            (day, int(row.n_clips), f"{row.accuracy:.3f}", f"{row.roc_auc:.3f}")
             for day, row in days.iterrows()
         ],
     )
@@ -143,7 +143,7 @@ def tables(predictions, levels):
         "By loudness, quartiles of the level below full scale",
         ("level", "clips", "accuracy", "AUC"),
         [
-            (name, row.n_clips, f"{row.accuracy:.3f}", f"{row.roc_auc:.3f}")
+            (name, int(row.n_clips), f"{row.accuracy:.3f}", f"{row.roc_auc:.3f}")
             for name, row in by_level.iterrows()
         ],
     )

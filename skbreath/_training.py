@@ -90,7 +90,7 @@ class WeightedNet(NeuralNetClassifier):
     def initialize_module(self):
         super().initialize_module()
         for part in self._frozen_parts():
-            part.requires_grad_(False)
+            part.requires_grad_(False).eval()
         if not any(weights.requires_grad for weights in self.module_.parameters()):
             raise ValueError(f"frozen={self.frozen} leaves nothing to train.")
         return self
@@ -117,7 +117,7 @@ class WeightedNet(NeuralNetClassifier):
         if self.module_.training != training:
             super()._set_training(training)
             for part in self._frozen_parts():
-                part.eval()  # the statistics of its batch normalisation, too
+                part.eval()  # its batch normalisation keeps its statistics
 
     def train_step_single(self, batch, **fit_params):
         X, (targets, weights) = batch

@@ -92,14 +92,21 @@ def test_networks_go_on_and_the_model_given_stays_as_it_was(model, other_microph
 
 def test_a_few_clips_are_better_than_none(model, other_microphone):
     X, y, groups = other_microphone
+    labelled = np.isin(groups, np.unique(groups)[:5])
     tuned = fine_tune(
-        model, X[:30], y[:30], groups[:30], n_updates=60, lr=0.01, random_state=0
+        model,
+        X[labelled],
+        y[labelled],
+        groups[labelled],
+        n_updates=60,
+        lr=0.01,
+        random_state=0,
     )
-    rest = ~np.isin(groups, groups[:30])
-    auc = roc_auc_score(y[rest] == "I", tuned.predict_proba(X[rest])[:, 1])
+    X, y = X[~labelled], y[~labelled]
+    auc = roc_auc_score(y == "I", tuned.predict_proba(X)[:, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        untrained = roc_auc_score(y[rest] == "I", model.predict_proba(X[rest])[:, 1])
+        untrained = roc_auc_score(y == "I", model.predict_proba(X)[:, 1])
     assert auc > max(0.8, untrained)
 
 
