@@ -10,7 +10,8 @@ twice: on the clips as they are, and with every clip brought to the same level (
 mean square), where level alone knows nothing.
 
 Sides: *pretrained*, untrained on this microphone; *fine-tuned*, ``fine_tune`` with its
-defaults, which were not chosen on these recordings; *head only*, the same with all but
+defaults (learning rate and updates were not chosen on these recordings; that fewer than
+50 clips are not calibrated was, after draw 0); *head only*, the same with all but
 the last layers frozen; *network from scratch*, as many networks of the same
 architecture with as many updates, from random weights; *pooled log mel*, a logistic
 regression on mean, deviation and 8 time bins; *level alone*, a logistic regression on
