@@ -72,7 +72,7 @@ def from_scratch(pretrained, n_train, seed):
     )
     epochs = -(-N_UPDATES // max(1, -(-(n_train - 1) // 16)))
     members = []
-    for number, fitted in enumerate(member.estimators):
+    for number, fitted in enumerate(getattr(member, "estimators", [member])):
         fresh = clone(fitted)
         assert isinstance(fresh[-1], ResidualCNNClassifier)
         fresh[-1].set_params(
@@ -94,11 +94,18 @@ def sides(pretrained, n_train, seed):
     def fitted(model):
         return lambda X, y, groups: model.fit(X, y)
 
+    names = {
+        name
+        for network in _networks(pretrained)
+        if hasattr(network, "classes_")
+        for name, _ in network.net_.module_.named_children()
+    }
+    parts = sorted(names - {"head", "dropout"})
     linear = (StandardScaler(), LogisticRegression(C=0.1))
     return {
         "pretrained": lambda X, y, groups: pretrained,
         "fine-tuned": tuned(),
-        "head only": tuned(frozen=["stem", "blocks"]),
+        "head only": tuned(frozen=parts),
         "network from scratch": fitted(from_scratch(pretrained, n_train, seed)),
         "pooled log mel": fitted(
             make_pipeline(BreathFeatures(groups=("mel",)), SummaryPooling(), *linear)

@@ -111,7 +111,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Clips in a batch.
     frozen : list of str, default=None
         Parts of the networks that are not trained, such as ``["stem", "blocks"]`` to
-        train nothing but the head.
+        train nothing but the head; a network that has no such part is trained whole.
     cv : int, default=3
         Folds for weights, calibration and threshold; fewer where groups are few.
     n_jobs : int, default=None
@@ -225,6 +225,13 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"there is no network in this {type(self.model).__name__} that could "
                 "go on learning; train a model on the new clips instead."
             )
+        known = set().union(*map(_parts, _networks(self.model)))
+        for name in self.frozen or ():
+            if name not in known:
+                raise ValueError(
+                    f"frozen names {name!r}, which no network of the model has; their "
+                    f"parts are {sorted(known)}."
+                )
         tuned = self._continued(self.model, _Task(self, y, groups))
         with metadata_context(groups=groups) as metadata:
             self.model_ = tuned.fit(
@@ -242,7 +249,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             return clone(part).set_params(
                 initial_weights=part.get_weights(),
                 warm_start=False,
-                frozen=self.frozen,
+                frozen=[name for name in self.frozen or () if name in _parts(part)],
                 lr=self.lr,
                 scheduler="cosine",
                 max_epochs=task.n_epochs,
@@ -381,6 +388,13 @@ def _networks(part):
         children += [part.estimator_] if hasattr(part, "estimator_") else []
     for child in children:
         yield from _networks(child)
+
+
+def _parts(network):
+    """Names of the parts of a fitted network; none of one that is not fitted."""
+    if not hasattr(network, "classes_"):
+        return set()
+    return {name for name, _ in network.net_.module_.named_modules() if name}
 
 
 def _has_network(part):
