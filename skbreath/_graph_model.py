@@ -15,7 +15,7 @@ from torch import nn
 from ._fold_average import FoldAverage
 from ._graph_features import FeatureGraph
 from ._graph_tables import LinearGraph, PoolingGraph, ScalingGraph, TreesGraph
-from ._training import class_probabilities
+from ._inference import class_probabilities
 from .audio import AudioReader
 from .classifier import ResidualCNNClassifier
 from .features import BreathFeatures, ChannelScaler, SummaryPooling
@@ -120,7 +120,7 @@ class _Converter:
         if isinstance(step, Pipeline):
             return self._pipeline(step, place, first, transforms=True)
         if isinstance(step, ResidualCNNClassifier):
-            module = copy.deepcopy(step.net_.module_).cpu().eval()
+            module = copy.deepcopy(step._trained_module()).cpu().eval()
             return self._leaf(_Embedding(module), first)
         if is_classifier(step):
             raise ValueError(
@@ -180,7 +180,7 @@ class _Converter:
 
     def _network(self, classifier, place, first):
         # A copy: what is exported must not change what is trained on.
-        module = copy.deepcopy(classifier.net_.module_).cpu().eval()
+        module = copy.deepcopy(classifier._trained_module()).cpu().eval()
         return self._leaf(_Network(module), first)
 
     def _trees(self, classifier, place, first):

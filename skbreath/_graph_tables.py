@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ._boosted_trees import BoostedTrees
-from ._training import class_probabilities
+from ._inference import class_probabilities
 
 __all__ = ["LinearGraph", "PoolingGraph", "ScalingGraph", "TreesGraph"]
 

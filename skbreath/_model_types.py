@@ -18,6 +18,7 @@ _OURS = {
     "skbreath._summary_pooling.SummaryPooling",
     "skbreath._vote_weights.GivenProbabilities",
     "skbreath.audio.AudioReader",
+    "skbreath.fine_tuning.FineTunedClassifier",
     "skbreath.augmentation.CircularShift",
     "skbreath.augmentation.CutMix",
     "skbreath.augmentation.MaskChannels",

@@ -13,6 +13,7 @@ __all__ = [
     "GroupedScores",
     "bootstrap_scores",
     "check_binary",
+    "group_codes",
     "grouped_scores",
     "interval",
     "score_predictions",
@@ -267,10 +268,18 @@ def grouped_scores(y_true, y_pred, y_score, groups, pos_label):
     check_binary(y_true, pos_label)
     if not np.isfinite(y_score).all():
         raise ValueError("y_score holds NaN or infinity.")
-    codes = np.arange(len(y_true)) if groups is None else pd.factorize(groups)[0]
+    codes = group_codes(groups, len(y_true))
+    return GroupedScores(y_true == pos_label, y_pred == pos_label, y_score, codes)
+
+
+def group_codes(groups, n_clips):
+    """Number groups 0, 1, ...; without any, each clip is one; refuse missing ones."""
+    if groups is None:
+        return np.arange(n_clips)
+    codes = pd.factorize(np.asarray(groups))[0]
     if (codes < 0).any():
         raise ValueError("groups hold missing values; give every clip its group.")
-    return GroupedScores(y_true == pos_label, y_pred == pos_label, y_score, codes)
+    return codes
 
 
 def check_binary(y, pos_label):

@@ -4,7 +4,6 @@ skorch collates sample by sample, which costs more than the small networks here
 compute. A whole batch is therefore taken from the tensors by one indexing.
 """
 
-from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -20,21 +19,8 @@ __all__ = [
     "ClipTensors",
     "NoOptimizer",
     "WeightedNet",
-    "class_probabilities",
-    "torch_threads",
     "training_params",
 ]
-
-
-@contextmanager
-def torch_threads(n_threads):
-    """Let torch use `n_threads` CPU threads while the block runs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class ClipTensors(Dataset):
@@ -82,14 +68,6 @@ class Batches(Sampler):
             yield torch.arange(start, stop) if order is None else order[start:stop]
 
 
-def class_probabilities(logits):
-    """Turn logits into probabilities of shape ``(n_clips, n_classes)``."""
-    if logits.shape[1] == 1:
-        positive = torch.sigmoid(logits)
-        return torch.cat([1 - positive, positive], dim=1)
-    return torch.softmax(logits, dim=1)
-
-
 class WeightedNet(NeuralNetClassifier):
     """A skorch classifier whose rows carry soft targets and a weight each.
 
@@ -99,12 +77,34 @@ class WeightedNet(NeuralNetClassifier):
         Change the features and targets of each training batch.
     precision : {"bf16"} or None, default=None
         In which the network is trained and validated; the logits are float32.
+    frozen : sequence of str, default=()
+        Parts of the network that training leaves as they are.
     """
 
-    def __init__(self, *args, augmentations=(), precision=None, **kwargs):
+    def __init__(self, *args, augmentations=(), precision=None, frozen=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.augmentations = augmentations
         self.precision = precision
+        self.frozen = frozen
+
+    def initialize_module(self):
+        super().initialize_module()
+        for part in self._frozen_parts():
+            part.requires_grad_(False).eval()
+        if not any(weights.requires_grad for weights in self.module_.parameters()):
+            raise ValueError(f"frozen={self.frozen} leaves nothing to train.")
+        return self
+
+    def _frozen_parts(self):
+        for name in self.frozen:
+            try:
+                yield self.module_.get_submodule(name)
+            except AttributeError as error:
+                known = [known for known, _ in self.module_.named_modules() if known]
+                raise ValueError(
+                    f"frozen names {name!r}, which the network does not have; its "
+                    f"parts are {known}."
+                ) from error
 
     def infer(self, x, **fit_params):
         mixed = self.precision == "bf16"
@@ -116,6 +116,8 @@ class WeightedNet(NeuralNetClassifier):
         # skorch asks for every batch; the walk through the network costs 4 %.
         if self.module_.training != training:
             super()._set_training(training)
+            for part in self._frozen_parts():
+                part.eval()  # its batch normalisation keeps its statistics
 
     def train_step_single(self, batch, **fit_params):
         X, (targets, weights) = batch
@@ -196,6 +198,7 @@ def training_params(estimator, n_train, held_back):
         "callbacks__valid_acc": None,
         "augmentations": tuple(estimator.augmentations or ()),
         "precision": chosen_precision(estimator.precision, estimator.device),
+        "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
     }
     schedules = optim.lr_scheduler

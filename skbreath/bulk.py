@@ -18,12 +18,12 @@ from .audio import (
     as_paths_or_waveforms,
     inspect_audio_files,
 )
-from .threshold import ThresholdClassifier
+from .rejection import labels_and_confidence, labels_and_probabilities
 
 __all__ = ["ResumableTable", "predict_files"]
 
 
-def predict_files(model, paths, batch_size=512, *, errors="raise"):
+def predict_files(model, paths, batch_size=512, *, errors="raise", reject_below=None):
     """Predict files batch by batch, never holding more than one batch in memory.
 
     Parameters
@@ -39,6 +39,9 @@ def predict_files(model, paths, batch_size=512, *, errors="raise"):
         "raise" looks at all files, some 30 microseconds each, before it predicts any.
         "skip" starts at once, and gives files that cannot be read no label but the
         reason, in a further column ``error``.
+    reject_below : float, default=None
+        Confidence, 0 to 1, below which a label is marked as rejected; see
+        :func:`~skbreath.predict_with_rejection`.
 
     Yields
     ------
@@ -46,14 +49,16 @@ def predict_files(model, paths, batch_size=512, *, errors="raise"):
         One per batch, in the order of `paths`: ``path``, ``label``, and
         ``probability_<class>`` for each class. With ``errors="skip"`` also
         ``error``: missing where all is well; label and probabilities are missing
-        where it is not.
+        where it is not. With `reject_below` also ``confidence``, and ``rejected``:
+        whether it is too low; the label is given all the same.
 
     Raises
     ------
     AudioError
         With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
-        If `batch_size` is below 1 or `paths` holds other things than paths.
+        If `batch_size` is below 1, `paths` holds other things than paths, or
+        `reject_below` is not from 0 to 1.
 
     Warns
     -----
@@ -84,12 +89,14 @@ def predict_files(model, paths, batch_size=512, *, errors="raise"):
         raise ValueError("predict_files takes paths; use model.predict for waveforms.")
     if errors not in ("raise", "skip"):
         raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}.")
+    if reject_below is not None and not 0 <= reject_below <= 1:
+        raise ValueError(f"reject_below must be from 0 to 1, got {reject_below!r}.")
     if errors == "skip":
-        return _predict_what_can_be_read(model, paths, batch_size)
+        return _predict_what_can_be_read(model, paths, batch_size, reject_below)
     _, problems = inspect_for(model, paths)
     if problems:
         raise AudioError(problems)
-    return _predict_batches(model, paths, batch_size)
+    return _predict_batches(model, paths, batch_size, reject_below)
 
 
 def inspect_for(model, paths):
@@ -116,19 +123,19 @@ def inspect_for(model, paths):
     )
 
 
-def _predict_batches(model, paths, batch_size):
+def _predict_batches(model, paths, batch_size, reject_below):
     for batch in gen_batches(len(paths), batch_size):
-        yield _predict_batch(model, paths[batch])
+        yield _predict_batch(model, paths[batch], reject_below)
 
 
-def _predict_what_can_be_read(model, paths, batch_size):
+def _predict_what_can_be_read(model, paths, batch_size, reject_below):
     for batch in gen_batches(len(paths), batch_size):
         whole = pd.DataFrame({"path": paths[batch]})
         good, reasons = paths[batch], {}
         # Reading tells what is wrong; as a rule nothing is.
         while good:
             try:
-                table = _predict_batch(model, good)
+                table = _predict_batch(model, good, reject_below)
             except AudioError as error:
                 reasons |= dict(error.problems)
                 left = [path for path in good if path not in reasons]
@@ -141,30 +148,28 @@ def _predict_what_can_be_read(model, paths, batch_size):
                 break
         else:
             names = ["label", *(f"probability_{name}" for name in model.classes_)]
+            if reject_below is not None:
+                names += ["confidence", "rejected"]
             whole[names] = np.nan
         whole["error"] = whole["path"].map(reasons).astype(object)
         yield whole
 
 
-def _predict_batch(model, paths):
-    labels, proba = _labels_and_probabilities(model, paths)
-    table = pd.DataFrame({"path": paths, "label": labels})
-    for name, column in zip(model.classes_, proba.T, strict=True):
-        table[f"probability_{name}"] = column
-    return table
-
-
-def _labels_and_probabilities(model, paths):
-    """Both from one pass where the last step sets a threshold on probabilities."""
+def _predict_batch(model, paths, reject_below):
     # Batches are small: boosted trees, above all, lose more time in handing work to
     # threads than they gain by them, many times over on a busy machine.
     with threadpool_limits(1, user_api="openmp"):
-        proba = model.predict_proba(paths)
-    last = model[-1] if hasattr(model, "steps") else model
-    on_probabilities = getattr(last, "response_method", None) != "decision_function"
-    if isinstance(last, ThresholdClassifier) and on_probabilities:
-        return last.apply_threshold(proba), proba
-    return model.predict(paths), proba
+        if reject_below is None:
+            labels, proba = labels_and_probabilities(model, paths)
+        else:
+            labels, proba, confidence = labels_and_confidence(model, paths)
+    table = pd.DataFrame({"path": paths, "label": labels})
+    for name, column in zip(model.classes_, proba.T, strict=True):
+        table[f"probability_{name}"] = column
+    if reject_below is not None:
+        table["confidence"] = confidence
+        table["rejected"] = confidence < reject_below
+    return table
 
 
 class ResumableTable:

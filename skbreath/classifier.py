@@ -95,6 +95,18 @@ class ResidualCNNClassifier(
     net_params : dict, default=None
         More parameters of the skorch net, for example
         ``{"iterator_train__num_workers": 1}``.
+    warm_start : bool, default=False
+        Whether another ``fit`` goes on from the weights of the last one, rather than
+        from random ones; with other parameters if they were set in between, such as a
+        lower `lr` or `frozen`.
+    initial_weights : dict of str to ndarray, default=None
+        Weights that the first ``fit`` starts from, by their names in the network, as
+        :meth:`get_weights` of another classifier gives them. Unlike what
+        `warm_start` goes on from, they survive ``clone``, and so cross-validation and
+        search.
+    frozen : list of str, default=None
+        Parts of the network that keep their weights and statistics, such as
+        ``["stem", "blocks.0"]``.
     device : str, default="cpu"
         Where torch computes, such as "cpu" or "cuda".
     n_threads : int, default=1
@@ -181,6 +193,9 @@ class ResidualCNNClassifier(
         "augmentations": [list, tuple, None],
         "callbacks": [list, None],
         "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "initial_weights": [dict, None],
+        "frozen": [list, tuple, None],
         "device": [str],
         "n_threads": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"bf16", "auto"}), None],
@@ -209,6 +224,9 @@ class ResidualCNNClassifier(
         augmentations=None,
         callbacks=None,
         net_params=None,
+        warm_start=False,
+        initial_weights=None,
+        frozen=None,
         device="cpu",
         n_threads=1,
         precision=None,
@@ -233,6 +251,9 @@ class ResidualCNNClassifier(
         self.augmentations = augmentations
         self.callbacks = callbacks
         self.net_params = net_params
+        self.warm_start = warm_start
+        self.initial_weights = initial_weights
+        self.frozen = frozen
         self.device = device
         self.n_threads = n_threads
         self.precision = precision
@@ -263,12 +284,13 @@ class ResidualCNNClassifier(
         Raises
         ------
         ValueError
-            If X is not finite or not of such a shape, lengths differ, or y has
-            fewer than two classes.
+            If X is not finite or not of such a shape, lengths differ, y has fewer
+            than two classes, or other ones than before with `warm_start`, or the
+            weights to start from do not fit the network.
         """
         import torch
 
-        from ._training import torch_threads
+        from ._inference import torch_threads
 
         X, y = validate_data(
             self, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
@@ -284,12 +306,14 @@ class ResidualCNNClassifier(
             rows = np.flatnonzero(weights)
             X, y, weights = X[rows], y[rows], weights[rows]
             groups = None if groups is None else groups[rows]
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise ValueError(
                 "ResidualCNNClassifier needs at least two classes, got "
-                f"{len(self.classes_)} class in the rows of non-zero weight."
+                f"{len(classes)} class in the rows of non-zero weight."
             )
+        start = self._starting_weights(classes)
+        self.classes_ = classes
         weights = weights * compute_sample_weight(self.class_weight, y)
         weights = weights / weights.mean()
 
@@ -303,7 +327,7 @@ class ResidualCNNClassifier(
             torch_threads(self.n_threads),
         ):
             torch.manual_seed(seed)
-            self._train(X, self._encode(codes), weights, train, valid)
+            self._train(X, self._encode(codes), weights, train, valid, start)
         self.history_ = [
             {key: value for key, value in epoch.items() if key != "batches"}
             for epoch in self.net_.history
@@ -364,7 +388,37 @@ class ResidualCNNClassifier(
         net = WeightedNet(module=self._module_class(), device=device, **params)
         return net.initialize()
 
-    def _train(self, X, targets, weights, train, valid):
+    def _starting_weights(self, classes):
+        """Weights to begin with, or None."""
+        if not (self.warm_start and hasattr(self, "net_")):
+            return self.initial_weights
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on with the classes {self.classes_.tolist()}, "
+                f"but y has {classes.tolist()}."
+            )
+        return self.get_weights()
+
+    def get_weights(self):
+        """Get the weights of the trained network.
+
+        Returns
+        -------
+        weights : dict of str to ndarray
+            Copies, by their names in the network; for `initial_weights`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self)
+        return {
+            name: tensor.detach().cpu().numpy().copy()
+            for name, tensor in self._trained_module().state_dict().items()
+        }
+
+    def _train(self, X, targets, weights, train, valid, start):
         from ._training import ClipTensors, training_params
 
         def tensors(rows):
@@ -377,11 +431,42 @@ class ResidualCNNClassifier(
         net = self._make_net(
             self.device, **training_params(self, len(train), held_back)
         )
+        if start is not None:
+            self._set_weights(net.module_, start)
         net.partial_fit(tensors(train), y=None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
         net.train_split = None  # the model does not carry its data along
-        self.net_ = net
+        vars(self).pop("_loaded_module", None)
+        self._net = net
+
+    @property
+    def net_(self):
+        if "_net" in vars(self):
+            return self._net
+        module = vars(self).get("_loaded_module")
+        if module is None:
+            raise AttributeError(
+                f"{type(self).__name__} is not fitted: it has no net_."
+            )
+        import torch
+
+        from ._training import NoOptimizer
+
+        # Not at once: to predict, a loaded classifier needs no skorch, whose import
+        # takes longer than the prediction.
+        device = str(next(module.parameters()).device)
+        with torch.random.fork_rng():
+            net = self._make_net(device, optimizer=NoOptimizer, verbose=0)
+        net.module_.load_state_dict(module.state_dict())
+        net.module_.eval()
+        self._net = net
+        del self._loaded_module
+        return net
+
+    def _trained_module(self):
+        net = vars(self).get("_net")
+        return self._loaded_module if net is None else net.module_
 
     def predict_proba(self, X):
         """Probability of each class.
@@ -396,33 +481,31 @@ class ResidualCNNClassifier(
         proba : ndarray of shape (n_clips, n_classes)
             Columns in the order of `classes_`.
         """
-        from ._training import class_probabilities
+        from ._inference import class_probabilities
 
         check_is_fitted(self)
-        module = self.net_.module_.eval()
         return self._in_batches(
-            lambda clips: class_probabilities(module(clips).double()), X
+            lambda module, clips: class_probabilities(module(clips).double()), X
         )
 
     def _in_batches(self, compute, X):
-        """Concatenate what `compute` makes of tensors of clips."""
+        """Concatenate what ``compute(module, clips)`` makes of batches of clips."""
         import torch
 
-        from ._training import torch_threads
+        from ._inference import torch_threads
 
+        module = self._trained_module().eval()
         X = validate_data(
             self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
         )
         X = _as_clips(X)
+        device = next(module.parameters()).device
         with torch.inference_mode(), torch_threads(self.n_threads):
-            return np.concatenate(
-                [
-                    compute(torch.from_numpy(X[batch]).to(self.net_.device))
-                    .cpu()
-                    .numpy()
-                    for batch in gen_batches(len(X), 4 * self.batch_size)
-                ]
-            )
+            parts = [
+                compute(module, torch.from_numpy(X[batch]).to(device)).cpu().numpy()
+                for batch in gen_batches(len(X), 4 * self.batch_size)
+            ]
+        return np.concatenate(parts)
 
     @available_if(_embeds)
     def transform(self, X):
@@ -441,7 +524,7 @@ class ResidualCNNClassifier(
             ``embed``.
         """
         check_is_fitted(self)
-        return self._in_batches(self.net_.module_.eval().embed, X)
+        return self._in_batches(lambda module, clips: module.embed(clips), X)
 
     @property
     def _n_features_out(self):
@@ -466,48 +549,50 @@ class ResidualCNNClassifier(
         # Weights as arrays, no torch objects: a device that the loading machine
         # lacks, or an optimizer bound to one, cannot get in the way.
         state = super().__getstate__().copy()
-        net = state.pop("net_", None)
-        if net is not None:
-            weights = {
-                name: tensor.detach().cpu().numpy()
-                for name, tensor in net.module_.state_dict().items()
-            }
+        trained = [state.pop(name, None) for name in ("_net", "_loaded_module")]
+        if any(part is not None for part in trained):
+            weights = self.get_weights()
             store = current_store()
             state["_weights"] = weights if store is None else store.put(self, weights)
         return state
 
     def __setstate__(self, state):
-        state = dict(state)
+        # A model of an earlier version lacks the parameters that came since.
+        state = type(self)().get_params(deep=False) | state
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is None:
             return
         import torch
 
-        from ._training import NoOptimizer
-
         store = current_store()
         if store is not None:
             weights = store.take(weights)
-            self._check_sizes(weights)
+            self._check_sizes(weights)  # before a network takes any memory
         device = self.device
         if device.startswith("cuda") and not torch.cuda.is_available():
             device = "cpu"
         with torch.random.fork_rng():
-            self.net_ = self._make_net(device, optimizer=NoOptimizer, verbose=0)
-        self.net_.module_.load_state_dict(
+            module = self._module_class()(**self._module_params())
+        self._set_weights(module, weights)
+        self._loaded_module = module.to(device).eval()
+
+    def _set_weights(self, module, weights):
+        import torch
+
+        self._check_sizes(weights)
+        module.load_state_dict(
             {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         )
-        self.net_.module_.eval()
 
     def _check_sizes(self, weights):
-        """Refuse parameters that claim another network than the file has weights of."""
+        """Refuse weights of another network than the parameters describe."""
         import torch
 
         with torch.device("meta"):  # takes no memory
             module = self._module_class()(**self._module_params())
         claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-        if claimed != {name: array.shape for name, array in weights.items()}:
+        if claimed != {name: np.shape(array) for name, array in weights.items()}:
             raise ValueError("the weights of a network do not fit its parameters.")
 
     def __sklearn_tags__(self):

@@ -94,7 +94,14 @@ def _fit_and_predict(
             **_check_method_params(X, fit_params, indices=train),
         )
     X_test = _safe_indexing(X, test)
-    output = {method: getattr(estimator, method)(X_test) for method in methods}
+    output = {
+        method: (
+            method(estimator, X_test)
+            if callable(method)
+            else getattr(estimator, method)(X_test)
+        )
+        for method in methods
+    }
     if keep_estimators:
         output["estimator"] = estimator
     return output, estimator.classes_
@@ -123,8 +130,9 @@ def out_of_fold(
         Class labels.
     splits : list of (train, test)
         Index arrays. Test parts need not cover all rows.
-    methods : tuple of str, default=("predict_proba",)
-        Prediction methods to call on the test rows.
+    methods : tuple of str or callable, default=("predict_proba",)
+        Prediction methods to call on the test rows; a function is called with the
+        fitted clone and the rows.
     fit_params : dict, default=None
         Passed to ``fit``; values with one entry per row are cut to the training
         rows.

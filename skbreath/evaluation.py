@@ -10,6 +10,7 @@ from ._leakage import check_leakage
 from ._metadata import asks_for_groups, metadata_context
 from ._scores import check_binary, score_predictions
 from .crossfit import check_group_cv, out_of_fold
+from .rejection import labels_and_confidence
 
 __all__ = [
     "break_down",
@@ -78,8 +79,9 @@ def evaluate(
         ``high``.
 
         ``predictions`` : DataFrame, one row per predicted clip, in the order of
-        `X`, with ``row``, ``fold``, ``group``, ``y_true``, ``y_pred`` and
-        ``y_score`` (the probability of `pos_label`).
+        `X`, with ``row``, ``fold``, ``group``, ``y_true``, ``y_pred``, ``y_score``
+        (the probability of `pos_label`) and ``confidence`` (of ``y_pred``, for
+        :func:`~skbreath.accuracy_coverage_curve`).
 
         ``by_group`` : DataFrame, scores of each group, worst first; None without
         `groups`. By something else, such as days:
@@ -131,28 +133,26 @@ def evaluate(
             X,
             y,
             splits,
-            methods=("predict", "predict_proba"),
+            methods=(labels_and_confidence,),
             fit_params=fit_params,
             keep_estimators=return_estimator,
             n_jobs=n_jobs,
         )
     column = int(np.flatnonzero(np.unique(y) == pos_label)[0])
-    predictions = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "row": test,
-                    "fold": fold,
-                    "group": test if groups is None else groups[test],
-                    "y_true": y[test],
-                    "y_pred": output["predict"],
-                    "y_score": output["predict_proba"][:, column],
-                }
-            )
-            for fold, (test, output) in enumerate(folds)
-        ],
-        ignore_index=True,
-    )
+    tables = []
+    for fold, (test, output) in enumerate(folds):
+        labels, proba, confidence = output[labels_and_confidence]
+        columns = {
+            "row": test,
+            "fold": fold,
+            "group": test if groups is None else groups[test],
+            "y_true": y[test],
+            "y_pred": labels,
+            "y_score": proba[:, column],
+            "confidence": confidence,
+        }
+        tables.append(pd.DataFrame(columns))
+    predictions = pd.concat(tables, ignore_index=True)
     if predictions["row"].duplicated().any():
         raise ValueError(
             "The splits predict some rows more than once; use a cv whose test parts "
@@ -227,15 +227,15 @@ def judge(
             f"{np.unique(y).tolist()}."
         )
     rows = np.arange(len(y))
+    labels, proba, confidence = labels_and_confidence(model, X)
     predictions = pd.DataFrame(
         {
             "row": rows,
             "group": rows if groups is None else column_or_1d(groups),
             "y_true": y,
-            "y_pred": model.predict(X),
-            "y_score": model.predict_proba(X)[
-                :, model.classes_.tolist().index(pos_label)
-            ],
+            "y_pred": labels,
+            "y_score": proba[:, model.classes_.tolist().index(pos_label)],
+            "confidence": confidence,
         }
     )
     return _scored(

@@ -1,5 +1,6 @@
 """Pictures of sounds and of fitted models, in the manner of scikit-learn displays."""
 
+from ._accuracy_coverage import AccuracyCoverageDisplay
 from ._learning_curve_display import LearningCurveDisplay
 from ._phase_timeline import PhaseTimelineDisplay
 from ._saliency_display import SaliencyDisplay
@@ -10,6 +11,7 @@ from ._vote_displays import (
 )
 
 __all__ = [
+    "AccuracyCoverageDisplay",
     "FeatureMapDisplay",
     "LearningCurveDisplay",
     "PhaseTimelineDisplay",

@@ -29,11 +29,12 @@ from ._threshold_curve import (
 )
 from ._training_record import recording
 from .crossfit import check_group_cv, out_of_fold, own_out_of_fold
+from .rejection import RejectionMixin
 
 __all__ = ["ThresholdClassifier"]
 
 
-class ThresholdClassifier(TunedThresholdClassifierCV):
+class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
     """Predict the positive class where its score reaches a tuned threshold.
 
     A :class:`~sklearn.model_selection.TunedThresholdClassifierCV` that differs in
@@ -344,6 +345,16 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         """
         check_is_fitted(self, "best_threshold_")
         return self.apply_threshold(getattr(self.estimator_, self._method())(X))
+
+    def decides_on_probabilities(self):
+        """Tell whether the threshold is on ``predict_proba``.
+
+        Returns
+        -------
+        on_probabilities : bool
+        """
+        check_is_fitted(self, "best_threshold_")
+        return self._method() == "predict_proba"
 
     def apply_threshold(self, output):
         """Turn scores that are known already into labels.

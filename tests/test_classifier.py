@@ -347,3 +347,71 @@ class Flat(nn.Module):
 
     def forward(self, x):
         return self.linear(x.mean(dim=2))
+
+
+def test_warm_start_goes_on_where_it_was(clips):
+    X, y, _ = clips
+    net = small_net(max_epochs=2, early_stopping=False).fit(X, y)
+    before = net.get_weights()
+    losses = [epoch["train_loss"] for epoch in net.history_]
+    net.set_params(warm_start=True, lr=1e-4, max_epochs=1).fit(X, y)
+    assert net.history_[0]["train_loss"] < losses[0]
+    moved = np.abs(net.get_weights()["stem.0.weight"] - before["stem.0.weight"]).max()
+    assert 0 < moved < 0.01
+    net.set_params(warm_start=False).fit(X, y)
+    again = small_net(max_epochs=1, lr=1e-4, early_stopping=False).fit(X, y)
+    assert np.array_equal(net.predict_proba(X), again.predict_proba(X))
+
+
+def test_warm_start_goes_on_from_a_loaded_classifier(clips):
+    X, y, _ = clips
+    net = small_net(max_epochs=1, warm_start=True, early_stopping=False).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(net))
+    assert np.array_equal(
+        net.fit(X, y).predict_proba(X), loaded.fit(X, y).predict_proba(X)
+    )
+
+
+def test_initial_weights_survive_clone(clips):
+    X, y, _ = clips
+    start = small_net().fit(X, y).get_weights()
+    settings = {"max_epochs": 1, "lr": 1e-5, "early_stopping": False}
+    tuned = clone(small_net(initial_weights=start, **settings)).fit(X, y)
+    assert np.abs(
+        tuned.get_weights()["head.3.weight"] - start["head.3.weight"]
+    ).max() < (1e-3)
+    assert tuned.score(X, y) > 0.9
+
+
+def test_frozen_parts_keep_weights_and_statistics(clips):
+    X, y, _ = clips
+    net = small_net(early_stopping=False).fit(X, y)
+    before = net.get_weights()
+    net.set_params(warm_start=True, frozen=["stem", "block1.body"]).fit(X, y)
+    after = net.get_weights()
+    same = {name for name in after if np.array_equal(after[name], before[name])}
+    frozen = {n for n in after if n.startswith(("stem.", "block1.body."))}
+    assert frozen <= same
+    assert "head.0.weight" not in same and "block2.body.1.running_mean" not in same
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"frozen": ["stom"]}, "frozen names 'stom'"),
+        ({"frozen": ["stem", "block1", "block2", "head"]}, "nothing to train"),
+        ({"initial_weights": {"a": np.zeros(3)}}, "do not fit"),
+    ],
+)
+def test_wrong_parts_and_weights_are_named(clips, params, message):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match=message):
+        small_net(**params).fit(X, y)
+
+
+def test_warm_start_refuses_other_classes(clips):
+    X, y, _ = clips
+    net = small_net(max_epochs=1, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="goes on with the classes"):
+        net.fit(X, np.where(y == "I", "in", "out"))
+    assert net.classes_.tolist() == ["E", "I"]

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -60,6 +61,29 @@ def test_predict_prints_files_and_folders_as_csv(model, breath_folder):
     assert lines[0] == "path,label,probability_E,probability_I"
     assert len(lines) == 2 + len(list(folder.iterdir()))
     assert lines[-1].startswith(f"{clip},")
+
+
+def test_rejected_labels_are_marked_in_a_column_of_their_own(
+    model, breath_folder, tmp_path
+):
+    folder, out = breath_folder / "test", tmp_path / "labels.csv"
+    command = ["predict", "--model", model, folder]
+    plain = pd.read_csv(io.StringIO(run(*command).stdout))
+    result = run(*command, "--reject-below", 0.7)
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert table["label"].tolist() == plain["label"].tolist()
+    assert table["rejected"].dtype == bool
+    assert table["rejected"].tolist() == (table["confidence"] < 0.7).tolist()
+    n = table["rejected"].sum()
+    assert f"rejected: {n} of {len(table)} labels" in result.stderr
+    run(*command, "--reject-below", 0.7, "--out", out)
+    pd.testing.assert_frame_equal(pd.read_csv(out), table)
+    result = run(
+        *("predict", "--model", model, "--submission", breath_folder),
+        *("--out", out, "--reject-below", 0.7),
+    )
+    assert result.exit_code == 2 and "ID,Target alone" in result.stderr
+    assert run(*command, "--reject-below", 70).exit_code == 2
 
 
 def test_predicting_twice_in_fresh_processes_gives_the_same_bytes(

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -391,3 +392,41 @@ def test_arrays_of_any_layout(array, tmp_path):
     assert (notes.dtype, notes.shape) == (array.dtype, array.shape)
     assert notes.tobytes() == array.tobytes() and notes.flags.writeable
     assert notes.flags.f_contiguous == array.flags.f_contiguous
+
+
+def test_metadata_come_back(tmp_path):
+    model = LogisticRegression().fit([[0.0], [1.0]], ["E", "I"])
+    path = tmp_path / "model.skb"
+    save_model(model, path)
+    assert model_info(path)["metadata"] is None
+    metadata = {"licence": "CC BY-NC 4.0", "seeds": [1, 2]}
+    save_model(model, path, metadata=metadata)
+    assert model_info(path)["metadata"] == metadata
+    assert load_model(path).predict([[2.0]]) == ["I"]
+    for wrong in ({"a": {1, 2}}, {1: "a"}, ["a"], {"a": float("nan")}):
+        with pytest.raises(ValueError, match="metadata must be"):
+            save_model(model, path, metadata=wrong)
+    assert model_info(path)["metadata"] == metadata  # the file is as it was
+
+
+def test_half_size_takes_half_the_bytes_and_nearly_the_same_probabilities(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(24, 8, 16)).astype("float32"), np.tile(["E", "I"], 12)
+    net = ResidualCNNClassifier(max_epochs=1, random_state=0).fit(X, y)
+    paths = tmp_path / "whole.skb", tmp_path / "half.skb"
+    save_model(net, paths[0])
+    save_model(net, paths[1], half_size=True)
+    sizes = [path.stat().st_size for path in paths]
+    assert sizes[1] < 0.6 * sizes[0]
+    whole, half = (load_model(path) for path in paths)
+    assert np.array_equal(whole.predict_proba(X), net.predict_proba(X))
+    assert np.abs(half.predict_proba(X) - net.predict_proba(X)).max() < 2e-3
+    weights = half.get_weights()
+    assert all(a.dtype == b.dtype for a, b in zip(
+        weights.values(), net.get_weights().values(), strict=True
+    ))  # fmt: skip
+    # What float16 cannot hold stays as it is.
+    with torch.no_grad():
+        net.net_.module_.head[0].weight[0, 0] = 1e6
+    save_model(net, paths[1], half_size=True)
+    assert load_model(paths[1]).get_weights()["head.0.weight"][0, 0] == 1e6

@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 BAD_FILES = "bad-files.csv"
+# What --model may say instead of a file.
+PRETRAINED = "pretrained"
 
 folder = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file of one's own.
@@ -75,6 +77,20 @@ preset_option = click.option(
     show_default=True,
     help="Which members vote: one network in minutes, or several for longer.",
 )
+
+
+def model_path(path):
+    """The file that --model means: the pretrained model by that name or without one."""
+    if path is not None and (str(path) != PRETRAINED or path.exists()):
+        return path
+    from ..pretrained import PRETRAINED as packaged
+
+    click.echo(
+        "Using the pretrained model of chest sounds: for non-commercial use (CC BY-NC "
+        "4.0), not for diagnosis.",
+        err=True,
+    )
+    return packaged
 
 
 def save(model, path):

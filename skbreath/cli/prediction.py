@@ -11,6 +11,7 @@ from ._shared import (
     batch_size_option,
     folder,
     load,
+    model_path,
     report_bad_files,
     report_count,
     skip_bad_option,
@@ -19,7 +20,11 @@ from ._shared import (
 
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, type=folder)
-@click.option("--model", type=folder, required=True, help="File written by `train`.")
+@click.option(
+    "--model",
+    type=folder,
+    help="File written by `train`.  [default: the pretrained model of chest sounds]",
+)
 @click.option("--out", type=folder, help="CSV to write; the terminal if not given.")
 @click.option(
     "--submission",
@@ -27,8 +32,14 @@ from ._shared import (
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
 @batch_size_option
+@click.option(
+    "--reject-below",
+    type=click.FloatRange(0, 1),
+    help="Mark labels of less confidence than this as rejected, in a column of its "
+    "own.",
+)
 @skip_bad_option
-def predict(paths, model, out, submission, batch_size, skip_bad):
+def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
@@ -38,12 +49,16 @@ def predict(paths, model, out, submission, batch_size, skip_bad):
     All files are looked at before the first is predicted; if any cannot be read, all
     of those are named and nothing is predicted. With --skip-bad, the others are.
 
+    With --reject-below, the columns confidence and rejected say which labels to leave
+    to a human ear. The labels stay I and E; 0.5 rejects nothing.
+
     An interrupted run with --out goes on where it stopped when it is started again
     with the same model and files. A model file .skb may come from anybody; loading a
     .joblib runs whatever code is in it.
 
     \b
     Examples:
+      skbreath predict clip.wav
       skbreath predict --model model.skb clip.wav recordings/
       skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
@@ -54,18 +69,26 @@ def predict(paths, model, out, submission, batch_size, skip_bad):
         raise click.UsageError("--submission needs --out.")
     if submission is not None and skip_bad:
         raise click.UsageError("--submission needs a label for every file.")
+    if submission is not None and reject_below is not None:
+        raise click.UsageError(
+            "--submission has the columns ID,Target alone; give --reject-below with "
+            "PATHS, such as the folder test/."
+        )
     from ..atomic import check_destination
 
     if out is not None:
         check_destination(out)
+    model = model_path(model)
     fitted = load(model)
     if submission is not None:
         _predict_submission(fitted, submission, out)
-    elif out is None:
-        _print_predictions(fitted, audio_files(paths), batch_size, skip_bad)
+        return
+    files = audio_files(paths)
+    settings = {"batch_size": batch_size, "reject_below": reject_below}
+    if out is None:
+        _print_predictions(fitted, files, settings, skip_bad)
     else:
-        files = audio_files(paths)
-        _write_predictions(fitted, model, files, out, batch_size, skip_bad)
+        _write_predictions(fitted, model, files, out, settings, skip_bad)
 
 
 def _predict_submission(fitted, folder, out):
@@ -77,29 +100,32 @@ def _predict_submission(fitted, folder, out):
     answer(out=out, n_files=len(test.paths))
 
 
-def _print_predictions(fitted, files, batch_size, skip_bad):
+def _print_predictions(fitted, files, settings, skip_bad):
     if not skip_bad:
         _refuse_bad_files(fitted, files)
-    n_long, problems, kept = 0, [], []
-    for number, batch in enumerate(_batches(fitted, files, batch_size)):
+    n_long, n_rejected, problems, kept = 0, 0, [], []
+    for number, batch in enumerate(_batches(fitted, files, settings)):
         good, bad = _part(batch, skip_bad)
         problems += bad.itertuples(index=False, name=None)
         n_long += _count_long(fitted, good["path"])
+        n_rejected += _count_rejected(good)
         text = good.to_csv(index=False, header=number == 0, float_format="%.6f")
         click.echo(text, nl=False)
         if wants_json():
             kept += good.to_dict(orient="records")
     answer(predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems])
     _report_long(fitted, n_long, len(files))
+    _report_rejected(n_rejected, len(files), settings)
     report_bad_files(problems, len(files))
 
 
-def _write_predictions(fitted, model, files, out, batch_size, skip_bad):
+def _write_predictions(fitted, model, files, out, settings, skip_bad):
     from ..bulk import ResumableTable
     from ..progress import StepProgress
 
-    job = [model.read_bytes(), "skip" if skip_bad else "raise", *files]
-    n_long = n_bad = 0
+    how = "skip" if skip_bad else "raise"
+    job = [model.read_bytes(), how, str(settings["reject_below"]), *files]
+    n_long = n_bad = n_rejected = 0
     with ExitStack() as stack:
         progress = stack.enter_context(StepProgress())
         table = stack.enter_context(ResumableTable(out, job))
@@ -113,9 +139,10 @@ def _write_predictions(fitted, model, files, out, batch_size, skip_bad):
                 _refuse_bad_files(fitted, todo, advance)
         advance = stack.enter_context(progress.step("Predicting", len(files)))
         advance(table.n_done)
-        for batch in _batches(fitted, todo, batch_size):
+        for batch in _batches(fitted, todo, settings):
             good, bad = _part(batch, skip_bad)
             n_long += _count_long(fitted, good["path"])
+            n_rejected += _count_rejected(good)
             n_bad += len(bad)
             done = table.n_done + len(batch)
             if skip_bad and done > listed.n_done:
@@ -128,6 +155,7 @@ def _write_predictions(fitted, model, files, out, batch_size, skip_bad):
         if skip_bad:
             listed.finish()
     _report_long(fitted, n_long, len(files))
+    _report_rejected(n_rejected, len(todo), settings)
     report_count(n_bad, len(todo), out)
     click.echo(f"wrote {out}")
     answer(out=out, n_files=len(files), n_bad=n_bad)
@@ -147,10 +175,10 @@ def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
         raise AudioError(problems)
 
 
-def _batches(fitted, files, batch_size):
+def _batches(fitted, files, settings):
     from ..bulk import predict_files
 
-    return predict_files(fitted, files, batch_size, errors="skip") if files else ()
+    return predict_files(fitted, files, errors="skip", **settings) if files else ()
 
 
 def _part(batch, skip_bad):
@@ -171,6 +199,15 @@ def _count_long(fitted, paths):
     if duration is None or len(paths) == 0:
         return 0
     return int((inspect_for(fitted, paths)[0] > duration + 0.01).sum())
+
+
+def _count_rejected(good):
+    return int(good["rejected"].sum()) if "rejected" in good else 0
+
+
+def _report_rejected(n_rejected, n_files, settings):
+    if settings["reject_below"] is not None:
+        click.echo(f"rejected: {n_rejected} of {n_files} labels", err=True)
 
 
 def _report_long(fitted, n_long, n_files):

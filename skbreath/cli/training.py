@@ -16,6 +16,7 @@ from ._shared import (
     load,
     load_clip_table,
     load_clips,
+    model_path,
     out_option,
     pos_label_option,
     preset_option,
@@ -219,7 +220,8 @@ def tune(
     "--model",
     "model_file",
     type=folder,
-    help="Judge this trained model on DATA, which it must not have seen, instead.",
+    help="Judge this trained model on DATA, which it must not have seen, instead; "
+    "`pretrained` is the one of chest sounds that comes with the package.",
 )
 @click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
 @click.option("--breakdown", type=folder, help="CSV of the scores of each group.")
@@ -285,6 +287,7 @@ def evaluate(
     breakdowns = breakdown_columns(data, clips.frame, group, by)
     model = None
     if model_file is not None:
+        model_file = model_path(model_file)
         model = load(model_file)
         _warn_of_known_clips(model, paths)
         result = judge(model, paths, y, groups, pos_label=pos_label)

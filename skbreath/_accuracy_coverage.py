@@ -1,0 +1,152 @@
+"""Picture of what rejection costs and brings."""
+
+from .rejection import accuracy_coverage_curve, labels_and_confidence
+
+__all__ = ["AccuracyCoverageDisplay"]
+
+
+class AccuracyCoverageDisplay:
+    """Accuracy of the labels kept, against the share of clips kept.
+
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        From :func:`~skbreath.accuracy_coverage_curve`.
+    name : str, default=None
+        Of the model, for the legend.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        Accuracy of the latest plot.
+    interval_ : matplotlib artist
+        Its interval.
+    ax_ : matplotlib Axes
+        Axes of the latest plot.
+    figure_ : matplotlib Figure
+        Its figure.
+
+    See Also
+    --------
+    predict_with_rejection : Rejects.
+    """
+
+    def __init__(self, curve, *, name=None):
+        self.curve = curve
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, groups=None, *, name=None, ax=None, **settings
+    ):
+        """Predict clips and draw the curve.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with ``predict_proba``.
+        X : sequence of length n_clips
+            Clips that it was not fitted on.
+        y : array-like of shape (n_clips,)
+            Their labels.
+        groups : array-like of shape (n_clips,), default=None
+            Recording, day or patient, for the interval.
+        name : str, default=None
+            For the legend; None is the name of the estimator's class.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **settings
+            ``n_resamples``, ``confidence_level`` and ``random_state`` of
+            :func:`~skbreath.accuracy_coverage_curve`.
+
+        Returns
+        -------
+        display : AccuracyCoverageDisplay
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from skbreath.plotting import AccuracyCoverageDisplay
+        >>> X, y = make_classification(300, flip_y=0.2, random_state=0)
+        >>> model = LogisticRegression().fit(X[:100], y[:100])
+        >>> display = AccuracyCoverageDisplay.from_estimator(model, X[100:], y[100:])
+        >>> display.ax_.get_xlabel()
+        'Share of clips kept'
+        """
+        labels, _, confidence = labels_and_confidence(estimator, X)
+        return cls.from_predictions(
+            y,
+            labels,
+            confidence,
+            groups,
+            name=type(estimator).__name__ if name is None else name,
+            ax=ax,
+            **settings,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls, y_true, y_pred, confidence, groups=None, *, name=None, ax=None, **settings
+    ):
+        """Draw the curve of given predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_clips,)
+            True and predicted labels.
+        confidence : array-like of shape (n_clips,)
+            Of the predicted labels, such as the column of that name in the
+            ``predictions`` of :func:`~skbreath.evaluate`.
+        groups, name, ax, **settings
+            As for :meth:`from_estimator`.
+
+        Returns
+        -------
+        display : AccuracyCoverageDisplay
+        """
+        curve = accuracy_coverage_curve(y_true, y_pred, confidence, groups, **settings)
+        return cls(curve, name=name).plot(ax=ax)
+
+    def plot(self, ax=None, *, name=None, color="#0072b2"):
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw, for example onto the curve of another model; None makes a
+            new figure.
+        name : str, default=None
+            For the legend; None is that of the display.
+        color : matplotlib color, default="#0072b2"
+            Of line and interval.
+
+        Returns
+        -------
+        display : AccuracyCoverageDisplay
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        name = self.name if name is None else name
+        curve = self.curve
+        self.interval_ = ax.fill_between(
+            curve["coverage"],
+            curve["low"],
+            curve["high"],
+            color=color,
+            alpha=0.2,
+            linewidth=0,
+        )
+        (self.line_,) = ax.plot(
+            curve["coverage"], curve["accuracy"], color=color, label=name
+        )
+        ax.set(xlabel="Share of clips kept", ylabel="Accuracy of these", xlim=(0, 1))
+        ax.grid(alpha=0.3)
+        if name is not None:
+            ax.legend(loc="lower left")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,401 @@
+"""Adapt a trained model to another microphone with a handful of labelled clips."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, column_or_1d, indexable
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import check_is_fitted
+
+from ._fold_average import FoldAverage
+from ._metadata import asks_for_groups, metadata_context
+from ._training_record import find_record
+from .classifier import ResidualCNNClassifier
+from .crossfit import check_group_cv
+from .threshold import ThresholdClassifier
+from .voting import WeightedVotingClassifier
+
+__all__ = ["FineTunedClassifier", "fine_tune"]
+
+# Clips below which what is learned out of fold is little but chance: the calibration
+# of twenty clips has been seen to turn the scores round.
+_FEWEST_TO_SPLIT = 50
+
+
+def fine_tune(model, X, y, groups=None, **settings):
+    """Adapt a fitted model to labelled clips of another microphone, room or person.
+
+    Parameters
+    ----------
+    model : :class:`~sklearn.pipeline.Pipeline` or classifier
+        Fitted, with at least one network in it, such as
+        :func:`~skbreath.load_pretrained` gives. It is not changed.
+    X : sequence of length n_clips
+        Whatever `model` takes; a handful is enough to begin with.
+    y : array-like of shape (n_clips,)
+        Labels, the same classes as those of `model`.
+    groups : array-like of shape (n_clips,), default=None
+        Recording of each clip, so that weights, calibration and threshold are learned
+        from recordings that the networks were not fine-tuned on.
+    **settings
+        Parameters of :class:`FineTunedClassifier`.
+
+    Returns
+    -------
+    model : estimator
+        Fitted, of the kind of `model`. Fitting it again trains it from scratch;
+        fine-tuning it again goes on.
+
+    Raises
+    ------
+    ValueError
+        If there is no network in `model`, or `y` has other classes.
+
+    See Also
+    --------
+    FineTunedClassifier : The same as an estimator, to be cross-validated.
+
+    Examples
+    --------
+    >>> from skbreath import fine_tune, load_pretrained, make_breath_sounds
+    >>> sounds = make_breath_sounds(8, n_subjects=4, random_state=0)
+    >>> model = fine_tune(
+    ...     load_pretrained(),
+    ...     sounds.waveforms,
+    ...     sounds.target,
+    ...     sounds.subject,
+    ...     n_updates=1,
+    ... )
+    >>> model.predict(sounds.waveforms).shape
+    (8,)
+    """
+    return FineTunedClassifier(model, **settings).fit(X, y, groups).model_
+
+
+class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A fitted model whose networks go on learning from the clips given to ``fit``.
+
+    What becomes of the parts of a :func:`~skbreath.make_breath_classifier`:
+
+    - *networks* go on from their weights, each of an average of folds on its own, at a
+      lower learning rate;
+    - what *scales* their channels is fitted anew: level and colour of another
+      microphone are taken out there;
+    - *boosted trees* and other members that cannot go on are fitted to the new clips
+      alone;
+    - *weights* of the members and the *calibration* are learned anew from out-of-fold
+      predictions of the new clips, and the decision *threshold* is tuned on them. With
+      fewer than 50 clips, or where recordings cannot be split into folds, members that
+      cannot go on are left out, the others keep their weights, there is no
+      calibration, and the threshold is 0.5;
+    - what the audio should sound like (``drift``) is learned from the new clips.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted. ``clone`` keeps it as it is.
+    lr : float, default=1e-3
+        Learning rate at the start, lowered to zero over the updates.
+    n_updates : int, default=100
+        Updates of the weights of each network, at least; whole epochs.
+    batch_size : int, default=16
+        Clips in a batch.
+    frozen : list of str, default=None
+        Parts of the networks that are not trained, such as ``["stem", "blocks"]`` to
+        train nothing but the head; a network that has no such part is trained whole.
+    cv : int, default=3
+        Folds for weights, calibration and threshold; fewer where groups are few.
+    n_jobs : int, default=None
+        Fits in parallel, as in joblib.
+    random_state : int, RandomState instance or None, default=None
+        Seed of every part.
+
+    Attributes
+    ----------
+    model_ : estimator
+        The fine-tuned model.
+    classes_ : ndarray of shape (2,)
+        Labels, sorted.
+
+    See Also
+    --------
+    fine_tune : Gives `model_` at once.
+
+    Notes
+    -----
+    The few labelled clips are no measure of the result: cross-validate this
+    estimator, by recording, as any other.
+
+    References
+    ----------
+    J. Yosinski et al., "How transferable are features in deep neural networks?",
+    NeurIPS 2014.
+
+    Examples
+    --------
+    >>> from skbreath import FineTunedClassifier, evaluate, load_pretrained
+    >>> from skbreath import make_breath_sounds
+    >>> sounds = make_breath_sounds(12, n_subjects=4, random_state=0)
+    >>> tuner = FineTunedClassifier(load_pretrained(), n_updates=1, random_state=0)
+    >>> result = evaluate(
+    ...     tuner, sounds.waveforms, sounds.target, sounds.subject, cv=2, n_resamples=9
+    ... )
+    >>> len(result.predictions)
+    12
+    """
+
+    __metadata_request__fit = {"groups": True}
+
+    _parameter_constraints: dict = {
+        "model": [HasMethods(["fit", "predict_proba"])],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "n_updates": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "frozen": [list, tuple, None],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        model,
+        *,
+        lr=1e-3,
+        n_updates=100,
+        batch_size=16,
+        frozen=None,
+        cv=3,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.model = model
+        self.lr = lr
+        self.n_updates = n_updates
+        self.batch_size = batch_size
+        self.frozen = frozen
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, groups=None):
+        """Fine-tune a copy of the model.
+
+        Parameters
+        ----------
+        X : sequence of length n_clips
+            Whatever `model` takes.
+        y : array-like of shape (n_clips,)
+            Labels.
+        groups : array-like of shape (n_clips,), default=None
+            Recording of each clip.
+
+        Returns
+        -------
+        self : FineTunedClassifier
+
+        Raises
+        ------
+        ValueError
+            If there is no network in `model`, or `y` has other classes.
+        NotFittedError
+            If `model` is not fitted.
+        """
+        check_is_fitted(self.model)
+        X, y, groups = indexable(X, y, groups)
+        y = column_or_1d(y, warn=True)
+        classes = np.unique(y)
+        if not np.array_equal(classes, self.model.classes_):
+            raise ValueError(
+                f"the model knows the classes {self.model.classes_.tolist()}, but y "
+                f"has {classes.tolist()}; fine-tuning needs clips of these, of each."
+            )
+        if not _has_network(self.model):
+            raise ValueError(
+                f"there is no network in this {type(self.model).__name__} that could "
+                "go on learning; train a model on the new clips instead."
+            )
+        known = set().union(*map(_parts, _networks(self.model)))
+        for name in self.frozen or ():
+            if name not in known:
+                raise ValueError(
+                    f"frozen names {name!r}, which no network of the model has; their "
+                    f"parts are {sorted(known)}."
+                )
+        tuned = self._continued(self.model, _Task(self, y, groups))
+        with metadata_context(groups=groups) as metadata:
+            self.model_ = tuned.fit(
+                X, y, **(metadata if asks_for_groups(tuned) else {})
+            )
+        for network in _networks(self.model_):
+            network.initial_weights = None  # several times the size of the model
+        self.classes_ = classes
+        self._remember_earlier_clips()
+        return self
+
+    def _continued(self, part, task):
+        """An unfitted copy of a fitted part that goes on where it can."""
+        if isinstance(part, ResidualCNNClassifier):
+            return clone(part).set_params(
+                initial_weights=part.get_weights(),
+                warm_start=False,
+                frozen=[name for name in self.frozen or () if name in _parts(part)],
+                lr=self.lr,
+                scheduler="cosine",
+                max_epochs=task.n_epochs,
+                batch_size=self.batch_size,
+                early_stopping=False,
+                random_state=task.seed(),
+            )
+        if isinstance(part, Pipeline):
+            steps = [(name, self._continued(step, task)) for name, step in part.steps]
+            return Pipeline(steps)
+        if isinstance(part, FoldAverage):
+            if not _has_network(part):
+                return clone(part.estimators[0])
+            models = [self._continued(model, task) for model in part.estimators]
+            return WeightedVotingClassifier(
+                [(f"fold_{number}", model) for number, model in enumerate(models)]
+            )
+        if isinstance(part, WeightedVotingClassifier):
+            return self._continued_vote(part, task)
+        if isinstance(part, ThresholdClassifier):
+            tuned = clone(part).set_params(
+                estimator=self._continued(part.estimator_, task), n_jobs=self.n_jobs
+            )
+            if task.n_folds is None:
+                # One fit on all rows; what they score does not matter then.
+                rows = np.arange(task.n_rows)
+                return tuned.set_params(
+                    thresholds=[0.5], cv=[(rows, rows)], refit=False
+                )
+            return tuned.set_params(cv=task.n_folds, refit=True)
+        return part if isinstance(part, str) else clone(part)
+
+    def _continued_vote(self, vote, task):
+        names = [name for name, member in vote.estimators if member != "drop"]
+        members = dict(zip(names, vote.estimators_, strict=True))
+        weights = dict(zip(names, vote.weights_, strict=True))
+        params = {"refit": True, "n_jobs": self.n_jobs}
+        if task.n_folds is None:
+            # Nothing can tell what a member is worth that begins from nothing.
+            members = {name: m for name, m in members.items() if _has_network(m)}
+            kept = {name: weights[name] for name in members}
+            params["weights"] = kept if sum(kept.values()) > 0 else None
+            params["calibration"] = None
+        else:
+            params |= {"weights": "learned", "cv": task.n_folds, "strict": False}
+        estimators = [(name, self._continued(m, task)) for name, m in members.items()]
+        return clone(vote).set_params(estimators=estimators, **params)
+
+    def _remember_earlier_clips(self):
+        """What the model was trained on before is no test of it now."""
+        record, earlier = find_record(self.model_), find_record(self.model)
+        if record is None or earlier is None:
+            return
+        clips = [part["clips"] for part in (record, earlier)]
+        if all(part is not None for part in clips):
+            record["clips"] = np.unique(np.concatenate(clips))
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, as the fine-tuned model gives them."""
+        check_is_fitted(self)
+        return self.model_.predict_proba(X)
+
+    def predict(self, X):
+        """Labels, as the fine-tuned model gives them."""
+        check_is_fitted(self)
+        return self.model_.predict(X)
+
+    def __sklearn_clone__(self):
+        # A clone of the model would have forgotten all that it is kept for.
+        params = self.get_params(deep=False)
+        copies = {n: clone(v, safe=False) for n, v in params.items() if n != "model"}
+        return type(self)(self.model, **copies)
+
+    def get_metadata_routing(self):
+        """Get the metadata routing: ``fit`` takes ``groups``.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        return MetadataRouter(owner=self).add_self_request(self)
+
+
+class _Task:
+    """What the clips at hand allow."""
+
+    def __init__(self, tuner, y, groups):
+        self.n_rows = len(y)
+        # As `Batches`: a single row at the end joins the batch before it.
+        n_batches = max(1, -(-(self.n_rows - 1) // tuner.batch_size))
+        self.n_epochs = -(-tuner.n_updates // n_batches)
+        self.n_folds = _possible_folds(tuner.cv, y, groups)
+        self._seeded = tuner.random_state is not None
+        self._random_state = check_random_state(tuner.random_state)
+
+    def seed(self):
+        if not self._seeded:
+            return None
+        return int(self._random_state.randint(2**31 - 1))
+
+
+def _possible_folds(most, y, groups):
+    """The most folds whose training parts all have every class, or None."""
+    if len(y) < _FEWEST_TO_SPLIT:
+        return None
+    n_classes = len(np.unique(y))
+    for n_folds in range(most, 1, -1):
+        counts = np.unique(y, return_counts=True)[1]
+        n_parts = len(np.unique(groups)) if groups is not None else counts.min()
+        if n_parts < n_folds:
+            continue
+        splits = check_group_cv(n_folds, y, groups).split(np.zeros(len(y)), y, groups)
+        parts = [y[part] for split in splits for part in split]
+        if all(len(part) for part in parts) and all(
+            len(np.unique(train)) == n_classes for train in parts[::2]
+        ):
+            return n_folds
+    return None
+
+
+def _networks(part):
+    """All network classifiers in a model, fitted or not."""
+    if isinstance(part, ResidualCNNClassifier):
+        yield part
+        return
+    children = []
+    if isinstance(part, Pipeline):
+        children += [step for _, step in part.steps]
+    if isinstance(part, FoldAverage):
+        children += part.estimators
+    if isinstance(part, WeightedVotingClassifier):
+        children += [member for _, member in part.estimators]
+        children += getattr(part, "estimators_", [])
+    if isinstance(part, ThresholdClassifier):
+        children += [part.estimator]
+        children += [part.estimator_] if hasattr(part, "estimator_") else []
+    for child in children:
+        yield from _networks(child)
+
+
+def _parts(network):
+    """Names of the parts of a fitted network; none of one that is not fitted."""
+    if not hasattr(network, "classes_"):
+        return set()
+    return {name for name, _ in network.net_.module_.named_modules() if name}
+
+
+def _has_network(part):
+    return any(True for _ in _networks(part))

@@ -1,0 +1,69 @@
+"""The model that comes with the package, and the licence of its weights.
+
+The code is under the BSD 3-clause licence; the weights in this folder are not: see
+``LICENSE-WEIGHTS.txt`` beside this file.
+"""
+
+import re
+import warnings
+from pathlib import Path
+
+__all__ = ["PRETRAINED", "load_pretrained"]
+
+PRETRAINED = Path(__file__).with_name("chest.skb")
+"""The model file. ``model_info(PRETRAINED)`` tells its licence, data and versions."""
+
+
+def load_pretrained():
+    """Load the classifier of chest sounds that comes with the package.
+
+    Trained on 2,952 clips of a stethoscope, taken from the database HF_Lung_V1. The
+    weights are licensed CC BY-NC 4.0, as their data: **for non-commercial use**. Not a
+    medical device, and not for diagnosis. ``docs/model-card.md`` has results, intended
+    use and known failures.
+
+    Returns
+    -------
+    model : :class:`~sklearn.pipeline.Pipeline`
+        Fitted, as :func:`~skbreath.make_breath_classifier` makes it: files of any
+        sampling rate, or waveforms at 16 kHz, one phase of breath each, to ``"I"`` or
+        ``"E"``. It warns of audio unlike that of its training; for another
+        microphone, see :func:`~skbreath.fine_tune`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package was installed without its model.
+
+    See Also
+    --------
+    fine_tune : Adapts it to your recordings.
+    load_model : Reads model files of your own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbreath import load_pretrained
+    >>> model = load_pretrained()
+    >>> model.classes_
+    array(['E', 'I'], dtype='<U1')
+    """
+    import sklearn
+
+    from ..model_file import load_model
+
+    if not PRETRAINED.is_file():
+        raise FileNotFoundError(
+            f"This installation of skbreath lacks its pretrained model, {PRETRAINED}; "
+            "install the package again, or name a model of your own."
+        )
+    with warnings.catch_warnings():
+        # Releases of one minor version read the same, and no other can be installed
+        # beside this package: a user could not help it.
+        minor = ".".join(sklearn.__version__.split(".")[:2])
+        warnings.filterwarnings(
+            "ignore",
+            rf"The model was written with scikit-learn {re.escape(minor)}\.",
+            UserWarning,
+        )
+        return load_model(PRETRAINED)

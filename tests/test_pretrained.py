@@ -1,0 +1,75 @@
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from skbreath import load_kaggle_breath, load_pretrained, model_info
+from skbreath.pretrained import PRETRAINED
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained()
+
+
+def test_says_its_licence_and_origin_and_fits_into_the_package():
+    metadata = model_info(PRETRAINED)["metadata"]
+    assert "CC BY-NC 4.0" in metadata["licence"]
+    assert "HF_Lung_V1" in metadata["training_data"]
+    assert "not for diagnosis" in metadata["intended_use"]
+    assert PRETRAINED.stat().st_size <= 6_000_000
+    licence = PRETRAINED.with_name("LICENSE-WEIGHTS.txt").read_text(encoding="utf-8")
+    assert "CC BY-NC 4.0" in licence and PRETRAINED.name in licence
+
+
+def test_knows_the_clips_that_it_was_trained_on(model, real_data):
+    clips = load_kaggle_breath(real_data / "kaggle-breath")
+    some = np.arange(0, len(clips.target), 20)
+    assert (model.predict(clips.paths[some]) == clips.target[some]).mean() > 0.75
+
+
+def test_files_of_any_rate_and_width_give_the_same(model, real_data, tmp_path):
+    # Loops are seen sample by sample, and lost in resampling: clips without one.
+    clips = load_kaggle_breath(real_data / "kaggle-breath")
+    waves = [soundfile.read(path)[0] for path in clips.paths[:60]]
+    unlooped = [w for w in waves if _period(w) is None][:8]
+    assert len(unlooped) == 8
+    expected = model.predict_proba(np.array(unlooped, dtype=np.float32))
+    for rate, channels in ((16000, 1), (22050, 1), (44100, 2), (96000, 1)):
+        paths = []
+        for number, wave in enumerate(unlooped):
+            wave = soxr.resample(wave, 16000, rate)
+            paths.append(tmp_path / f"{number}-{rate}.wav")
+            columns = np.repeat(wave[:, None], channels, axis=1)
+            soundfile.write(paths[-1], columns, rate, subtype="PCM_24")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = model.predict_proba(paths)
+        assert np.abs(found - expected).max() < 0.1
+
+
+def _period(wave):
+    for shift in range(1600, len(wave) - 1600):
+        if np.array_equal(wave[shift : shift + 1600], wave[:1600]):
+            return shift
+    return None
+
+
+def test_command_predicts_without_a_model_and_says_under_which_licence(tmp_path):
+    rng = np.random.default_rng(0)
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, rng.normal(scale=0.05, size=48000), 48000)
+    result = subprocess.run(
+        [sys.executable, "-m", "skbreath", "predict", clip],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    header, row = result.stdout.splitlines()
+    assert header == "path,label,probability_E,probability_I"
+    assert row.split(",")[1] in ("E", "I")
+    assert "CC BY-NC 4.0" in result.stderr and "not for diagnosis" in result.stderr
