@@ -182,6 +182,17 @@ def check_audio_files(paths, *, n_jobs=None):
     AudioError
         If any file is missing, a directory, empty, truncated, not audio or without
         samples: one error for all of them.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skbreath import check_audio_files
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "empty.wav")
+    >>> path.touch()
+    >>> check_audio_files([path])
+    Traceback (most recent call last):
+    ...
+    skbreath._audio_file.AudioError: ...empty.wav is empty, 0 bytes (copy or record...
     """
     durations, problems = inspect_audio_files(paths, n_samples=0, n_jobs=n_jobs)
     if problems:

@@ -74,7 +74,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     n_features_in_ : int
         Samples in the waveforms given to ``fit``; ``transform`` refuses waveforms
         of another length. Absent if ``fit`` was given paths.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if ``fit`` was given waveforms as a DataFrame with such.
 
     See Also
@@ -164,7 +164,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
         Returns
         -------
-        waveforms : ndarray of shape (n_clips, n_samples_), float32
+        waveforms : ndarray of shape (n_clips, `n_samples_`), float32
             As from ``transform``.
         """
         clips = self._check_clips(X, reset=True)
@@ -187,7 +187,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
         Returns
         -------
-        waveforms : ndarray of shape (n_clips, n_samples_), float32
+        waveforms : ndarray of shape (n_clips, `n_samples_`), float32
             In the order of `X`. May share memory with `X` where nothing had to be
             done.
 

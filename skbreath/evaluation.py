@@ -82,16 +82,16 @@ def evaluate(
         `groups`. By something else, such as days:
         :func:`~skbreath.evaluation.break_down`.
 
-    See Also
-    --------
-    compare_predictions : Two models on the same clips.
-    check_leakage : Looks for leaks.
-
     Raises
     ------
     ValueError
         If lengths differ, `y` has not two classes, `pos_label` is none of them,
         or the splits predict a row twice.
+
+    See Also
+    --------
+    compare_predictions : Two models on the same clips.
+    check_leakage : Looks for leaks.
 
     Examples
     --------
@@ -176,9 +176,9 @@ def judge(
     ----------
     model : classifier
         Fitted.
-    X, y, groups
+    X, y, groups : array-like of shape (n_clips, ...), default of `groups` None
         As in :func:`evaluate`, of other recordings than the model was fitted on.
-    pos_label, n_resamples, confidence_level, random_state
+    pos_label, n_resamples, confidence_level, random_state : label, int, float, int
         As in :func:`evaluate`.
 
     Returns

@@ -336,17 +336,17 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             says what casts doubt on a result, such as silence, clipping or speech;
             it is "" for most.
 
+        Raises
+        ------
+        AudioError
+            If a file cannot be read.
+
         Warns
         -----
         UserWarning
             For each recording that is empty, silent or shorter than 0.5 s, which
             have no phases, and for each that is clipped or unlike those of the
             training.
-
-        Raises
-        ------
-        AudioError
-            If a file cannot be read.
         """
         check_is_fitted(self)
         recordings = as_recordings(recordings, self.sample_rate, allow_empty=True)

@@ -14,7 +14,7 @@ def network_space(prefix="net__"):
 
     Parameters
     ----------
-    prefix : str, default="net__"
+    prefix : str, default ``"net__"``
         Put before each parameter name.
 
     Returns
@@ -95,17 +95,32 @@ def tune_breath_classifier(
         Folds of a trial.
     trial_epochs, max_epochs : int, default=10, 25
         Epochs in a trial, and of a member that is kept.
-    sample_rate, duration, log_scale, pos_label, device
-        As in :func:`~skbreath.make_breath_classifier`.
+    sample_rate, duration : int, default=16000, and float, default=1.0
+        Rate in Hz and length in s that clips are brought to.
+    log_scale : bool, default=True
+        dB and scaled channels, or unscaled linear power.
     vote_cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
-    prune_on, batch_size, timeout, enqueue, storage, study_name
-        As in :class:`~skbreath.OptunaSearchCV`: trials stopped early, run in
-        parallel, limited in time, given, and kept to resume the search or share it.
-        To find its study again a search needs the same data and an integer
-        `random_state`.
+    prune_on : {"fold", "epoch"}, default=None
+        After what hopeless trials are stopped; this and the next five are those of
+        :class:`~skbreath.OptunaSearchCV`.
+    batch_size : int, default=1
+        Trials run in parallel.
+    timeout : float, default=None
+        Seconds after which no further trials are started.
+    enqueue : list of dict, default=None
+        Parameters to try first.
+    storage : str, Path or optuna storage, default=None
+        Where trials are kept, to resume the search or share it. To find its study
+        again a search needs the same data and an integer `random_state`.
+    study_name : str, default=None
+        Name of the study in `storage`.
+    pos_label : label, default="I"
+        The positive class, inhale.
     n_jobs : int, default=None
         Fits in parallel.
+    device : str, default="cpu"
+        Where the networks are trained.
     random_state : int, RandomState instance or None, default=None
         Seed of everything.
 
