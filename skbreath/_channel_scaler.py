@@ -64,7 +64,7 @@ class ChannelScaler(
     True
     """
 
-    _parameter_constraints = {}
+    _parameter_constraints: dict = {}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
