@@ -1,4 +1,4 @@
-"""Write skbreath/__init__.pyi: ``python docs/write_stub.py`` after a change of `_PUBLIC`.
+"""Write skbreath/__init__.pyi, after a change of `_PUBLIC`.
 
 Names of ``skbreath`` are looked up when they are first used, which editors and type
 checkers cannot follow; the stub tells them where each name comes from.
