@@ -10,7 +10,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from skbreath.cli import main
 
-WIDTH = 80
+# What a page of the site shows without scrolling.
+WIDTH = 72
 
 
 def help_of(command, name):
