@@ -96,10 +96,6 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {
-    "index": [],
-    "faq": [],
-    "glossary": [],
-    "comparison": [],
-    "changes": [],
-}
+# Pages without a section of their own have nothing to list beside them.
+_ALONE = ["index", "numbers", "faq", "comparison", "glossary", "design"]
+html_sidebars = {page: [] for page in [*_ALONE, "contributing", "changes"]}

@@ -57,7 +57,8 @@ members = [
 
 # %%
 # ``weights="learned"`` fits every member once per fold and looks for the weights with
-# which the out-of-fold probabilities predict the labels best.
+# which the out-of-fold probabilities predict the labels best. A member that says what
+# the others say already may get nothing, however good it is alone.
 
 vote = WeightedVotingClassifier(members, weights="learned", cv=4)
 vote.fit(sounds.waveforms, sounds.target, groups=sounds.subject)

@@ -124,6 +124,11 @@ def test_quoted_results_exist():
     assert quoted == checked_in, "docs/numbers.md shows every checked-in result"
 
 
+def test_citation_names_this_version():
+    text = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {skbreath.__version__}\n" in text
+
+
 def test_library_links():
     module = runpy.run_path(str(DOCS / "extensions/library_links.py"))
     address_of = module["address_of"]
