@@ -1,9 +1,6 @@
 """Label tracks: phases of a recording, as other programs read and write them."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,22 +8,10 @@ from ._label_formats import ADVENTITIOUS, READERS, WRITERS, LineError, sniff
 from ._phase_table import COLUMNS, check_phases
 from .atomic import atomic_path, check_destination
 
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ._typing import FilePath
-
 __all__ = ["read_label_track", "write_label_track"]
 
 
-def read_label_track(
-    path: FilePath,
-    format: str | None = None,
-    *,
-    labels: Any = None,
-    ignore: Any = None,
-    duration: float | None = None,
-) -> pd.DataFrame:
+def read_label_track(path, format=None, *, labels=None, ignore=None, duration=None):
     """Read the phases of a recording from a label file.
 
     ============  ==========================================================
@@ -104,13 +89,7 @@ def read_label_track(
     )
 
 
-def write_label_track(
-    path: FilePath,
-    phases: pd.DataFrame,
-    format: str | None = None,
-    *,
-    duration: float | None = None,
-) -> None:
+def write_label_track(path, phases, format=None, *, duration=None):
     """Write the phases of a recording as a label file.
 
     Parameters
