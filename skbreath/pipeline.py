@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
@@ -129,7 +129,7 @@ def make_breath_classifier(
 
     settings: dict[str, Any] = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
     if members is None:
-        settings |= PRESETS[preset]
+        settings |= cast("dict[str, Any]", PRESETS[preset])
         members = preset_members(
             preset,
             sample_rate=sample_rate,

@@ -20,7 +20,7 @@ __all__ = [
 _AVERAGED = {"calibration": "sigmoid", "refit": False}
 
 # How each preset differs from a learned vote on 5 folds with a threshold for accuracy.
-PRESETS: dict[str, dict] = {
+PRESETS = {
     "default": _AVERAGED,
     "fast": _AVERAGED | {"cv": 3},
     "accurate": _AVERAGED,
