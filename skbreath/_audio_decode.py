@@ -1,8 +1,11 @@
 """Audio files in, mono float32 waveforms out, or one error that says why not."""
 
+from __future__ import annotations
+
 import os
 import re
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -10,6 +13,9 @@ from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._audio_file import RATES, AudioError, Unusable, open_audio
+
+if TYPE_CHECKING:
+    from ._typing import Clips, FilePath
 
 # Samples (frames x channels) decoded at a time. A header may announce any length,
 # so memory follows what has been decoded, never what was announced.
@@ -108,7 +114,7 @@ def read_clip(path, sample_rate=None, n_samples=None):
     return waveform[:n_samples], target
 
 
-def load_audio(path, sample_rate=None):
+def load_audio(path: FilePath, sample_rate: int | None = None):
     """Read one audio file as a mono waveform.
 
     WAV, FLAC, OGG, AIFF and whatever else libsndfile decodes, of any sampling rate
@@ -159,7 +165,7 @@ def load_audio(path, sample_rate=None):
     return read_clip(os.fspath(path), sample_rate)
 
 
-def check_audio_files(paths, *, n_jobs=None):
+def check_audio_files(paths: Clips, *, n_jobs: int | None = None) -> np.ndarray:
     """Look at the headers of all files before any work starts.
 
     About 30 microseconds a file: nothing is decoded. Damage inside the samples shows
@@ -182,6 +188,17 @@ def check_audio_files(paths, *, n_jobs=None):
     AudioError
         If any file is missing, a directory, empty, truncated, not audio or without
         samples: one error for all of them.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skbreath import check_audio_files
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "empty.wav")
+    >>> path.touch()
+    >>> check_audio_files([path])
+    Traceback (most recent call last):
+    ...
+    skbreath._audio_file.AudioError: ...empty.wav is empty, 0 bytes (copy or record...
     """
     durations, problems = inspect_audio_files(paths, n_samples=0, n_jobs=n_jobs)
     if problems:
@@ -189,7 +206,13 @@ def check_audio_files(paths, *, n_jobs=None):
     return durations
 
 
-def inspect_audio_files(paths, *, sample_rate=None, n_samples=None, n_jobs=None):
+def inspect_audio_files(
+    paths: Clips,
+    *,
+    sample_rate: int | None = None,
+    n_samples: int | None = None,
+    n_jobs: int | None = None,
+):
     """Find all files that cannot be read, without keeping what is read.
 
     Where a header vouches for the samples, as that of a complete WAV file of integers

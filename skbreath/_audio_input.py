@@ -1,17 +1,23 @@
 """What `X` may be: paths in any container, or waveforms."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_array
 
 from ._audio_file import first_of
 
+if TYPE_CHECKING:
+    from ._typing import Clips
+
 # Scale of integer samples by type, as a decoder of such a file would: (zero, full).
 _PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
 
 
-def as_paths_or_waveforms(X):
+def as_paths_or_waveforms(X: Clips):
     """Tell whether `X` holds paths or waveforms, and return it in one form.
 
     Parameters

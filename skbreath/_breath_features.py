@@ -1,6 +1,9 @@
 """Waveforms to channels over time: mel, level, crossings, contrast, cepstra."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import joblib
 import numpy as np
@@ -15,11 +18,17 @@ from ._feature_stack import GROUPS, FeatureStack
 from ._spectral_plan import make_plan
 from .caching import VersionedState
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike
+
 LOUDEST = 1e15
 """Samples beyond this overflow the single precision power spectrum."""
 
 
-class BreathFeatures(
+class BreathFeatures(  # type: ignore[call-arg]
     TransformerMixin, VersionedState, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Turn waveforms into spectral channels over time.
@@ -161,20 +170,20 @@ class BreathFeatures(
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        groups=GROUPS,
-        n_mels=64,
-        n_fft=1024,
-        hop_length=256,
-        fmin=0.0,
-        fmax=None,
-        n_mfcc=13,
-        n_contrast_bands=6,
-        log_scale=True,
-        batch_size=256,
-        dtype="float32",
-        n_jobs=None,
-    ):
+        sample_rate: float = 16000,
+        groups: Sequence[str] = GROUPS,
+        n_mels: int = 64,
+        n_fft: int = 1024,
+        hop_length: int = 256,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        n_mfcc: int = 13,
+        n_contrast_bands: int = 6,
+        log_scale: bool = True,
+        batch_size: int = 256,
+        dtype: Literal["float32", "float64"] = "float32",
+        n_jobs: int | None = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.groups = groups
         self.n_mels = n_mels
@@ -190,7 +199,7 @@ class BreathFeatures(
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check parameters and waveforms; nothing is learned.
 
         Parameters
@@ -231,7 +240,7 @@ class BreathFeatures(
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Extract the features of each clip.
 
         Parameters
@@ -301,7 +310,9 @@ class BreathFeatures(
             n_jobs = min(n_jobs, joblib.cpu_count())
         return joblib.effective_n_jobs(n_jobs)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Names of the channels, for the transformers that follow.
 
         Parameters

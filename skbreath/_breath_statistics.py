@@ -1,5 +1,7 @@
 """How somebody breathes: rate, timing, regularity and pauses of a table of phases."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np
@@ -27,15 +29,15 @@ _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycl
     prefer_skip_nested_validation=True,
 )
 def breath_statistics(
-    phases,
-    duration=None,
+    phases: pd.DataFrame,
+    duration: float | None = None,
     *,
-    inhale="I",
-    exhale="E",
-    apnoea_s=10.0,
-    window_s=30.0,
-    step_s=10.0,
-):
+    inhale: str = "I",
+    exhale: str = "E",
+    apnoea_s: float = 10.0,
+    window_s: float = 30.0,
+    step_s: float = 10.0,
+) -> Bunch:
     """Breathing rate, inhale to exhale ratio, regularity and pauses.
 
     A breath is an inhale and the exhale that follows it; where one of the two was

@@ -1,5 +1,9 @@
 """Standardise channels over clips and frames."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -12,13 +16,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .caching import VersionedState
 
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
+
 __all__ = ["ChannelScaler"]
 
 CLIPS_AT_A_TIME = 64
 """Bounds the double precision copies; more gains nothing in speed."""
 
 
-class ChannelScaler(
+class ChannelScaler(  # type: ignore[call-arg]
     OneToOneFeatureMixin,
     TransformerMixin,
     VersionedState,
@@ -64,10 +73,10 @@ class ChannelScaler(
     True
     """
 
-    _parameter_constraints = {}
+    _parameter_constraints: dict = {}
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn mean and scale of each channel.
 
         Parameters
@@ -103,7 +112,7 @@ class ChannelScaler(
         self.scale_ = np.where(scale <= rounding, 1.0, scale)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Standardise each channel.
 
         Parameters

@@ -1,5 +1,9 @@
 """Two models on the same clips, and one model group by group."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
@@ -7,18 +11,23 @@ from sklearn.utils import Bunch, check_random_state
 
 from ._scores import METRICS, bootstrap_scores, grouped_scores, interval
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Column, Seed
+
 __all__ = ["break_down", "compare_predictions"]
 
 
 def compare_predictions(
-    first,
-    second,
+    first: pd.DataFrame,
+    second: pd.DataFrame,
     *,
-    pos_label="I",
-    n_resamples=1000,
-    confidence_level=0.95,
-    random_state=0,
-):
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Seed = 0,
+) -> Bunch:
     """Compare two models on the same clips, pair by pair.
 
     What is hard for one model is hard for the other: the difference of two scores is
@@ -116,7 +125,9 @@ def compare_predictions(
     return Bunch(table=table, mcnemar=mcnemar)
 
 
-def break_down(predictions, by="group", *, pos_label="I"):
+def break_down(
+    predictions: pd.DataFrame, by: str | Column = "group", *, pos_label: Any = "I"
+) -> pd.DataFrame:
     """Score predictions recording by recording, day by day, or by anything else.
 
     Parameters

@@ -1,9 +1,12 @@
 """Label files: which clip is which phase, from which recording."""
 
+from __future__ import annotations
+
 import os
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,11 @@ from sklearn.utils import Bunch
 
 from ._audio_file import first_of
 from .atomic import atomic_path
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ._typing import Column, FilePath
 
 # <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav; only the fields' places are relied on.
 _FILE_NAME = re.compile(
@@ -30,7 +38,9 @@ order give labels away and must not reach a model.
 """
 
 
-def load_kaggle_breath(folder, subset="train"):
+def load_kaggle_breath(
+    folder: FilePath, subset: Literal["train", "test"] = "train"
+) -> Bunch:
     """Read the label file of the Kaggle breath competition, or of its like.
 
     The layout is ``train.csv`` (``ID,Target``) beside ``train/*.wav``, and
@@ -148,13 +158,13 @@ def load_kaggle_breath(folder, subset="train"):
 
 
 def load_labelled_folder(
-    table,
-    audio_folder=None,
+    table: FilePath,
+    audio_folder: FilePath | None = None,
     *,
-    path_column="path",
-    label_column="label",
-    group_column=None,
-):
+    path_column: str = "path",
+    label_column: str | None = "label",
+    group_column: str | None = None,
+) -> Bunch:
     """Read a CSV file that names your own clips and their labels.
 
     Parameters
@@ -224,7 +234,7 @@ def load_labelled_folder(
     )
 
 
-def write_submission(path, ids, labels):
+def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
     """Write predictions as the competition wants them: ``ID,Target``.
 
     Parameters

@@ -1,9 +1,12 @@
 """Ways in which a model may know what it is judged on, tried one by one."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,13 +18,27 @@ from ._scores import METRICS, bootstrap_scores, check_binary, grouped_scores
 from ._training_record import clip_digests, find_record
 from .crossfit import check_group_cv
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Clips, Column, Folds, Seed
+
 __all__ = ["check_leakage", "known_clips"]
 
 # Batches of another size may round the last bits otherwise.
 TOLERANCE = 1e-5
 
 
-def check_leakage(model, paths, y, groups, *, cv=5, pos_label="I", random_state=0):
+def check_leakage(
+    model: Any,
+    paths: Clips,
+    y: Column,
+    groups: Column,
+    *,
+    cv: Folds = 5,
+    pos_label: Any = "I",
+    random_state: Seed = 0,
+) -> pd.DataFrame:
     """Look for leaks between what a model learns from and what it is judged on.
 
     Fits clones of the model twice, on one fold's training rows.

@@ -21,8 +21,12 @@ from ._model_container import ModelFileError
 __all__ = ["check_trees"]
 
 # Those that check the columns of X themselves and then hand it to trees unchecked.
-_ENSEMBLES = (BaseForest, BaseGradientBoosting, BaseHistGradientBoosting)
-_ENSEMBLES += (IsolationForest,)
+_ENSEMBLES = (
+    BaseForest,
+    BaseGradientBoosting,
+    BaseHistGradientBoosting,
+    IsolationForest,
+)
 
 
 def check_trees(model):

@@ -10,7 +10,7 @@ from ._study_storage import retried
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["PatientDatabase", "PatientJournal"]
 

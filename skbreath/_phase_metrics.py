@@ -1,6 +1,9 @@
 """How well one table of phases agrees with another."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,9 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._breath_statistics import breath_statistics
 from ._phase_table import as_phase_tables, label_frames
+
+if TYPE_CHECKING:
+    from ._typing import PhaseTables
 
 __all__ = ["boundary_errors", "event_scores", "rate_errors", "segment_scores"]
 
@@ -55,7 +61,9 @@ def _match(truth, predicted, label, min_iou):
     {**_TABLES, "min_iou": [Interval(Real, 0, 1, closed="right")]},
     prefer_skip_nested_validation=True,
 )
-def event_scores(truth, predicted, *, min_iou=0.5):
+def event_scores(
+    truth: PhaseTables, predicted: PhaseTables, *, min_iou: float = 0.5
+) -> pd.DataFrame:
     """Sensitivity, precision and F1 of phases as events.
 
     A true and a predicted phase of the same label match if the time they share is at
@@ -106,7 +114,7 @@ def event_scores(truth, predicted, *, min_iou=0.5):
     """
     pairs, rows = _paired(truth, predicted), {}
     for label in _labels_of(pairs):
-        matches = [_match(*pair, label, min_iou) for pair in pairs]
+        matches = [_match(true, found, label, min_iou) for true, found in pairs]
         n_true, n_found = (sum(match[k] for match in matches) for k in (1, 2))
         iou = np.concatenate([match[0][:, 0] for match in matches])
         rows[label] = {
@@ -122,7 +130,9 @@ def event_scores(truth, predicted, *, min_iou=0.5):
     {**_TABLES, "segment_s": [Interval(Real, 0, None, closed="neither")]},
     prefer_skip_nested_validation=True,
 )
-def segment_scores(truth, predicted, *, segment_s=0.032):
+def segment_scores(
+    truth: PhaseTables, predicted: PhaseTables, *, segment_s: float = 0.032
+) -> pd.DataFrame:
     """Sensitivity, precision and F1 of short segments of time.
 
     Time is cut into segments of equal length; each has the phase that its middle
@@ -184,7 +194,9 @@ def segment_scores(truth, predicted, *, segment_s=0.032):
     {**_TABLES, "min_iou": [Interval(Real, 0, 1, closed="right")]},
     prefer_skip_nested_validation=True,
 )
-def boundary_errors(truth, predicted, *, min_iou=0.5):
+def boundary_errors(
+    truth: PhaseTables, predicted: PhaseTables, *, min_iou: float = 0.5
+) -> pd.DataFrame:
     """How far the boundaries of matched phases lie apart.
 
     Parameters
@@ -213,8 +225,8 @@ def boundary_errors(truth, predicted, *, min_iou=0.5):
     pairs = _paired(truth, predicted)
     tables = [pd.DataFrame(columns=["label", "start_error_s", "end_error_s"])]
     for label in _labels_of(pairs):
-        for pair in pairs:
-            errors = _match(*pair, label, min_iou)[0][:, 1:]
+        for true, found in pairs:
+            errors = _match(true, found, label, min_iou)[0][:, 1:]
             table = pd.DataFrame(errors, columns=["start_error_s", "end_error_s"])
             table.insert(0, "label", label)
             tables.append(table)
@@ -222,7 +234,9 @@ def boundary_errors(truth, predicted, *, min_iou=0.5):
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def rate_errors(truth, predicted, *, inhale="I", exhale="E"):
+def rate_errors(
+    truth: PhaseTables, predicted: PhaseTables, *, inhale: str = "I", exhale: str = "E"
+) -> np.ndarray:
     """Difference of the breathing rates, in breaths per minute, by recording.
 
     Parameters

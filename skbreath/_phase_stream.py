@@ -1,9 +1,17 @@
 """Sound in, phases out, block by block and with a fixed delay."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ._phase_table import phase_table
 from ._smoothing import LagDecoder
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
 
 __all__ = ["PhaseStream"]
 
@@ -92,7 +100,7 @@ class PhaseStream:
         label = self._labels[state // 2] if state % 2 == 0 else None
         return label, max(0.0, (first - 0.5) * self._hop_s)
 
-    def push(self, block):
+    def push(self, block: ArrayLike) -> pd.DataFrame:
         """Take samples; get the phases that are now complete.
 
         Parameters
@@ -119,7 +127,7 @@ class PhaseStream:
             raise ValueError(f"a block must be one-dimensional, got {block.shape}.")
         return self._table(self._take(self._frames.push(block)))
 
-    def finish(self):
+    def finish(self) -> pd.DataFrame:
         """End the recording; get the phases that are left.
 
         Returns

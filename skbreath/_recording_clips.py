@@ -1,6 +1,9 @@
 """Labelled phases of recordings, cut into clips for a classifier of clips."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from ._phase_table import check_phases
 from ._recordings import as_recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from ._typing import Column, Recordings
 
 __all__ = ["clips_from_recordings"]
 
@@ -27,15 +36,15 @@ __all__ = ["clips_from_recordings"]
     prefer_skip_nested_validation=True,
 )
 def clips_from_recordings(
-    recordings,
-    annotations,
-    groups=None,
+    recordings: Recordings,
+    annotations: Sequence[pd.DataFrame],
+    groups: Column | None = None,
     *,
-    sample_rate=16000,
-    duration=1.0,
-    min_duration=0.2,
-    fill="loop",
-):
+    sample_rate: int = 16000,
+    duration: float = 1.0,
+    min_duration: float = 0.2,
+    fill: Literal["loop", "zeros"] = "loop",
+) -> Bunch:
     """Cut the labelled phases of recordings into clips of one length.
 
     What :func:`~skbreath.make_breath_classifier` takes: one clip per phase, and as

@@ -203,7 +203,7 @@ def score_predictions(
         NaN.
     groups : array-like of shape (n_clips,), default=None
         The bootstrap draws whole groups; None draws clips.
-    pos_label, n_resamples, confidence_level, random_state
+    pos_label, n_resamples, confidence_level, random_state : label, int, float, int
         As in :func:`~skbreath.evaluate`.
 
     Returns

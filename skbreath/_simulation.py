@@ -1,6 +1,9 @@
 """Whole recordings of breathing, made from noise, with exact truth."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
@@ -8,6 +11,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._phase_table import COLUMNS, phase_table
 from ._synthetic import Subject, band_noise, gain_of, rms_of, sensor_slope
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._typing import Seed
 
 __all__ = ["make_breath_recording"]
 
@@ -34,17 +42,17 @@ _TOUCHES_PER_S = 1 / 30
     prefer_skip_nested_validation=True,
 )
 def make_breath_recording(
-    duration=60.0,
-    rate=15.0,
-    ie_ratio=0.5,
-    pauses=(),
-    noise=20.0,
+    duration: float = 60.0,
+    rate: float = 15.0,
+    ie_ratio: float = 0.5,
+    pauses: ArrayLike = (),
+    noise: float = 20.0,
     *,
-    variability=0.08,
-    difficulty=0.2,
-    sample_rate=16000,
-    random_state=None,
-):
+    variability: float = 0.08,
+    difficulty: float = 0.2,
+    sample_rate: int = 16000,
+    random_state: Seed | None = None,
+) -> Bunch:
     """Make a recording of breathing as a chest stethoscope might hear it.
 
     Breaths come at a rate, each an inhale, a short turn, an exhale and a rest; 3 %

@@ -1,6 +1,9 @@
 """Summaries of channels over time: one row per clip."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -10,6 +13,12 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._channel_scaler import CLIPS_AT_A_TIME, check_channels
 from .caching import VersionedState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from numpy.typing import ArrayLike
 
 __all__ = ["SummaryPooling"]
 
@@ -79,18 +88,18 @@ default=("mean", "std")
     def __init__(
         self,
         *,
-        n_bins=8,
-        statistics=("mean", "std"),
-        relative=False,
-        period_channel=None,
-    ):
+        n_bins: int = 8,
+        statistics: Sequence[str] = ("mean", "std"),
+        relative: bool = False,
+        period_channel: int | None = None,
+    ) -> None:
         self.n_bins = n_bins
         self.statistics = statistics
         self.relative = relative
         self.period_channel = period_channel
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check parameters and features; nothing is learned.
 
         Parameters
@@ -130,7 +139,7 @@ default=("mean", "std")
             )
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Summarise each clip.
 
         Parameters
@@ -190,7 +199,9 @@ default=("mean", "std")
         bins = [f"bin{i}" for i in range(self.n_bins)]
         return [*self.statistics, *(["bins_mean"] if self.relative else []), *bins]
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Names of the columns.
 
         Parameters

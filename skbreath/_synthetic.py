@@ -1,10 +1,13 @@
 """Breath sounds made from noise, for demonstrations and tests without recordings."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import shutil
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,11 @@ import soundfile
 from scipy.fft import irfft, next_fast_len
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import FilePath, Seed
 
 # Amplitude grows with flow to this power: Gavriely and Cugell (1996).
 _FLOW_POWER = 1.66
@@ -42,14 +50,14 @@ recordings.
     prefer_skip_nested_validation=True,
 )
 def make_breath_sounds(
-    n_clips=200,
-    n_subjects=10,
+    n_clips: int = 200,
+    n_subjects: int = 10,
     *,
-    sample_rate=16000,
-    duration=1.0,
-    difficulty=0.5,
-    random_state=None,
-):
+    sample_rate: int = 16000,
+    duration: float = 1.0,
+    difficulty: float = 0.5,
+    random_state: Seed | None = None,
+) -> Bunch:
     """Make clips of inhales and exhales as a chest stethoscope might hear them.
 
     Each clip is one phase of a breath: turbulent noise with a spectrum and an
@@ -157,7 +165,9 @@ def make_breath_sounds(
     )
 
 
-def write_breath_sounds(sounds, folder, *, test_size=0.1, random_state=0):
+def write_breath_sounds(
+    sounds: Any, folder: FilePath, *, test_size: float = 0.1, random_state: Seed = 0
+):
     """Write synthetic clips as files in the layout of the Kaggle competition.
 
     What :func:`~skbreath.datasets.load_kaggle_breath` reads: ``train/``, ``test/``

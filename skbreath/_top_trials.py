@@ -1,15 +1,23 @@
 """The best trials of a search, as members of an ensemble."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+if TYPE_CHECKING:
+    from typing import Any
+
 __all__ = ["top_estimators"]
 
 
-def top_estimators(search, k=3, *, distinct=None):
+def top_estimators(
+    search: Any, k: int = 3, *, distinct: list[str] | None = None
+) -> list[tuple[str, Any]]:
     """Get the best trials of a search as named, unfitted estimators.
 
     Parameters

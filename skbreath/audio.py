@@ -1,6 +1,9 @@
 """Files or arrays in, waveforms of one rate and one length out."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -19,6 +22,11 @@ from ._audio_input import as_float32, as_paths, as_paths_or_waveforms, check_row
 from ._audio_warnings import AudioWarning, warn_of_drift, warn_of_silence
 from ._drift import describe_reference
 from .caching import VersionedState, uncacheable_token
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from ._typing import Clips
 
 __all__ = [
     "AudioError",
@@ -74,7 +82,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     n_features_in_ : int
         Samples in the waveforms given to ``fit``; ``transform`` refuses waveforms
         of another length. Absent if ``fit`` was given paths.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if ``fit`` was given waveforms as a DataFrame with such.
 
     See Also
@@ -113,14 +121,21 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, sample_rate=16000, duration=1.0, drift=None, n_jobs=None):
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16000,
+        duration: float | None = 1.0,
+        drift: Literal["warn"] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.duration = duration
         self.drift = drift
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Clips, y: Any = None) -> Self:
         """Check the clips; learn what `duration` and `drift` leave to be learned.
 
         Parameters
@@ -145,14 +160,14 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
             self.fit_transform(X)
             return self
         clips = self._check_clips(X, reset=True)
-        vars(self).pop("reference_", None)
+        self.__dict__.pop("reference_", None)
         if self.duration is not None and isinstance(clips, list):
             check_audio_files(clips, n_jobs=self.n_jobs)
         self.n_samples_ = self._n_samples_of(clips)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Clips, y: Any = None) -> np.ndarray:
         """Fit and transform, opening each file once where `duration` is given.
 
         Parameters
@@ -164,19 +179,19 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
         Returns
         -------
-        waveforms : ndarray of shape (n_clips, n_samples_), float32
+        waveforms : ndarray of shape (n_clips, `n_samples_`), float32
             As from ``transform``.
         """
         clips = self._check_clips(X, reset=True)
         self.n_samples_ = self._n_samples_of(clips)
         waveforms = self._read(clips, self.n_samples_)
-        vars(self).pop("reference_", None)
+        self.__dict__.pop("reference_", None)
         if self.drift is not None:
             self.reference_ = describe_reference(waveforms, self.sample_rate)
         warn_of_silence(waveforms, clips)
         return waveforms
 
-    def transform(self, X):
+    def transform(self, X: Clips) -> np.ndarray:
         """Read clips.
 
         Parameters
@@ -187,7 +202,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
         Returns
         -------
-        waveforms : ndarray of shape (n_clips, n_samples_), float32
+        waveforms : ndarray of shape (n_clips, `n_samples_`), float32
             In the order of `X`. May share memory with `X` where nothing had to be
             done.
 

@@ -4,15 +4,23 @@
 hashes their names, and would go on giving what a file used to hold.
 """
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 import os
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import joblib
 
 from . import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._typing import FilePath
 
 __all__ = ["ClipMemory", "VersionedState", "uncacheable_token"]
 
@@ -55,12 +63,12 @@ class ClipMemory:
     True
     """
 
-    def __init__(self, location, verbose=0):
+    def __init__(self, location: FilePath, verbose: int = 0) -> None:
         self.location = location
         self.verbose = verbose
         self._memory = joblib.Memory(location, verbose=verbose)
 
-    def cache(self, func, ignore=()):
+    def cache(self, func: Callable, ignore: Sequence[str] = ()):
         """Make a function that remembers its results.
 
         Parameters

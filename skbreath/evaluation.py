@@ -92,17 +92,17 @@ def evaluate(
         ``estimator`` : list of the fitted models of the folds, with
         `return_estimator`.
 
-    See Also
-    --------
-    report : The result as a page to look at and listen to.
-    compare_predictions : Two models on the same clips.
-    check_leakage : Looks for leaks.
-
     Raises
     ------
     ValueError
         If lengths differ, `y` has not two classes, `pos_label` is none of them,
         or the splits predict a row twice.
+
+    See Also
+    --------
+    report : The result as a page to look at and listen to.
+    compare_predictions : Two models on the same clips.
+    check_leakage : Looks for leaks.
 
     Examples
     --------
@@ -189,9 +189,9 @@ def judge(
     ----------
     model : classifier
         Fitted.
-    X, y, groups
+    X, y, groups : array-like of shape (n_clips, ...), default of `groups` None
         As in :func:`evaluate`, of other recordings than the model was fitted on.
-    pos_label, n_resamples, confidence_level, random_state
+    pos_label, n_resamples, confidence_level, random_state : label, int, float, int
         As in :func:`evaluate`.
 
     Returns

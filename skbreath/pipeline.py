@@ -1,5 +1,9 @@
 """The whole classifier, from WAV files to labels, as one Pipeline."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
@@ -8,6 +12,11 @@ from .bulk import predict_files
 from .presets import PRESETS, REFERENCE_TRIALS, make_net_member, preset_members
 from .threshold import ThresholdClassifier
 from .voting import WeightedVotingClassifier
+
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from ._typing import Folds, Members, Scoring, Seed
 
 __all__ = [
     "REFERENCE_TRIALS",
@@ -18,21 +27,21 @@ __all__ = [
 
 
 def make_breath_classifier(
-    members=None,
+    members: Members | None = None,
     *,
-    preset="default",
-    sample_rate=16000,
-    duration=1.0,
-    max_epochs=None,
-    weights=None,
-    scoring=None,
-    pos_label="I",
-    cv=None,
-    drift="warn",
-    n_jobs=None,
-    device="cpu",
-    random_state=None,
-):
+    preset: Literal["default", "fast", "accurate", "reference"] = "default",
+    sample_rate: int = 16000,
+    duration: float = 1.0,
+    max_epochs: int | None = None,
+    weights: Any = None,
+    scoring: Scoring | None = None,
+    pos_label: Any = "I",
+    cv: Folds | None = None,
+    drift: Literal["warn"] = "warn",
+    n_jobs: int | None = None,
+    device: str = "cpu",
+    random_state: Seed | None = None,
+) -> Pipeline:
     """Build the classifier: paths or waveforms in, labels out.
 
     ::
@@ -118,9 +127,9 @@ def make_breath_classifier(
         # Without a seed every fit of every part draws its own.
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
-    settings = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
+    settings: dict[str, Any] = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
     if members is None:
-        settings |= PRESETS[preset]
+        settings |= cast("dict[str, Any]", PRESETS[preset])
         members = preset_members(
             preset,
             sample_rate=sample_rate,

@@ -1,8 +1,11 @@
 """A scikit-learn search driven by Optuna, and its best trials as an ensemble."""
 
+from __future__ import annotations
+
 import time
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import _fit_context, clone, is_classifier
@@ -26,6 +29,12 @@ from ._trial_results import finished_trials, report_failures, tabulate
 from ._trial_score import FoldScorer, find_objectives
 from ._workers import other_workers, working
 from .crossfit import check_group_cv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Literal, Self
+
+    from ._typing import Column, Folds, Scoring, Seed
 
 __all__ = ["OptunaSearchCV", "top_estimators"]
 
@@ -226,30 +235,30 @@ class OptunaSearchCV(BaseSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Any,
+        param_distributions: dict[str, Any] | Callable[..., dict[str, Any]],
         *,
-        n_trials=10,
-        timeout=None,
-        batch_size=1,
-        sampler=None,
-        pruner=None,
-        prune_on=None,
-        study=None,
-        storage=None,
-        study_name=None,
-        enqueue=None,
-        callbacks=None,
-        scoring=None,
-        cv=None,
-        n_jobs=None,
-        refit=True,
-        error_score=np.nan,
-        return_train_score=False,
-        random_state=None,
-        progress_bar=False,
-        verbose=0,
-    ):
+        n_trials: int | None = 10,
+        timeout: float | None = None,
+        batch_size: int = 1,
+        sampler: Any = None,
+        pruner: Any = None,
+        prune_on: Literal["fold", "epoch"] | None = None,
+        study: Any = None,
+        storage: Any = None,
+        study_name: str | None = None,
+        enqueue: list[dict[str, Any]] | None = None,
+        callbacks: Sequence[Callable[..., None]] | None = None,
+        scoring: Scoring | Sequence[str] | dict[str, Scoring] | None = None,
+        cv: Folds | None = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        error_score: float | Literal["raise"] = np.nan,
+        return_train_score: bool = False,
+        random_state: Seed | None = None,
+        progress_bar: bool = False,
+        verbose: int = 0,
+    ) -> None:
         # The base class would add `pre_dispatch`; the jobs of a batch are few.
         self.estimator = estimator
         self.param_distributions = param_distributions
@@ -277,7 +286,9 @@ class OptunaSearchCV(BaseSearchCV):
     # The stock `fit` with a `_run_search` of ours would raise as soon as all folds of
     # one trial fail, and would not keep that trial.
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, groups=None, **params):
+    def fit(
+        self, X: Any, y: Column | None = None, groups: Column | None = None, **params
+    ) -> Self:
         """Run the trials and fit the best parameters on all rows.
 
         Parameters

@@ -1,7 +1,10 @@
 """Whole recordings to phases."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -21,6 +24,14 @@ from ._phase_table import check_phases, label_frames, phase_table
 from ._recordings import as_recordings
 from ._smoothing import PhaseModel, estimate_phase_model
 from .caching import VersionedState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Literal, Self
+
+    import pandas as pd
+
+    from ._typing import Column, Recordings, Seed
 
 __all__ = ["PhaseSegmenter"]
 
@@ -153,21 +164,21 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        labels=("I", "E"),
-        classifier=None,
-        n_mels=32,
-        fmin=50.0,
-        fmax=None,
-        lookahead=0.3,
-        lag=0.1,
-        emission_weight="auto",
-        min_duration=0.1,
-        clip_classifier=None,
-        clip_duration=1.0,
-        n_jobs=None,
-        random_state=None,
-    ):
+        sample_rate: int = 16000,
+        labels: Sequence[str] = ("I", "E"),
+        classifier: Any = None,
+        n_mels: int = 32,
+        fmin: float = 50.0,
+        fmax: float | None = None,
+        lookahead: float = 0.3,
+        lag: float = 0.1,
+        emission_weight: float | Literal["auto"] = "auto",
+        min_duration: float = 0.1,
+        clip_classifier: Any = None,
+        clip_duration: float = 1.0,
+        n_jobs: int | None = None,
+        random_state: Seed | None = None,
+    ) -> None:
         self.sample_rate = sample_rate
         self.labels = labels
         self.classifier = classifier
@@ -184,7 +195,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, recordings, annotations, groups=None):
+    def fit(
+        self,
+        recordings: Recordings,
+        annotations: Sequence[pd.DataFrame],
+        groups: Column | None = None,
+    ) -> Self:
         """Learn from annotated recordings.
 
         Parameters
@@ -252,7 +268,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return self
 
     @classmethod
-    def from_classifier(cls, classifier, **params):
+    def from_classifier(cls, classifier: Any, **params):
         """Build a segmenter from a trained classifier of clips alone.
 
         The classifier is slid over the recording, a window of `clip_duration` every
@@ -319,7 +335,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         segmenter._set_fitted(layout)
         return segmenter
 
-    def predict(self, recordings):
+    def predict(self, recordings: Recordings) -> list[pd.DataFrame]:
         """Find the phases of recordings.
 
         Parameters
@@ -336,17 +352,17 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             says what casts doubt on a result, such as silence, clipping or speech;
             it is "" for most.
 
+        Raises
+        ------
+        AudioError
+            If a file cannot be read.
+
         Warns
         -----
         UserWarning
             For each recording that is empty, silent or shorter than 0.5 s, which
             have no phases, and for each that is clipped or unlike those of the
             training.
-
-        Raises
-        ------
-        AudioError
-            If a file cannot be read.
         """
         check_is_fitted(self)
         recordings = as_recordings(recordings, self.sample_rate, allow_empty=True)
@@ -362,7 +378,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 )
         return tables
 
-    def partial(self, sample_rate=None):
+    def partial(self, sample_rate: int | None = None) -> PhaseStream:
         """Begin a recording that arrives in blocks.
 
         Parameters

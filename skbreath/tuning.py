@@ -1,20 +1,30 @@
 """Tune the network, keep the best trials, and let them vote."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sklearn.utils import Bunch, check_random_state
 
 from .audio import AudioReader
 from .pipeline import make_breath_classifier, make_net_member
 from .search import OptunaSearchCV, top_estimators
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal
+
+    from ._typing import Clips, Column, Folds, Scoring, Seed
+
 __all__ = ["network_space", "tune_breath_classifier"]
 
 
-def network_space(prefix="net__"):
+def network_space(prefix: str = "net__") -> dict[str, Any]:
     """Search space of the original entry for its network.
 
     Parameters
     ----------
-    prefix : str, default="net__"
+    prefix : str, default ``"net__"``
         Put before each parameter name.
 
     Returns
@@ -40,33 +50,33 @@ def network_space(prefix="net__"):
 
 
 def tune_breath_classifier(
-    X,
-    y,
-    groups=None,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
     *,
-    n_trials=60,
-    n_members=3,
-    param_distributions=None,
-    scoring="roc_auc",
-    threshold_scoring="f1",
-    cv=3,
-    trial_epochs=10,
-    max_epochs=25,
-    sample_rate=16000,
-    duration=1.0,
-    log_scale=True,
-    vote_cv=5,
-    prune_on=None,
-    batch_size=1,
-    timeout=None,
-    enqueue=None,
-    storage=None,
-    study_name=None,
-    pos_label="I",
-    n_jobs=None,
-    device="cpu",
-    random_state=None,
-):
+    n_trials: int = 60,
+    n_members: int = 3,
+    param_distributions: dict[str, Any] | Callable[..., dict[str, Any]] | None = None,
+    scoring: Scoring = "roc_auc",
+    threshold_scoring: Scoring = "f1",
+    cv: Folds = 3,
+    trial_epochs: int = 10,
+    max_epochs: int = 25,
+    sample_rate: int = 16000,
+    duration: float = 1.0,
+    log_scale: bool = True,
+    vote_cv: Folds = 5,
+    prune_on: Literal["fold", "epoch"] | None = None,
+    batch_size: int = 1,
+    timeout: float | None = None,
+    enqueue: list[dict[str, Any]] | None = None,
+    storage: Any = None,
+    study_name: str | None = None,
+    pos_label: Any = "I",
+    n_jobs: int | None = None,
+    device: str = "cpu",
+    random_state: Seed | None = None,
+) -> Bunch:
     """Search the network's parameters and build a classifier of the best trials.
 
     Trials are compared after a short training; the trials that are kept are
@@ -95,17 +105,32 @@ def tune_breath_classifier(
         Folds of a trial.
     trial_epochs, max_epochs : int, default=10, 25
         Epochs in a trial, and of a member that is kept.
-    sample_rate, duration, log_scale, pos_label, device
-        As in :func:`~skbreath.make_breath_classifier`.
+    sample_rate, duration : int, default=16000, and float, default=1.0
+        Rate in Hz and length in s that clips are brought to.
+    log_scale : bool, default=True
+        dB and scaled channels, or unscaled linear power.
     vote_cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
-    prune_on, batch_size, timeout, enqueue, storage, study_name
-        As in :class:`~skbreath.OptunaSearchCV`: trials stopped early, run in
-        parallel, limited in time, given, and kept to resume the search or share it.
-        To find its study again a search needs the same data and an integer
-        `random_state`.
+    prune_on : {"fold", "epoch"}, default=None
+        After what hopeless trials are stopped; this and the next five are those of
+        :class:`~skbreath.OptunaSearchCV`.
+    batch_size : int, default=1
+        Trials run in parallel.
+    timeout : float, default=None
+        Seconds after which no further trials are started.
+    enqueue : list of dict, default=None
+        Parameters to try first.
+    storage : str, Path or optuna storage, default=None
+        Where trials are kept, to resume the search or share it. To find its study
+        again a search needs the same data and an integer `random_state`.
+    study_name : str, default=None
+        Name of the study in `storage`.
+    pos_label : label, default="I"
+        The positive class, inhale.
     n_jobs : int, default=None
         Fits in parallel.
+    device : str, default="cpu"
+        Where the networks are trained.
     random_state : int, RandomState instance or None, default=None
         Seed of everything.
 

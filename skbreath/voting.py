@@ -1,6 +1,9 @@
 """A soft vote whose weights are learned out of fold, or tuned by name."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import _fit_context, clone, is_classifier
@@ -25,6 +28,11 @@ from ._training_record import recording
 from ._vote_mixture import Mixture, MixtureLearner, cross_fit_mixture
 from ._vote_weights import check_weights
 from .crossfit import check_group_cv, out_of_fold_each, out_of_fold_inside
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from ._typing import Column, Folds, Members, Scoring
 
 __all__ = ["WeightedVotingClassifier"]
 
@@ -185,20 +193,20 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
 
     def __init__(
         self,
-        estimators,
+        estimators: Members,
         *,
-        weights=None,
-        weight_metric="neg_log_loss",
-        weight_strategy="auto",
-        calibration=None,
-        strict=False,
-        refit=True,
-        pos_label=None,
-        cv=None,
-        n_jobs=None,
-        flatten_transform=True,
-        verbose=False,
-    ):
+        weights: Any = None,
+        weight_metric: Scoring = "neg_log_loss",
+        weight_strategy: Literal["auto", "greedy", "optuna"] = "auto",
+        calibration: Literal["sigmoid", "isotonic", "temperature"] | None = None,
+        strict: bool = False,
+        refit: Any = True,
+        pos_label: Any = None,
+        cv: Folds | None = None,
+        n_jobs: int | None = None,
+        flatten_transform: bool = True,
+        verbose: bool = False,
+    ) -> None:
         super(VotingClassifier, self).__init__(estimators=estimators)
         self.weights = weights
         self.weight_metric = weight_metric
@@ -213,7 +221,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, groups=None, **params):
+    def fit(self, X: Any, y: Column, groups: Column | None = None, **params) -> Self:
         """Fit the members, and learn their weights if asked to.
 
         Parameters
@@ -367,7 +375,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     def _weights_not_none(self):
         return self.weights_
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Average the members' probabilities, and calibrate the mean if asked to.
 
         Parameters

@@ -1,0 +1,59 @@
+"""
+Training the residual network
+=============================
+
+The network over time, its history, and what early stopping keeps.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skbreath import (
+    BreathFeatures,
+    ChannelScaler,
+    ResidualCNNClassifier,
+    make_breath_sounds,
+)
+
+sounds = make_breath_sounds(400, n_subjects=20, difficulty=0.4, random_state=0)
+features = BreathFeatures(groups=("mel",), n_mels=32, fmax=2000, hop_length=512)
+X = ChannelScaler().fit_transform(features.fit_transform(sounds.waveforms))
+
+# %%
+# With ``groups`` the clips held back for early stopping are of subjects that the
+# network is not trained on.
+
+net = ResidualCNNClassifier(
+    hidden_channels=32, lr=2e-3, max_epochs=25, patience=5, random_state=0
+)
+test = np.isin(sounds.subject, np.unique(sounds.subject)[:4])
+net.fit(X[~test], sounds.target[~test], groups=sounds.subject[~test])
+
+# %%
+# ``history_`` has a row per epoch. Training stopped when the loss on the held-back
+# subjects had not improved for five epochs, and the best epoch's weights were kept.
+
+epochs = [row["epoch"] for row in net.history_]
+valid = [row["valid_loss"] for row in net.history_]
+best = int(np.argmin(valid))
+
+figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
+train = [row["train_loss"] for row in net.history_]
+ax.plot(epochs, train, "--", color="#d55e00", label="training")
+ax.plot(epochs, valid, color="#0072b2", label="held-back subjects")
+ax.plot(epochs[best], valid[best], "o", color="#0072b2")
+ax.annotate(
+    "kept",
+    (epochs[best], valid[best]),
+    xytext=(0, -14),
+    ha="center",
+    textcoords="offset points",
+)
+ax.set(xlabel="Epoch", ylabel="Log loss", ylim=(0, None))
+ax.legend()
+plt.show()
+
+# %%
+# On the four subjects that were left out altogether:
+
+print(f"accuracy {net.score(X[test], sounds.target[test]):.2f} of {test.sum()} clips")

@@ -1,0 +1,56 @@
+"""
+Another microphone
+==================
+
+A model is as sure of itself on sounds it has never met. The reader warns.
+"""
+
+# %%
+# ``drift="warn"`` lets :class:`~skbreath.AudioReader` remember what the training clips
+# sound like: their levels in a dozen frequency bands.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from skbreath import AudioReader, AudioWarning, make_breath_sounds
+
+sounds = make_breath_sounds(300, n_subjects=15, random_state=0)
+train, other = sounds.waveforms[:200], sounds.waveforms[200:]
+reader = AudioReader(drift="warn").fit(train)
+
+# %%
+# The same kind of sound passes. What a small speaker or a wrong gain might do to it
+# does not, and the warning says what is different.
+
+muffled = butter(4, 200, "lowpass", fs=16000, output="sos")
+changed = {
+    "as it is": other,
+    "a quarter of the level": other / 4,
+    "a hundredth of the level": other / 100,
+    "muffled above 200 Hz": sosfilt(muffled, other, axis=1).astype("float32"),
+    "with hiss": (
+        other + np.random.default_rng(0).normal(scale=0.1, size=other.shape)
+    ).astype("float32"),
+}
+for name, clips in changed.items():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AudioWarning)
+        reader.transform(clips)
+    said = str(caught[0].message) if caught else "no warning"
+    print(f"{name}:\n    {said}\n")
+
+# %%
+# Mean spectra show what it heard.
+
+figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
+frequencies = np.fft.rfftfreq(1024, 1 / 16000)[1:]
+for (name, clips), style in zip(changed.items(), ["-", "--", "-.", ":", "-"]):
+    frames = clips[:, :15360].reshape(len(clips), 15, 1024) * np.hanning(1024)
+    power = (np.abs(np.fft.rfft(frames)) ** 2).mean(axis=(0, 1))[1:]
+    ax.semilogx(frequencies, 10 * np.log10(power), style, label=name)
+ax.set(xlabel="Frequency (Hz)", ylabel="Power (dB)", xlim=(20, 8000))
+ax.legend(fontsize=9)
+plt.show()

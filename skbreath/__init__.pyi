@@ -1,0 +1,49 @@
+# Written by docs/write_stub.py.
+
+from .audio import AudioError as AudioError
+from .audio import AudioReader as AudioReader
+from .audio import AudioWarning as AudioWarning
+from .audio import check_audio_files as check_audio_files
+from .audio import load_audio as load_audio
+from .augmentation import CircularShift as CircularShift
+from .augmentation import CutMix as CutMix
+from .augmentation import MaskChannels as MaskChannels
+from .augmentation import MaskFrames as MaskFrames
+from .augmentation import Mixup as Mixup
+from .caching import ClipMemory as ClipMemory
+from .classifier import ResidualCNNClassifier as ResidualCNNClassifier
+from .datasets import clips_from_recordings as clips_from_recordings
+from .datasets import load_kaggle_breath as load_kaggle_breath
+from .datasets import load_labelled_folder as load_labelled_folder
+from .datasets import make_breath_recording as make_breath_recording
+from .datasets import make_breath_sounds as make_breath_sounds
+from .datasets import write_breath_sounds as write_breath_sounds
+from .datasets import write_submission as write_submission
+from .evaluation import check_leakage as check_leakage
+from .evaluation import compare_predictions as compare_predictions
+from .evaluation import evaluate as evaluate
+from .features import BreathFeatures as BreathFeatures
+from .features import ChannelScaler as ChannelScaler
+from .features import SummaryPooling as SummaryPooling
+from .label_tracks import read_label_track as read_label_track
+from .label_tracks import write_label_track as write_label_track
+from .model_file import ModelFileError as ModelFileError
+from .model_file import load_model as load_model
+from .model_file import model_info as model_info
+from .model_file import save_model as save_model
+from .network import ResidualCNN1d as ResidualCNN1d
+from .network import ResidualCNN2d as ResidualCNN2d
+from .phases import PhaseSegmenter as PhaseSegmenter
+from .phases import breath_statistics as breath_statistics
+from .pipeline import make_breath_classifier as make_breath_classifier
+from .pipeline import predict_files as predict_files
+from .plotting import PhaseTimelineDisplay as PhaseTimelineDisplay
+from .plotting import SpectrogramDisplay as SpectrogramDisplay
+from .plotting import ThresholdCurveDisplay as ThresholdCurveDisplay
+from .search import OptunaSearchCV as OptunaSearchCV
+from .search import top_estimators as top_estimators
+from .threshold import ThresholdClassifier as ThresholdClassifier
+from .tuning import tune_breath_classifier as tune_breath_classifier
+from .voting import WeightedVotingClassifier as WeightedVotingClassifier
+
+__version__: str
