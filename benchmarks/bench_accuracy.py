@@ -34,6 +34,7 @@ from skbreath import (
     save_model,
 )
 from skbreath.evaluation import compare_predictions, score_predictions
+from skbreath.rejection import labels_and_confidence
 
 PRESETS = ("reference", "fast", "default", "accurate")
 RIVALS = ("SVC", "boosting", "MiniRocket")
@@ -67,7 +68,7 @@ def fit_fold(name, data, groups, train, test, options):
     began, cpu = time.perf_counter(), time.process_time()
     model.fit(list(paths[train]), labels[train], **fit_params)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    scores = model.predict_proba(list(paths[test]))
+    predicted, scores, confidence = labels_and_confidence(model, list(paths[test]))
     one = [paths[test[0]]]
     latency = harness.measure({"one clip": lambda: model.predict(one)}, repeats=21)
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +77,8 @@ def fit_fold(name, data, groups, train, test, options):
         size = file.stat().st_size
     return {
         "score": scores[:, list(model.classes_).index("I")],
-        "predicted": model.predict(list(paths[test])) == "I",
+        "predicted": predicted == "I",
+        "confidence": confidence,
         "fit_seconds": seconds,
         "fit_cpu": cpu,
         "latency_ms": 1e3 * np.median(latency["one clip"].wall),
@@ -95,26 +97,35 @@ def fit_peer(paths, labels, train, test, options):
         return dict(np.load(result))
 
 
+def fold_file(folder, split, name, seed, fold):
+    """Where the predictions of a fold are kept."""
+    return Path(folder) / f"{split}-{name}-{seed}-{fold}.npz"
+
+
+def five_folds(data, groups, seed):
+    """The folds of all models."""
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    return list(folds.split(data.target, data.target, groups))
+
+
 def run(options, data, groups):
     """Fit what is missing; give a table of predictions and of costs per model."""
     labels = data.target
     recordings = data.recording
     predictions, costs = {}, {}
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=options.seed)
-    splits = list(folds.split(labels, labels, groups))
+    splits = five_folds(data, groups, options.seed)
     for name in options.models:
         kept = []
         for fold, (train, test) in enumerate(splits):
             if options.folds is not None and fold not in options.folds:
                 continue
-            stem = f"{options.split}-{name}-{options.seed}-{fold}.npz"
-            file = Path(options.folder) / stem
+            file = fold_file(options.folder, options.split, name, options.seed, fold)
             if not file.is_file():
                 if options.report or (name == "MiniRocket" and not options.peer):
                     continue
                 found = fit_fold(name, data, groups, train, test, options)
                 np.savez(file, **found)
-                print(f"{stem} {found['fit_seconds']:.0f} s", flush=True)
+                print(f"{file.name} {found['fit_seconds']:.0f} s", flush=True)
             kept.append((fold, test, np.load(file)))
         if len(kept) != (5 if options.folds is None else len(options.folds)):
             continue

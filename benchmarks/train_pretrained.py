@@ -1,28 +1,22 @@
 """Train the model that comes with the package, and measure it for its model card.
 
-``python -m benchmarks.train_pretrained --data FOLDER --work FOLDER [--preset default]``
+``python -m benchmarks.train_pretrained --data DATA --folder FOLDER``
 
-FOLDER is the competition's, with train.csv. First five folds that share no day, a
-stand-in for the patient, are trained and predicted: these predictions make the tables
-of ``benchmarks/results/train_pretrained.txt`` and of ``docs/model-card.md``. Then the
-model is trained on all clips and written to ``skbreath/pretrained/chest.skb``. Seeds
-are fixed. Each fold is kept in ``--work``: an interrupted run goes on, and one with
-another preset or other code of the classifier starts anew. ``--quick`` is for trying it
-out: one epoch, few clips, and nothing outside ``--work`` is written.
+DATA is the competition's, with train.csv. The model is trained on all clips, seeds
+fixed, and written to ``skbreath/pretrained/chest.skb``. What models trained the same
+way say of days that they have not heard is in FOLDER, where ``bench_accuracy`` keeps
+it: that makes the tables of ``benchmarks/results/train_pretrained.txt`` and of
+``docs/model-card.md``.
 """
 
 import argparse
-import hashlib
-import os
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
+from benchmarks.bench_accuracy import five_folds, fold_file
 from skbreath import (
     accuracy_coverage_curve,
     load_audio,
@@ -31,13 +25,11 @@ from skbreath import (
     make_breath_classifier,
     save_model,
 )
-from skbreath.crossfit import check_group_cv
+from skbreath.atomic import atomic_path
 from skbreath.evaluation import break_down, score_predictions
 from skbreath.pretrained import PRETRAINED
-from skbreath.rejection import labels_and_confidence
 
 SEED = 0
-N_FOLDS = 5
 MOST_BYTES = 6_000_000
 CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -52,36 +44,31 @@ METADATA = {
 }
 
 
-def settings_key(model, clips):
-    """What the predictions of a fold depend on, but for its rows."""
-    # Not the reader, which is never the same to a cache.
-    parts = (model[-1], model[0].get_params(), clips.target, clips.day, clips.id)
-    code = hashlib.sha256()
-    for name in ("classifier", "presets", "network", "augmentation", "voting"):
-        file = Path(__file__).parents[1] / "skbreath" / f"{name}.py"
-        code.update(file.read_bytes())
-    return joblib.hash((parts, code.hexdigest()))[:12]
-
-
-def predict_fold(model, clips, train, test, file):
-    """Out-of-fold predictions of one fold, from `file` if it is there."""
-    if not file.exists():
-        fitted = clone(model).fit(
-            clips.paths[train], clips.target[train], classifier__groups=clips.day[train]
+def out_of_fold_predictions(clips, folder, preset):
+    """What models of the preset said of days that they had not heard."""
+    parts = []
+    for fold, (_, test) in enumerate(five_folds(clips, clips.day, SEED)):
+        file = fold_file(folder, "day", preset, SEED, fold)
+        if not file.is_file():
+            raise SystemExit(
+                f"{file} is missing: run python -m benchmarks.bench_accuracy --split "
+                f"day --models {preset} --folder {folder} first."
+            )
+        kept = np.load(file)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "row": test,
+                    "y_true": clips.target[test],
+                    "y_pred": np.where(kept["predicted"], "I", "E"),
+                    "y_score": kept["score"],
+                    "confidence": kept["confidence"],
+                    "day": clips.day[test],
+                    "group": clips.day[test],
+                }
+            )
         )
-        labels, proba, confidence = labels_and_confidence(fitted, clips.paths[test])
-        table = pd.DataFrame(
-            {
-                "row": test,
-                "y_pred": labels,
-                "y_score": proba[:, 1],
-                "confidence": confidence,
-            }
-        )
-        partial = file.with_suffix(".partial")
-        table.to_csv(partial, index=False)
-        os.replace(partial, file)
-    return pd.read_csv(file)
+    return pd.concat(parts).sort_values("row", ignore_index=True)
 
 
 def loudness(paths):
@@ -185,64 +172,37 @@ def fill_card(texts):
     CARD.write_text(f"{before}{BEGIN}\n{inside}{END}{after}", encoding="utf-8")
 
 
-def subset(clips, rows):
-    return type(clips)(
-        **{name: clips[name][rows] for name in ("paths", "target", "day", "id")}
-    )
-
-
 def main():
-    options = argparse.ArgumentParser(description=__doc__)
+    """Train, write, measure."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--folder", type=Path, required=True)
     options.add_argument("--preset", default="default")
-    options.add_argument("--jobs", type=int, default=None)
-    options.add_argument("--quick", action="store_true")
+    options.add_argument("--n-jobs", type=int, default=2)
     options = options.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
 
     clips = load_kaggle_breath(options.data)
-    clips = subset(clips, np.arange(len(clips.id))[:: 8 if options.quick else 1])
-    model = make_breath_classifier(
-        preset=options.preset,
-        max_epochs=1 if options.quick else None,
-        n_jobs=options.jobs,
-        random_state=SEED,
-    )
-    key = settings_key(model, clips)
+    predictions = out_of_fold_predictions(clips, options.folder, options.preset)
     report = harness.Report("train_pretrained")
     report.line(
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
-        f"{len(np.unique(clips.day))} days, {N_FOLDS} folds by day"
+        f"{len(np.unique(clips.day))} days, five folds by day"
     )
-    parts = []
-    splitter = check_group_cv(N_FOLDS, clips.target, clips.day)
-    for fold, (train, test) in enumerate(
-        splitter.split(clips.paths, clips.target, clips.day)
-    ):
-        file = options.work / f"{key}-fold-{fold}.csv"
-        with threadpool_limits(1, user_api="openmp"):
-            parts.append(predict_fold(model, clips, train, test, file))
-        print(f"fold {fold + 1} of {N_FOLDS} done", flush=True)
-    predictions = pd.concat(parts).sort_values("row", ignore_index=True)
-    rows = predictions["row"].to_numpy()
-    predictions["y_true"] = clips.target[rows]
-    predictions["day"] = predictions["group"] = clips.day[rows]
-
-    path = options.work / "chest.skb" if options.quick else PRETRAINED
-    fitted = clone(model).fit(clips.paths, clips.target, classifier__groups=clips.day)
+    fitted = make_breath_classifier(
+        preset=options.preset, n_jobs=options.n_jobs, random_state=SEED
+    ).fit(clips.paths, clips.target, classifier__groups=clips.day)
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
-    save_model(fitted, options.work / "trained.skb", metadata=about, half_size=True)
-    size = (options.work / "trained.skb").stat().st_size
-    if size > MOST_BYTES:
-        raise SystemExit(
-            f"the model takes {size:,} bytes, more than the {MOST_BYTES:,} that the "
-            "package may carry; train a smaller preset."
-        )
-    os.replace(options.work / "trained.skb", path)
+    with atomic_path(PRETRAINED) as path:
+        save_model(fitted, path, metadata=about, half_size=True)
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise SystemExit(
+                f"the model takes {size:,} bytes, more than the {MOST_BYTES:,} that "
+                "the package may carry; train a smaller preset."
+            )
     some = clips.paths[:: max(1, len(clips.paths) // 200)]
     change = np.abs(
-        load_model(path).predict_proba(some) - fitted.predict_proba(some)
+        load_model(PRETRAINED).predict_proba(some) - fitted.predict_proba(some)
     ).max()
     report.line(
         f"the model takes {size:,} bytes; weights in half precision change "
@@ -257,8 +217,6 @@ def main():
         report.table(title, header, rows)
         if not title.startswith("The same"):
             texts.append(markdown(title, header, rows))
-    if options.quick:
-        return
     fill_card(texts)
     report.save()
 
