@@ -3,7 +3,7 @@
 ``python -m benchmarks.train_pretrained --data DATA --folder FOLDER``
 
 DATA is the competition's, with train.csv. The model is trained on all clips, seeds
-fixed, and written to ``skbreath/pretrained/chest.skb``. What models trained the same
+fixed, unless FOLDER has it already, and written to ``skbreath/pretrained/chest.skb``. What models trained the same
 way say of days that they have not heard is in FOLDER, where ``bench_accuracy`` keeps
 it: that makes the tables of ``benchmarks/results/train_pretrained.txt`` and of
 ``docs/model-card.md``.
@@ -42,6 +42,18 @@ METADATA = {
     "intended_use": "research; not a medical device, and not for diagnosis",
     "trained_by": "python -m benchmarks.train_pretrained",
 }
+
+
+def trained(clips, options):
+    """The model on all clips, from the folder if it is there."""
+    file = options.folder / f"trained-{options.preset}.skb"
+    if not file.is_file():
+        model = make_breath_classifier(
+            preset=options.preset, n_jobs=options.n_jobs, random_state=SEED
+        )
+        model.fit(clips.paths, clips.target, classifier__groups=clips.day)
+        save_model(model, file)
+    return load_model(file)
 
 
 def out_of_fold_predictions(clips, folder, preset):
@@ -182,15 +194,13 @@ def main():
     options = options.parse_args()
 
     clips = load_kaggle_breath(options.data)
+    fitted = trained(clips, options)
     predictions = out_of_fold_predictions(clips, options.folder, options.preset)
     report = harness.Report("train_pretrained")
     report.line(
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
         f"{len(np.unique(clips.day))} days, five folds by day"
     )
-    fitted = make_breath_classifier(
-        preset=options.preset, n_jobs=options.n_jobs, random_state=SEED
-    ).fit(clips.paths, clips.target, classifier__groups=clips.day)
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
     with atomic_path(PRETRAINED) as path:
         save_model(fitted, path, metadata=about, half_size=True)
