@@ -3,10 +3,10 @@
 ``python -m benchmarks.train_pretrained --data DATA --folder FOLDER``
 
 DATA is the competition's, with train.csv. The model is trained on all clips, seeds
-fixed, unless FOLDER has it already, and written to ``skbreath/pretrained/chest.skb``. What models trained the same
-way say of days that they have not heard is in FOLDER, where ``bench_accuracy`` keeps
-it: that makes the tables of ``benchmarks/results/train_pretrained.txt`` and of
-``docs/model-card.md``.
+fixed, unless FOLDER has it already, and written to ``skbreath/pretrained/chest.skb``.
+What models trained the same way say of days that they have not heard is in FOLDER too,
+where ``bench_accuracy`` keeps it: that makes the tables of
+``benchmarks/results/train_pretrained.txt`` and of ``docs/model-card.md``.
 """
 
 import argparse
