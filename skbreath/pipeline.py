@@ -37,7 +37,7 @@ def make_breath_classifier(
     scoring: Scoring | None = None,
     pos_label: Any = "I",
     cv: Folds | None = None,
-    drift: Literal["warn"] = "warn",
+    drift: Literal["warn"] | None = "warn",
     n_jobs: int | None = None,
     device: str = "cpu",
     random_state: Seed | None = None,
