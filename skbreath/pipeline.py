@@ -48,7 +48,8 @@ def make_breath_classifier(
 
         audio         AudioReader
         classifier    ThresholdClassifier of a WeightedVotingClassifier of
-                        spectrogram  mel bands, ChannelScaler, 2-D residual CNN
+                        frames       112 channels and loop, 1-D residual CNN
+                        spectrogram  mel bands and loop, 2-D residual CNN
                         boosting     course of the channels, boosted trees
 
     Features are computed inside the members, because members may differ in them.
@@ -62,9 +63,9 @@ def make_breath_classifier(
         of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
         search over one of them.
     preset : {"default", "fast", "accurate", "reference"}, default="default"
-        "fast" is one network over frequency and time; "default" adds boosted trees,
-        "accurate" more and longer trained networks. Their members are fitted on
-        folds, the fitted models kept and averaged, the vote calibrated out of fold.
+        "fast" is one network over the frames; "default" adds one over the spectrogram
+        and boosted trees, "accurate" trains for longer and adds a third network. The
+        vote is weighted and calibrated out of fold, its members fitted on all clips.
         "reference" is the recipe of the original competition entry: two networks on
         unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
     sample_rate : int, default=16000
