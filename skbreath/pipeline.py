@@ -83,8 +83,8 @@ def make_breath_classifier(
     pos_label : label, default="I"
         The positive class, inhale.
     cv : int or splitter, default=None
-        Folds that weights, calibration and threshold are learned on; None means 5,
-        or 3 with the preset "fast".
+        Folds that weights, calibration and threshold are learned on; None means 3,
+        or 5 with `members` of your own or the preset "reference".
     drift : "warn" or None, default="warn"
         Warn when audio to predict is unlike the training audio, in level, band,
         sampling rate or microphone; see :class:`~skbreath.AudioReader`.
