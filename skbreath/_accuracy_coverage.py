@@ -100,8 +100,14 @@ class AccuracyCoverageDisplay:
         confidence : array-like of shape (n_clips,)
             Of the predicted labels, such as the column of that name in the
             ``predictions`` of :func:`~skbreath.evaluate`.
-        groups, name, ax, **settings
-            As for :meth:`from_estimator`.
+        groups : array-like of shape (n_clips,), default=None
+            Recording of each clip, for the interval.
+        name : str, default=None
+            Label of the curve.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **settings
+            Of :func:`~skbreath.accuracy_coverage_curve`.
 
         Returns
         -------

@@ -35,7 +35,7 @@ def _embeds(classifier):
     return classifier.module is None or hasattr(classifier.module, "embed")
 
 
-class ResidualCNNClassifier(
+class ResidualCNNClassifier(  # type: ignore[call-arg]
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,

@@ -308,12 +308,34 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             record["clips"] = np.unique(np.concatenate(clips))
 
     def predict_proba(self, X):
-        """Probabilities of the classes, as the fine-tuned model gives them."""
+        """Get probabilities from the fine-tuned model.
+
+        Parameters
+        ----------
+        X : sequence of length n_clips
+            Whatever `model` takes: paths or waveforms.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_clips, n_classes)
+            Columns in the order of `classes_`.
+        """
         check_is_fitted(self)
         return self.model_.predict_proba(X)
 
     def predict(self, X):
-        """Labels, as the fine-tuned model gives them."""
+        """Get labels from the fine-tuned model.
+
+        Parameters
+        ----------
+        X : sequence of length n_clips
+            Whatever `model` takes: paths or waveforms.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,)
+            Labels as given to ``fit``.
+        """
         check_is_fitted(self)
         return self.model_.predict(X)
 

@@ -37,7 +37,7 @@ def make_breath_classifier(
     scoring: Scoring | None = None,
     pos_label: Any = "I",
     cv: Folds | None = None,
-    drift: Literal["warn"] = "warn",
+    drift: Literal["warn"] | None = "warn",
     n_jobs: int | None = None,
     device: str = "cpu",
     random_state: Seed | None = None,
@@ -48,7 +48,8 @@ def make_breath_classifier(
 
         audio         AudioReader
         classifier    ThresholdClassifier of a WeightedVotingClassifier of
-                        spectrogram  mel bands, ChannelScaler, 2-D residual CNN
+                        frames       112 channels and loop, 1-D residual CNN
+                        spectrogram  mel bands and loop, 2-D residual CNN
                         boosting     course of the channels, boosted trees
 
     Features are computed inside the members, because members may differ in them.
@@ -62,9 +63,9 @@ def make_breath_classifier(
         of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
         search over one of them.
     preset : {"default", "fast", "accurate", "reference"}, default="default"
-        "fast" is one network over frequency and time; "default" adds boosted trees,
-        "accurate" more and longer trained networks. Their members are fitted on
-        folds, the fitted models kept and averaged, the vote calibrated out of fold.
+        "fast" is one network over the frames; "default" adds one over the spectrogram
+        and boosted trees, "accurate" trains for longer and adds a third network. The
+        vote is weighted and calibrated out of fold, its members fitted on all clips.
         "reference" is the recipe of the original competition entry: two networks on
         unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
     sample_rate : int, default=16000
@@ -82,8 +83,8 @@ def make_breath_classifier(
     pos_label : label, default="I"
         The positive class, inhale.
     cv : int or splitter, default=None
-        Folds that weights, calibration and threshold are learned on; None means 5,
-        or 3 with the preset "fast".
+        Folds that weights, calibration and threshold are learned on; None means 3,
+        or 5 with `members` of your own or the preset "reference".
     drift : "warn" or None, default="warn"
         Warn when audio to predict is unlike the training audio, in level, band,
         sampling rate or microphone; see :class:`~skbreath.AudioReader`.

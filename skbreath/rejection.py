@@ -103,7 +103,7 @@ def rejection_mask(model, X, *, reject_below):
 
     Parameters
     ----------
-    model, X, reject_below
+    model, X, reject_below : classifier, sequence of length n_clips, and float
         As for :func:`predict_with_rejection`.
 
     Returns
