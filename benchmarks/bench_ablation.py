@@ -1,19 +1,18 @@
-"""Ablation: what each idea gains or loses for the network of the presets.
+"""Ablation: what each idea gains or loses for the networks of the presets.
 
 ``python -m benchmarks.bench_ablation --data FOLDER [--ideas "no mixup"] [--save]``
 
-One idea at a time is put into, or taken out of, the network over frequency and time of
-`make_spectrogram_member`; each is trained on two folds by day and compared with the
-network as it is, clip by clip. Training is random: the network as it is is trained with
-three seeds, and an idea that gains less than these differ has shown nothing. Each fit
-is kept in ``--folder``; a run goes on with what is missing.
+One idea at a time is put into, or taken out of, the two networks of the presets (that
+over frequency and time trained for 30 epochs only); each is trained on two folds by day
+and compared with the network as it is, clip by clip. Training is random: the networks
+as they are are trained with three seeds, and an idea that gains less than these differ
+has shown nothing. Each fit is kept in ``--folder``; a run goes on with what is missing.
 """
 
 import argparse
 import tempfile
 import time
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,23 @@ from torch import nn
 
 from benchmarks import harness
 from skbreath import AudioReader, ResidualCNN2d, load_kaggle_breath
-from skbreath.augmentation import MaskFrames
+from skbreath._feature_stack import GROUPS
+from skbreath.augmentation import (
+    CircularShift,
+    CutMix,
+    MaskChannels,
+    MaskFrames,
+    Mixup,
+)
 from skbreath.evaluation import compare_predictions
-from skbreath.presets import make_spectrogram_member
+from skbreath.presets import (
+    REFERENCE_TRIALS,
+    make_frame_member,
+    make_net_member,
+    make_spectrogram_member,
+)
 
 FOLDS = (0, 1)
-BASE = "as it is"
 SEEDS = (0, 1, 2)
 
 
@@ -142,88 +152,108 @@ class AttentionHead(ResidualCNN2d):
         return torch.cat([(weights * places).sum(dim=1), places.amax(dim=1)], dim=1)
 
 
-def changed(**params):
+def spectrogram(**params):
+    """The network over frequency and time, at half as many epochs as in the presets."""
+    return make_spectrogram_member(**({"max_epochs": 30} | params))
+
+
+def changed(make, **params):
     """The member with parameters of its network changed."""
-    return lambda seed: make_spectrogram_member(random_state=seed, **params)
+    return lambda seed: make(random_state=seed, **params)
 
 
-def features(**params):
+def features(make, **params):
     """The member with parameters of its features changed."""
-    return lambda seed: make_spectrogram_member(random_state=seed).set_params(
+    return lambda seed: make(random_state=seed).set_params(
         **{f"features__{name}": value for name, value in params.items()}
     )
 
 
-def without(kind):
-    """The member without one of its augmentations."""
+def without(make, *kinds):
+    """The member without some of its augmentations."""
 
-    def make(seed):
-        member = make_spectrogram_member(random_state=seed)
-        kept = [a for a in member["net"].augmentations if type(a).__name__ != kind]
+    def remake(seed):
+        member = make(random_state=seed)
+        kept = [a for a in member["net"].augmentations if not isinstance(a, kinds)]
         return member.set_params(net__augmentations=kept)
 
-    return make
+    return remake
 
 
-def with_first(augmentation):
+def with_first(make, augmentation):
     """The member with one augmentation more, before all others."""
 
-    def make(seed):
-        member = make_spectrogram_member(random_state=seed)
+    def remake(seed):
+        member = make(random_state=seed)
         return member.set_params(
             net__augmentations=[augmentation, *member["net"].augmentations]
         )
 
-    return make
+    return remake
 
 
-def relative(*axes):
+def relative(make, *axes):
     """The member with levels taken out of its bands."""
 
-    def make(seed):
-        member = make_spectrogram_member(random_state=seed)
+    def remake(seed):
+        member = make(random_state=seed)
         member.steps.insert(1, ("relative", RelativeBands(axes)))
         return member
 
-    return make
+    return remake
 
 
-def no_loop(seed):
-    """The member that does not see where in its loop a frame lies."""
-    member = make_spectrogram_member(random_state=seed, net_params={})
+def no_planes(seed):
+    """The network over the spectrogram without knowledge of loops."""
+    member = spectrogram(random_state=seed, net_params={})
     return member.set_params(features__groups=("mel",))
 
 
+def trial_54(seed):
+    """The network over frames as the original entry trained it, on decibels."""
+    return make_net_member(random_state=seed, **REFERENCE_TRIALS["trial_54"])
+
+
+# The first of each is the one that the others are compared with.
 IDEAS = {
-    "no loop planes": no_loop,
-    "no circular shift": without("CircularShift"),
-    "no CutMix": without("CutMix"),
-    "no mixup": without("Mixup"),
-    "no masked frames": without("MaskFrames"),
-    "no masked bands": without("MaskChannels"),
-    "wider masked frames (0.4)": lambda seed: without("MaskFrames")(seed).set_params(
-        net__augmentations=[
-            *without("MaskFrames")(seed)["net"].augmentations,
-            MaskFrames(0.4),
-        ]
-    ),
-    "random gain": with_first(RandomGain()),
-    "noise": with_first(Noise()),
-    "MixStyle": with_first(MixStyle()),
-    "label smoothing 0.1": with_first(SmoothLabels()),
-    "bands to 8 kHz": features(fmax=None),
-    "bands to 4 kHz": features(fmax=4000),
-    "32 bands": features(n_mels=32),
-    "96 bands": features(n_mels=96),
-    "frames of 10 ms": features(hop_length=160),
-    "windows of 32 ms": features(n_fft=512),
-    "levels relative to the clip": relative(1, 2),
-    "bands relative to the clip": relative(2),
-    "GRU head": changed(module=RecurrentHead),
-    "attention head": changed(module=AttentionHead),
-    "24 channels": changed(hidden_channels=24),
-    "60 epochs": changed(max_epochs=60),
-    "15 epochs": changed(max_epochs=15),
+    "spectrogram": {
+        "as it is": changed(spectrogram),
+        "no loop planes": no_planes,
+        "no circular shift": without(spectrogram, CircularShift),
+        "no CutMix": without(spectrogram, CutMix),
+        "no mixup": without(spectrogram, Mixup),
+        "no masks": without(spectrogram, MaskFrames, MaskChannels),
+        "random gain": with_first(spectrogram, RandomGain()),
+        "noise": with_first(spectrogram, Noise()),
+        "MixStyle": with_first(spectrogram, MixStyle()),
+        "label smoothing 0.1": with_first(spectrogram, SmoothLabels()),
+        "bands to 8 kHz": features(spectrogram, fmax=None),
+        "bands to 4 kHz": features(spectrogram, fmax=4000),
+        "32 bands": features(spectrogram, n_mels=32),
+        "96 bands": features(spectrogram, n_mels=96),
+        "frames of 10 ms": features(spectrogram, hop_length=160),
+        "windows of 32 ms": features(spectrogram, n_fft=512),
+        "levels relative to the clip": relative(spectrogram, 1, 2),
+        "bands relative to the clip": relative(spectrogram, 2),
+        "GRU head": changed(spectrogram, module=RecurrentHead),
+        "attention head": changed(spectrogram, module=AttentionHead),
+        "24 channels": changed(spectrogram, hidden_channels=24),
+        "15 epochs": changed(spectrogram, max_epochs=15),
+        "60 epochs": changed(spectrogram, max_epochs=60),
+        "120 epochs": changed(spectrogram, max_epochs=120),
+    },
+    "frames": {
+        "as it is": changed(make_frame_member),
+        "trained as the original entry was": trial_54,
+        "no loop channels": features(make_frame_member, groups=GROUPS),
+        "no mixup": without(make_frame_member, Mixup),
+        "no CutMix": without(make_frame_member, CutMix),
+        "no masks": without(make_frame_member, MaskFrames, MaskChannels),
+        "circular shift": with_first(make_frame_member, CircularShift(0.25)),
+        "96 channels": changed(make_frame_member, hidden_channels=96),
+        "20 epochs": changed(make_frame_member, max_epochs=20),
+        "80 epochs": changed(make_frame_member, max_epochs=80),
+    },
 }
 
 
@@ -238,7 +268,8 @@ def main():
     """Run the benchmark."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", required=True, help="folder in the Kaggle layout")
-    options.add_argument("--ideas", nargs="*", default=list(IDEAS), metavar="IDEA")
+    options.add_argument("--networks", nargs="+", choices=IDEAS, default=list(IDEAS))
+    options.add_argument("--ideas", nargs="*", metavar="IDEA", help="not all of them")
     options.add_argument("--folder", help="keeps each fit; a temporary one if absent")
     options.add_argument("--report", action="store_true", help="fit nothing more")
     options.add_argument("--save", action="store_true")
@@ -248,69 +279,73 @@ def main():
     data = load_kaggle_breath(options.data)
     labels, waveforms = data.target, AudioReader().fit_transform(list(data.paths))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
-    splits = list(folds.split(labels, labels, data.day))
+    splits = [list(folds.split(labels, labels, data.day))[fold] for fold in FOLDS]
 
-    def predictions(name, make, seed):
-        """Of both folds; None if they are not there and nothing is to be fitted."""
-        frames = []
-        for fold in FOLDS:
-            train, test = splits[fold]
-            file = folder / f"{name}-{seed}-{fold}.npy"
-            if not file.is_file():
-                if options.report:
-                    return None
-                began = time.process_time()
-                scores = fitted_scores(make, seed, waveforms, labels, train, test)
-                np.save(file, scores)
-                print(f"{file.name} {time.process_time() - began:.0f} s", flush=True)
-            frames.append(frame_of(test, np.load(file)))
-        return pd.concat(frames)
+    def scores_of(network, name, seed, fold, train, test):
+        """From the folder, or fitted; None if nothing is to be fitted."""
+        file = folder / f"{network}-{name}-{seed}-{fold}.npy"
+        if not file.is_file():
+            if options.report:
+                return None
+            began = time.process_time()
+            make = IDEAS[network][name]
+            np.save(file, fitted_scores(make, seed, waveforms, labels, train, test))
+            print(f"{file.name} {time.process_time() - began:.0f} s", flush=True)
+        return np.load(file)
 
-    def frame_of(test, scores):
+    def predictions(network, name, seed):
+        """Of all folds; None if one is missing."""
+        found = [
+            scores_of(network, name, seed, fold, *split)
+            for fold, split in zip(FOLDS, splits, strict=True)
+        ]
+        if any(scores is None for scores in found):
+            return None
+        rows = np.concatenate([test for _, test in splits])
+        scores = np.concatenate(found)
         return pd.DataFrame(
             {
-                "row": test,
-                "group": data.recording[test],
-                "y_true": labels[test],
+                "row": rows,
+                "group": data.recording[rows],
+                "y_true": labels[rows],
                 "y_pred": np.where(scores > 0.5, "I", "E"),
                 "y_score": scores,
             }
         )
 
-    base = [predictions(BASE, changed(), seed) for seed in SEEDS]
-    base = [frame for frame in base if frame is not None]
-    rows = []
-
-    def add(name, first, second):
-        table = compare_predictions(first, second).table
-        rows.append(
-            (
-                name,
-                f"{table.loc['roc_auc', 'second']:.3f}",
-                *(
-                    "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(
-                        **table.loc[metric]
-                    )
-                    for metric in ("roc_auc", "accuracy")
-                ),
-            )
-        )
-
-    for one, other in combinations(range(len(base)), 2):
-        add(f"{BASE}, seed {other} after {one}", base[one], base[other])
-    for idea in options.ideas:
-        frame = predictions(idea, IDEAS[idea], SEEDS[0])
-        if frame is not None:
-            add(idea, base[0], frame)
     report = harness.Report("bench_ablation")
-    report.line("one network, two folds by day; differences to seed 0 as it is")
-    report.table(
-        "95 % intervals by recording",
-        ("", "AUC", "difference of AUC", "difference of accuracy"),
-        rows,
-    )
+    report.line("two folds by day; differences to the first seed as it is")
+    for network in options.networks:
+        base, *ideas = IDEAS[network]
+        first = predictions(network, base, SEEDS[0])
+        tried = [(f"{base}, seed {seed}", base, seed) for seed in SEEDS[1:]]
+        tried += [(idea, idea, SEEDS[0]) for idea in ideas]
+        if options.ideas is not None:
+            tried = [entry for entry in tried if entry[1] in options.ideas]
+        rows = []
+        for title, idea, seed in tried:
+            frame = predictions(network, idea, seed)
+            if frame is not None:
+                rows.append((title, *compared(first, frame)))
+        report.table(
+            f"Network: {network}; 95 % intervals by recording",
+            ("", "AUC", "difference of AUC", "difference of accuracy"),
+            [(f"{base}, seed {SEEDS[0]}", *compared(first, first)), *rows],
+        )
     if options.save:
         report.save()
+
+
+def compared(first, second):
+    """Cells of a row: the AUC, and differences with intervals."""
+    table = compare_predictions(first, second).table
+    return (
+        f"{table.loc['roc_auc', 'second']:.3f}",
+        *(
+            "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**table.loc[metric])
+            for metric in ("roc_auc", "accuracy")
+        ),
+    )
 
 
 if __name__ == "__main__":
