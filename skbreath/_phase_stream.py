@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._phase_table import phase_table
-from ._smoothing import LagDecoder
+from ._smoothing import LagDecoder, frame_scores, segment_times
 
 __all__ = ["PhaseStream"]
 
@@ -144,7 +144,7 @@ class PhaseStream:
     def _score(self, probability, familiar):
         if len(probability) == 0:
             return []
-        scores = np.log(np.maximum(probability, 1e-4)) - self._log_prior
+        scores = frame_scores(probability, self._log_prior)
         active = probability[:, 0] < 0.5
         self._n_active += int(active.sum())
         self._n_unlike += int((active & ~familiar).sum())
@@ -167,12 +167,10 @@ class PhaseStream:
             self._start = self._sums[stop - origin].copy()
             if state % 2:
                 continue
-            start_s, end_s = ((frame - 0.5) * self._hop_s for frame in (first, stop))
             label = state // 2
             rows.append(
                 (
-                    max(start_s, 0.0),
-                    end_s,
+                    *segment_times(first, stop, self._hop_s),
                     self._labels[label],
                     total[label] / (stop - first),
                 )

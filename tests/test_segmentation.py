@@ -166,7 +166,7 @@ def test_the_weight_of_frames_is_chosen_on_held_out_groups():
     trees = HistGradientBoostingClassifier(max_iter=8, max_features=0.3)
     model = PhaseSegmenter(classifier=trees, random_state=0)
     model.fit(SOUNDS[:4], TABLES[:4], groups=["a", "a", "b", "b"])
-    assert model.emission_weight_ in (0.1, 0.2, 0.4, 0.8)
+    assert 0.05 <= model.emission_weight_ <= 0.8
     again = clone(model).fit(SOUNDS[:4], TABLES[:4], groups=[1, 1, 2, 2])
     assert again.emission_weight_ == model.emission_weight_
     assert model.fit(SOUNDS[:1], TABLES[:1]).emission_weight_ == 0.4
