@@ -159,7 +159,7 @@ def load_audio(path, sample_rate=None):
     return read_clip(os.fspath(path), sample_rate)
 
 
-def check_audio_files(paths, *, n_jobs=None):
+def check_audio_files(paths, *, n_jobs=None, allow_empty=False):
     """Look at the headers of all files before any work starts.
 
     About 30 microseconds a file: nothing is decoded. Damage inside the samples shows
@@ -171,6 +171,8 @@ def check_audio_files(paths, *, n_jobs=None):
         The files.
     n_jobs : int or None, default=None
         Threads, as in joblib.
+    allow_empty : bool, default=False
+        Whether a sound file may hold no samples.
 
     Returns
     -------
@@ -183,13 +185,17 @@ def check_audio_files(paths, *, n_jobs=None):
         If any file is missing, a directory, empty, truncated, not audio or without
         samples: one error for all of them.
     """
-    durations, problems = inspect_audio_files(paths, n_samples=0, n_jobs=n_jobs)
+    durations, problems = inspect_audio_files(
+        paths, n_samples=0, n_jobs=n_jobs, allow_empty=allow_empty
+    )
     if problems:
         raise AudioError(problems)
     return durations
 
 
-def inspect_audio_files(paths, *, sample_rate=None, n_samples=None, n_jobs=None):
+def inspect_audio_files(
+    paths, *, sample_rate=None, n_samples=None, n_jobs=None, allow_empty=False
+):
     """Find all files that cannot be read, without keeping what is read.
 
     Where a header vouches for the samples, as that of a complete WAV file of integers
@@ -205,6 +211,8 @@ def inspect_audio_files(paths, *, sample_rate=None, n_samples=None, n_jobs=None)
         Samples at that rate that will be read; None for all, 0 for only the header.
     n_jobs : int or None, default=None
         Threads, as in joblib.
+    allow_empty : bool, default=False
+        Whether a sound file may hold no samples, where only headers are read.
 
     Returns
     -------
@@ -220,7 +228,12 @@ def inspect_audio_files(paths, *, sample_rate=None, n_samples=None, n_jobs=None)
     """
     paths = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
     chunks = map_chunks(
-        _inspect, paths, n_jobs, sample_rate=sample_rate, n_samples=n_samples
+        _inspect,
+        paths,
+        n_jobs,
+        sample_rate=sample_rate,
+        n_samples=n_samples,
+        allow_empty=allow_empty,
     )
     found = [one for _, chunk in chunks for one in chunk]
     durations = np.array([duration for duration, _ in found], dtype=np.float64)
@@ -234,9 +247,9 @@ _VOUCHED_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32"}
 _VOUCHED_FRAMES = 20_000
 
 
-def _inspect(path, sample_rate, n_samples):
+def _inspect(path, sample_rate, n_samples, allow_empty):
     try:
-        with open_audio(path) as sound:
+        with open_audio(path, allow_empty=allow_empty) as sound:
             duration = sound.frames / sound.samplerate
             vouched = (
                 sound.format in _VOUCHED_FORMATS and sound.subtype in _VOUCHED_SUBTYPES

@@ -71,7 +71,7 @@ class PhaseStream:
         self._decoder = LagDecoder(model, lag)
         self._rate, self._hop_s, self._lag = input_rate, hop_s, lag
         self._weight, self._log_prior = emission_weight, log_prior
-        self._n_decoded = self._n_active = self._n_unlike = 0
+        self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
         self._sums = np.zeros((1, 2 * len(labels)))  # of probabilities, by frame
         self._finished = False
 
@@ -136,6 +136,8 @@ class PhaseStream:
         self.note = self._doubts()
         if self.is_unusable:
             segments = []
+        elif not self._n_phases and not self.note:
+            self.note = "has no sound that was taken for a phase"
         return self._table(segments)
 
     def _take(self, bands):
@@ -167,6 +169,7 @@ class PhaseStream:
             self._start = self._sums[stop - origin].copy()
             if state % 2:
                 continue
+            self._n_phases += 1
             label = state // 2
             rows.append(
                 (

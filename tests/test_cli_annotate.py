@@ -111,6 +111,34 @@ def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
     assert out.read_text() == ""
 
 
+def test_an_empty_recording_stops_no_folder(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    soundfile.write(data / "empty.wav", np.zeros(0), 16000)
+    soundfile.write(data / "good.wav", *soundfile.read(folder / "r0.wav"))
+    out, pictures = tmp_path / "labels", tmp_path / "pictures"
+    result = run(
+        *("annotate", data, "--model", model, "--out", out),
+        *("--plot", pictures, "--statistics"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "empty.wav is empty: it has no samples" in result.stderr
+    assert "empty.wav: no breaths" in result.stdout and "nan" not in result.stdout
+    assert (out / "empty.txt").read_text() == ""
+    assert len((out / "good.txt").read_text().splitlines()) > 2
+    assert [path.name for path in pictures.iterdir()] == ["good.png"]
+
+
+def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
+    path = tmp_path / "noise.wav"
+    noise = np.random.default_rng(0).normal(size=80000) * 0.1
+    soundfile.write(path, noise, 16000)
+    result = run("annotate", path, "--model", model, "--statistics")
+    assert result.exit_code == 0, result.output
+    assert "too few breaths to tell a rate" in result.stdout
+    assert "Warning" in result.stderr and "noise.wav" in result.stderr
+
+
 @pytest.mark.parametrize(
     "args, what",
     [

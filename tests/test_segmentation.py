@@ -255,6 +255,23 @@ def test_bad_recordings_say_why(sound, note, n_phases, segmenter):
         assert len(bad) == n_phases
 
 
+def test_files_without_samples_are_empty_recordings(segmenter, tmp_path):
+    path = tmp_path / "none.wav"
+    soundfile.write(path, np.zeros(0), 44100)
+    with pytest.warns(UserWarning, match="none.wav' is empty"):
+        (phases,) = segmenter.predict([path])
+    assert len(phases) == 0
+    with pytest.raises(AudioError, match="holds no samples"):
+        PhaseSegmenter(classifier=LINEAR).fit([path], TABLES[:1])
+
+
+def test_no_phases_are_no_silence(segmenter):
+    steady = np.random.default_rng(0).normal(size=80000).astype(np.float32) * 0.1
+    with pytest.warns(UserWarning):
+        (phases,) = segmenter.predict([steady])
+    assert len(phases) or "no sound that was taken" in phases.attrs["note"]
+
+
 def test_speech_has_low_confidence(segmenter):
     with pytest.warns(UserWarning):
         (speech,) = segmenter.predict([_speech(seed=1)])

@@ -1,5 +1,7 @@
 """``skbreath annotate`` and ``skbreath train-phases``."""
 
+import math
+
 import click
 
 from ._shared import audio_files, folder, load_any, out_option, save, seed_option
@@ -23,8 +25,16 @@ _TRACKS = (".txt", ".TextGrid", ".csv", ".json")
 @click.option(
     "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
 )
+@click.option(
+    "--lag",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 60),
+    help="Seconds a decision may wait: 0.1 for a microphone; for recordings, 1 breaks "
+    "long phases of slow or noisy breathing less often.",
+)
 @seed_option
-def train_phases(data, out, fmax, sample_rate, seed):
+def train_phases(data, out, fmax, sample_rate, lag, seed):
     """Learn from the annotated recordings of a folder to annotate others.
 
     DATA holds recordings, and beside each a label track of the same name: Audacity,
@@ -54,7 +64,9 @@ def train_phases(data, out, fmax, sample_rate, seed):
             f"{len(without)} of {len(files)} recordings have no label track beside "
             f"them, such as {without[0]}; annotate or move them."
         )
-    segmenter = PhaseSegmenter(fmax=fmax, sample_rate=sample_rate, random_state=seed)
+    segmenter = PhaseSegmenter(
+        fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
+    )
     with StepProgress() as progress, progress.step("Learning phases", 1):
         segmenter.fit(files, tables)
     save(segmenter, out)
@@ -109,7 +121,7 @@ def annotate(paths, model, out, format_, plot, statistics):
     many = len(files) > 1 or any(path.is_dir() for path in paths)
     tracks = _destinations(files, out, many, _SUFFIX[format_ or "audacity"], "--out")
     pictures = _destinations(files, plot, many, ".png", "--plot")
-    durations = check_audio_files(files)
+    durations = check_audio_files(files, allow_empty=True)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(files)) as advance:
@@ -122,7 +134,7 @@ def annotate(paths, model, out, format_, plot, statistics):
                 results.append(phases)
                 if tracks:
                     _write(tracks[number], phases, format_, durations[number])
-                if pictures:
+                if pictures and durations[number] > 0:
                     _draw(pictures[number], file, phases)
                 advance()
     for number, (file, phases) in enumerate(zip(files, results, strict=True)):
@@ -130,7 +142,7 @@ def annotate(paths, model, out, format_, plot, statistics):
             click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
         if tracks:
             click.echo(f"{file}: {len(phases)} phases; wrote {tracks[number]}")
-        if pictures:
+        if pictures and durations[number] > 0:
             click.echo(f"wrote {pictures[number]}")
         if statistics:
             _print_statistics(file, phases, durations[number])
@@ -260,7 +272,16 @@ def _print_csv(files, results):
 def _print_statistics(file, phases, duration):
     from .._breath_statistics import breath_statistics
 
+    if duration == 0:
+        click.echo(f"{file}: no breaths")
+        return
     summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    if math.isnan(summary["rate_per_min"]):
+        click.echo(
+            f"{file}: too few breaths to tell a rate ({summary['n_breaths']:.0f}), "
+            f"longest pause {summary['longest_pause_s']:.1f} s"
+        )
+        return
     click.echo(
         f"{file}: {summary['rate_per_min']:.1f} breaths a minute, "
         f"inhale {summary['ti_s']:.2f} s, exhale {summary['te_s']:.2f} s, "
