@@ -109,14 +109,23 @@ class PhaseStream:
         Raises
         ------
         ValueError
-            If samples are NaN or infinite, not one-dimensional, or the stream was
-            finished.
+            If samples are NaN, infinite or integers, not one-dimensional, or the
+            stream was finished.
         """
         if self._finished:
             raise ValueError("the stream is finished; make a new one by partial().")
-        block = np.asarray(block, dtype=np.float32)
+        block = np.asarray(block)
         if block.ndim != 1:
-            raise ValueError(f"a block must be one-dimensional, got {block.shape}.")
+            raise ValueError(
+                f"a block must be one-dimensional, got {block.shape}; pass one "
+                "channel, such as block[:, 0]."
+            )
+        if block.dtype.kind in "iu" and len(block):
+            raise ValueError(
+                f"a block has integer samples ({block.dtype}); scale them to -1..1, "
+                "such as block / 32768 for 16 bits."
+            )
+        block = block.astype(np.float32, copy=False)
         return self._table(self._take(self._frames.push(block)))
 
     def finish(self):

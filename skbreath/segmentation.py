@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from ._audio_file import RATES
 from ._emission_weight import choose_emission_weight
 from ._frame_layout import FrameLayout, textbook_phases
 from ._frame_model import FrameModel, default_classifier
@@ -385,6 +386,11 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             ``stream.push(block)`` gives the phases that are complete,
             ``stream.finish()`` the rest.
 
+        Raises
+        ------
+        ValueError
+            If `sample_rate` is no rate of sounds.
+
         Examples
         --------
         >>> from skbreath import PhaseSegmenter, make_breath_recording
@@ -400,6 +406,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         check_is_fitted(self)
         layout, model = self.layout_, self.frame_model_
         rate = self.sample_rate if sample_rate is None else sample_rate
+        low, high = RATES
+        if not isinstance(rate, Real) or not low <= rate <= high or rate % 1:
+            raise ValueError(
+                f"sample_rate must be a whole number of Hz from {low} to {high}, got "
+                f"{rate!r}."
+            )
         if model is None:
             scorer = layout.activity_scorer()
             log_prior = np.zeros(1 + len(layout.labels))

@@ -159,6 +159,39 @@ def test_errors_are_one_line(args, what, model, folder, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("r0.wav", "r0.txt"):
+        (data / name).write_bytes((folder / name).read_bytes())
+    (data / "link.txt").symlink_to(data / "r0.wav")
+    kept = {path: path.read_bytes() for path in (*data.iterdir(), model)}
+    sound = data / "r0.wav"
+    for args in (
+        ("annotate", sound, "--model", model, "--out", sound),
+        ("annotate", sound, "--model", model, "--out", data / "link.txt"),
+        ("annotate", sound, "--model", model, "--plot", sound),
+        ("annotate", sound, "--model", model, "--out", model),
+        ("train-phases", data, "--out", sound),
+        ("train-phases", data, "--out", data / "r0.txt"),
+    ):
+        result = run(*args)
+        assert result.exit_code == 2, args
+        assert "would overwrite" in result.stderr
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
+    (tmp_path / "bad.wav").write_text("no sound")
+    out = tmp_path / "new" / "labels"
+    result = run("annotate", folder, tmp_path / "bad.wav", "--model", model)
+    assert result.exit_code == 2
+    for files in ((folder, tmp_path / "bad.wav"), (folder / "r0.wav",) * 2):
+        result = run("annotate", *files, "--model", model, "--out", out)
+        assert result.exit_code == 2
+        assert not out.parent.exists()
+
+
 def test_training_names_what_is_wrong(folder, tmp_path):
     out = tmp_path / "phases.joblib"
     data = tmp_path / "data"

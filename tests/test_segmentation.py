@@ -265,6 +265,26 @@ def test_files_without_samples_are_empty_recordings(segmenter, tmp_path):
         PhaseSegmenter(classifier=LINEAR).fit([path], TABLES[:1])
 
 
+@pytest.mark.parametrize("rate", [0, 99.5, "44100", np.nan])
+def test_a_stream_needs_a_rate(rate, segmenter):
+    with pytest.raises(ValueError, match="sample_rate must be a whole number"):
+        segmenter.partial(rate)
+
+
+@pytest.mark.parametrize(
+    "block, what",
+    [
+        (np.zeros(100, np.int16), "integer samples"),
+        (np.zeros((100, 1)), "one-dimensional"),
+        (np.array([0.0, np.nan]), "NaN"),
+    ],
+)
+def test_blocks_of_another_kind_are_refused(block, what, segmenter):
+    stream = segmenter.partial(sample_rate=44100.0)
+    with pytest.raises(ValueError, match=what):
+        stream.push(block)
+
+
 def test_no_phases_are_no_silence(segmenter):
     steady = np.random.default_rng(0).normal(size=80000).astype(np.float32) * 0.1
     with pytest.warns(UserWarning):

@@ -52,13 +52,15 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
 
     check_destination(out)
     files = audio_files([data])
-    tables, without = [], []
+    tables, without, tracks = [], [], []
     for file in files:
         track = _track_of(file)
         if track is None:
             without.append(file)
         else:
+            tracks.append(track)
             tables.append(read_label_track(track, labels=("I", "E")))
+    _refuse_overwriting([out], [*files, *tracks], f"--out {out}")
     if without:
         raise ValueError(
             f"{len(without)} of {len(files)} recordings have no label track beside "
@@ -119,9 +121,11 @@ def annotate(paths, model, out, format_, plot, statistics):
 
     files = audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
-    tracks = _destinations(files, out, many, _SUFFIX[format_ or "audacity"], "--out")
-    pictures = _destinations(files, plot, many, ".png", "--plot")
+    # Before a folder is made for the results.
     durations = check_audio_files(files, allow_empty=True)
+    suffix = _SUFFIX[format_ or "audacity"]
+    tracks = _destinations(files, out, many, suffix, "--out", model)
+    pictures = _destinations(files, plot, many, ".png", "--plot", model)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(files)) as advance:
@@ -160,7 +164,7 @@ def _track_of(file):
     return None
 
 
-def _destinations(files, target, many, suffix, option):
+def _destinations(files, target, many, suffix, option, model):
     """A file to write for each recording, checked before any work."""
     from pathlib import Path
 
@@ -168,25 +172,34 @@ def _destinations(files, target, many, suffix, option):
 
     if target is None:
         return None
+    sources = [*files, *([] if model is None else [model])]
     if not many and not target.is_dir():
+        _refuse_overwriting([target], sources, f"{option} {target}")
         check_destination(target)
         return [target]
     if target.suffix and not target.is_dir():
         raise click.UsageError(
             f"{option} {target} is one file for {len(files)} recordings; name a folder."
         )
-    target.mkdir(parents=True, exist_ok=True)
     made = [target / f"{Path(file).stem}{suffix}" for file in files]
     if len(set(made)) < len(made):
         raise ValueError(
-            "Recordings of the same name in different folders would overwrite each "
-            "other; annotate them folder by folder."
+            "Recordings of the same name would overwrite each other's results; name "
+            "each once, and annotate folder by folder."
         )
-    if set(map(str, made)) & {str(Path(file)) for file in files}:
-        raise ValueError(f"{option} {target} would overwrite recordings.")
+    _refuse_overwriting(made, sources, f"{option} {target}")
+    target.mkdir(parents=True, exist_ok=True)
     for path in made:
         check_destination(path)
     return made
+
+
+def _refuse_overwriting(targets, sources, what):
+    from pathlib import Path
+
+    both = {path.resolve() for path in targets} & {Path(s).resolve() for s in sources}
+    if both:
+        raise ValueError(f"{what} would overwrite {min(both)}; name another.")
 
 
 def _load_segmenter(model, progress):
