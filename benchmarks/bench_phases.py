@@ -83,7 +83,7 @@ def nose(report, folder, quick):
     ]
 
     def segmenter(**params):
-        return lambda: PhaseSegmenter(random_state=0, emission_weight=0.2, **params)
+        return lambda: PhaseSegmenter(random_state=0, **params)
 
     candidates = {
         "PhaseSegmenter": (segmenter(), waveforms),
@@ -100,7 +100,6 @@ def nose(report, folder, quick):
     for name, (make, sounds) in candidates.items():
         found[name] = cross_predict(make, sounds, tables)
         print(name, "done", file=sys.stderr, flush=True)
-    # A recording played louder or softer, the model as it was.
     subsets = {
         f"all {len(names)} recordings": range(len(names)),
         f"{len(complete)} with complete labels": complete,
@@ -121,6 +120,31 @@ def nose(report, folder, quick):
                 for name, phases in found.items()
             ],
         )
+    report.table(
+        "What PhaseSegmenter misses at 80 %: the phase, how much of it the best of the "
+        "same label covers, and whether the recording has all its labels",
+        ("recording", "label", "from", "to", "overlap", "labels"),
+        [
+            (name, *missed, "complete" if number in complete else "incomplete")
+            for number, name in enumerate(names)
+            for missed in misses(tables[number], found["PhaseSegmenter"][number])
+        ],
+    )
+
+
+def misses(truth, predicted, min_iou=0.8):
+    """Phases without a match: label, start, end, best overlap with its label."""
+    rows = []
+    for phase in truth.itertuples():
+        same = predicted[predicted.label == phase.label]
+        both = np.minimum(same.end_s, phase.end_s)
+        both = both - np.maximum(same.start_s, phase.start_s)
+        either = same.end_s - same.start_s + phase.end_s - phase.start_s - both
+        best = max([0.0, *(both / either)])
+        if best < min_iou:
+            times = f"{phase.start_s:.2f}", f"{phase.end_s:.2f}"
+            rows.append((phase.label, *times, f"{best:.2f}"))
+    return rows
 
 
 def clip_classifier():
@@ -181,10 +205,10 @@ def chest(report, folder, quick):
                 f"{np.nanmedian(rates):.2f}",
             )
         )
-    rows.append(("HF_Lung_V1 benchmark, published", ".86", ".70", ".80", ".64", "", ""))
+    rows.append(("HF_Lung_V1, its Table 5", ".861", ".700", ".801", ".637", "", ""))
     report.table(
         f"Chest: {len(truth)} strings of real phases, 15 s to 10 min, 3 folds by day: "
-        "F1 of events (JIE, 50 %) and of segments, boundary error, rate error",
+        "F1 of events (50 % overlap) and of segments, boundary error, rate error",
         ("", "event I", "event E", "segment I", "segment E", "ms", "rate"),
         rows,
     )
@@ -209,46 +233,70 @@ def simulated(report, folder, quick):
     rng = np.random.default_rng(0)
     fitting = [
         _simulate(rng, pauses=[(30, rng.uniform(5, 20))] if k % 3 == 0 else ())
-        for k in range(12 if quick else 45)
+        for k in range(12 if quick else 30)
     ]
-    segmenter = PhaseSegmenter(fmax=2000.0, random_state=0)
-    segmenter.fit([m.waveform for m in fitting], [m.phases for m in fitting])
-    rows = []
+    n = 6 if quick else 30
+    tests = {}
     for noise in (20.0, 10.0, 5.0):
-        n = 6 if quick else 30
         made = [_simulate(rng, noise=noise) for _ in range(n)]
-        found = segmenter.predict([m.waveform for m in made])
-        truth = [m.phases for m in made]
-        rates = [breath_statistics(t).summary["rate_per_min"] for t in truth]
-        errors = np.abs(rate_errors(truth, found)) / rates
-        still = [_simulate(rng, noise=noise, pauses=[(40, 10.5)]) for _ in range(n)]
-        tables = segmenter.predict([m.waveform for m in still])
-        # Half a second either way is what the ends of a phase may fade by.
-        heard = [breath_statistics(t, 90.0, apnoea_s=9.5).pauses for t in tables]
-        hits = [
-            _overlaps(p[p.is_apnoea], m.pauses[0])
-            for p, m in zip(heard, still, strict=True)
-        ]
-        n_false = sum(int(p.is_apnoea.sum()) for p in heard) - sum(hits)
-        rows.append(
-            (
-                f"{noise:g} dB",
-                f"{np.median(errors):.2%}",
-                f"{np.percentile(errors, 90):.2%}",
-                f"{np.max(errors):.2%}",
-                *event_row(truth, found)[:4],
-                f"{median_boundary_ms(truth, found):.0f}",
-                f"{sum(hits)}/{n}",
-                n_false,
-            )
+        tests[noise] = (
+            made,
+            [_simulate(rng, noise=noise, pauses=[(40, 10.5)]) for _ in range(n)],
         )
+    rows = []
+    for name, lag in (("online, lag 0.1 s", 0.1), ("recordings, lag 1 s", 1.0)):
+        segmenter = PhaseSegmenter(fmax=2000.0, lag=lag, random_state=0)
+        segmenter.fit([m.waveform for m in fitting], [m.phases for m in fitting])
+        print(name, "weight", segmenter.emission_weight_, file=sys.stderr, flush=True)
+        for noise, (made, still) in tests.items():
+            rows.append(
+                (
+                    name,
+                    f"{noise:g} dB",
+                    *_timing_row(segmenter, made),
+                    *_apnoea_row(segmenter, still),
+                )
+            )
     report.table(
         f"Simulated: {n} recordings of 90 s, 8 to 40 breaths a minute, I:E 1:1 to 1:4; "
-        "rate error (median, 90 %, largest), event F1, boundary error in ms; apnoeas "
-        "of 10.5 s found in as many more, and false ones",
-        ("noise", "rate", "90 %", "max", *SCORES[:4], "ms", "apnoeas", "false"),
+        "rate error (median, 90 %, largest; recordings above 2 %), event F1, boundary "
+        "error in ms; apnoeas of 10.5 s found in as many more, and false ones",
+        (
+            "",
+            "noise",
+            *("rate", "90 %", "max", "> 2 %"),
+            *(*SCORES[:4], "ms", "apnoeas", "false"),
+        ),
         rows,
     )
+
+
+def _timing_row(segmenter, made):
+    found = segmenter.predict([m.waveform for m in made])
+    truth = [m.phases for m in made]
+    rates = [breath_statistics(t).summary["rate_per_min"] for t in truth]
+    errors = np.abs(rate_errors(truth, found)) / rates
+    errors = np.where(np.isnan(errors), 1.0, errors)  # too little found to tell
+    return (
+        f"{np.median(errors):.2%}",
+        f"{np.percentile(errors, 90):.2%}",
+        f"{np.max(errors):.2%}",
+        int(np.sum(errors > 0.02)),
+        *event_row(truth, found)[:4],
+        f"{median_boundary_ms(truth, found):.0f}",
+    )
+
+
+def _apnoea_row(segmenter, still):
+    tables = segmenter.predict([m.waveform for m in still])
+    # Half a second either way is what the ends of a phase may fade by.
+    heard = [breath_statistics(t, 90.0, apnoea_s=9.5).pauses for t in tables]
+    hits = [
+        _overlaps(p[p.is_apnoea], m.pauses[0])
+        for p, m in zip(heard, still, strict=True)
+    ]
+    n_false = sum(int(p.is_apnoea.sum()) for p in heard) - sum(hits)
+    return f"{sum(hits)}/{len(still)}", n_false
 
 
 def _overlaps(pauses, span):

@@ -165,7 +165,9 @@ def load_audio(path: FilePath, sample_rate: int | None = None):
     return read_clip(os.fspath(path), sample_rate)
 
 
-def check_audio_files(paths: Clips, *, n_jobs: int | None = None) -> np.ndarray:
+def check_audio_files(
+    paths: Clips, *, n_jobs: int | None = None, allow_empty: bool = False
+) -> np.ndarray:
     """Look at the headers of all files before any work starts.
 
     About 30 microseconds a file: nothing is decoded. Damage inside the samples shows
@@ -177,6 +179,8 @@ def check_audio_files(paths: Clips, *, n_jobs: int | None = None) -> np.ndarray:
         The files.
     n_jobs : int or None, default=None
         Threads, as in joblib.
+    allow_empty : bool, default=False
+        Whether a sound file may hold no samples.
 
     Returns
     -------
@@ -198,9 +202,11 @@ def check_audio_files(paths: Clips, *, n_jobs: int | None = None) -> np.ndarray:
     >>> check_audio_files([path])
     Traceback (most recent call last):
     ...
-    skbreath._audio_file.AudioError: ...empty.wav is empty, 0 bytes (copy or record...
+    skbreath._audio_file.AudioError: ...empty.wav... is empty, 0 bytes (copy...
     """
-    durations, problems = inspect_audio_files(paths, n_samples=0, n_jobs=n_jobs)
+    durations, problems = inspect_audio_files(
+        paths, n_samples=0, n_jobs=n_jobs, allow_empty=allow_empty
+    )
     if problems:
         raise AudioError(problems)
     return durations
@@ -212,6 +218,7 @@ def inspect_audio_files(
     sample_rate: int | None = None,
     n_samples: int | None = None,
     n_jobs: int | None = None,
+    allow_empty: bool = False,
 ):
     """Find all files that cannot be read, without keeping what is read.
 
@@ -228,6 +235,8 @@ def inspect_audio_files(
         Samples at that rate that will be read; None for all, 0 for only the header.
     n_jobs : int or None, default=None
         Threads, as in joblib.
+    allow_empty : bool, default=False
+        Whether a sound file may hold no samples, where only headers are read.
 
     Returns
     -------
@@ -243,7 +252,12 @@ def inspect_audio_files(
     """
     paths = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
     chunks = map_chunks(
-        _inspect, paths, n_jobs, sample_rate=sample_rate, n_samples=n_samples
+        _inspect,
+        paths,
+        n_jobs,
+        sample_rate=sample_rate,
+        n_samples=n_samples,
+        allow_empty=allow_empty,
     )
     found = [one for _, chunk in chunks for one in chunk]
     durations = np.array([duration for duration, _ in found], dtype=np.float64)
@@ -257,9 +271,9 @@ _VOUCHED_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32"}
 _VOUCHED_FRAMES = 20_000
 
 
-def _inspect(path, sample_rate, n_samples):
+def _inspect(path, sample_rate, n_samples, allow_empty):
     try:
-        with open_audio(path) as sound:
+        with open_audio(path, allow_empty=allow_empty) as sound:
             duration = sound.frames / sound.samplerate
             vouched = (
                 sound.format in _VOUCHED_FORMATS and sound.subtype in _VOUCHED_SUBTYPES

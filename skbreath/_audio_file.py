@@ -66,18 +66,20 @@ class AudioError(ValueError):
 
 
 @contextlib.contextmanager
-def open_audio(path):
+def open_audio(path, *, allow_empty=False):
     """Open a file with soundfile after the checks that need no decoding.
 
     Parameters
     ----------
     path : str
         File in any format that libsndfile reads.
+    allow_empty : bool, default=False
+        Whether a sound file may hold no samples.
 
     Yields
     ------
     sound : soundfile.SoundFile
-        Open for reading, at least one frame announced.
+        Open for reading; at least one frame is announced, unless `allow_empty`.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def open_audio(path):
     try:
         with _open_file(path) as file:
             with soundfile.SoundFile(file, closefd=False) as sound:
-                _check_header(sound)
+                _check_header(sound, allow_empty)
                 yield sound
     except Unusable as error:
         raise AudioError([(path, str(error))]) from None
@@ -146,7 +148,7 @@ def _open_file(path):
         os.close(descriptor)
 
 
-def _check_header(sound):
+def _check_header(sound, allow_empty):
     log = sound.extra_info
     cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
     if cut and cut["ogg"]:
@@ -158,7 +160,7 @@ def _check_header(sound):
         )
     if "does not match value from 'ds64' chunk" in log:
         raise Unusable("is truncated: shorter than announced (copy it again)")
-    if sound.frames == 0:
+    if sound.frames == 0 and not allow_empty:
         raise Unusable("holds no samples (leave it out or record it again)")
     low, high = RATES
     if not low <= sound.samplerate <= high:

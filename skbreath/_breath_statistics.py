@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._phase_table import check_phases
 
-__all__ = ["breath_statistics"]
+__all__ = ["breath_statistics", "onset_cycles"]
 
 _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycle")
 
@@ -124,17 +124,38 @@ def breath_statistics(
     """
     phases = check_phases(phases, labels=(inhale, exhale), duration=duration)
     breaths = _breaths(phases, inhale, exhale)
-    counts = phases["label"].value_counts()
-    reference = exhale if counts.get(exhale, 0) > counts.get(inhale, 0) else inhale
-    onsets = phases.loc[phases["label"] == reference, "start_s"].to_numpy()
+    onsets = _onsets(phases, (inhale, exhale))
     pauses = _pauses(phases, duration, apnoea_s)
     end = duration if duration is not None else phases["end_s"].max()
     return Bunch(
-        summary=_summary(phases, breaths, onsets, pauses, inhale, exhale),
+        summary=_summary(phases, breaths, np.diff(onsets), pauses, inhale, exhale),
         breaths=breaths,
         over_time=_over_time(onsets, breaths, end, window_s, step_s),
         pauses=pauses,
     )
+
+
+def onset_cycles(phases, labels):
+    """Times from onset to onset of the label heard most often, the first of equals.
+
+    Parameters
+    ----------
+    phases : DataFrame
+        Checked.
+    labels : sequence of str
+
+    Returns
+    -------
+    cycles : ndarray of shape (n_cycles,)
+        In s.
+    """
+    return np.diff(_onsets(phases, labels))
+
+
+def _onsets(phases, labels):
+    label = phases["label"].to_numpy()
+    reference = max(labels, key=lambda name: np.count_nonzero(label == name))
+    return phases["start_s"].to_numpy()[label == reference]
 
 
 def _breaths(phases, inhale, exhale):
@@ -174,8 +195,7 @@ def _pauses(phases, duration, apnoea_s):
     return table
 
 
-def _summary(phases, breaths, onsets, pauses, inhale, exhale):
-    cycles = np.diff(onsets)
+def _summary(phases, breaths, cycles, pauses, inhale, exhale):
     length = phases["end_s"] - phases["start_s"]
     ti = length[phases["label"] == inhale].to_numpy()
     te = length[phases["label"] == exhale].to_numpy()

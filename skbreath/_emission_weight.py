@@ -1,32 +1,43 @@
 """How much to trust frames against durations: what works on held-out recordings."""
 
-import warnings
-
 import numpy as np
-from sklearn.base import clone
 
-from ._phase_metrics import event_scores
+from ._breath_statistics import onset_cycles
+from ._phase_metrics import match_events
+from ._phase_table import COLUMNS, phase_table
+from ._smoothing import LagDecoder, frame_scores, segment_times
 from .crossfit import check_group_cv
 
 __all__ = ["choose_emission_weight"]
 
-_CANDIDATES = (0.1, 0.2, 0.4, 0.8)
+_CANDIDATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
 _WITHOUT_CHOICE = 0.4
-# Found at all, and found well, count alike.
-_OVERLAPS = (0.5, 0.8)
+# Every fourth frame is enough to compare weights of what is learned.
+_STEP = 4
+# From found at all to found well: with one overlap alone a choice hangs on a phase
+# or two.
+_OVERLAPS = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+# A cycle this close is right. Slow breathing has few phases, which a mean over
+# phases forgets; its rate is what suffers most where frames are trusted too much.
+_CYCLE_TOLERANCE = 0.02
 
 
-def choose_emission_weight(segmenter, recordings, tables, groups=None):
-    """Choose the weight with the highest mean F1 of events in two folds.
+def choose_emission_weight(fit_models, rows, tables, layout, groups=None):
+    """Choose the weight that works best on held-out recordings, in two folds.
+
+    Best is the mean F1 of events over labels and overlaps, plus the share of
+    recordings with the right breathing rate.
 
     Parameters
     ----------
-    segmenter : PhaseSegmenter
-        Cloned; never changed itself.
-    recordings : list of str or ndarray
-        As ``fit`` takes them.
+    fit_models : callable
+        From indices of recordings and the distance of their frames that are used
+        to a fitted ``(FrameModel, PhaseModel)``.
+    rows : list of ndarray of shape (n_frames, n_columns)
+        Of all frames of each recording.
     tables : list of DataFrame
         Checked.
+    layout : FrameLayout
     groups : array-like of shape (n_recordings,), default=None
         Recordings of a group stay in one fold.
 
@@ -38,36 +49,63 @@ def choose_emission_weight(segmenter, recordings, tables, groups=None):
     Raises
     ------
     ValueError
-        If `groups` has another length than `recordings`.
+        If `groups` has another length than the recordings.
     """
-    groups = np.arange(len(recordings)) if groups is None else np.asarray(groups)
-    if len(groups) != len(recordings):
-        raise ValueError(f"{len(recordings)} recordings, but {len(groups)} groups.")
+    groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
+    if len(groups) != len(rows):
+        raise ValueError(f"{len(rows)} recordings, but {len(groups)} groups.")
     if len(np.unique(groups)) < 2:
         return _WITHOUT_CHOICE
-    found = {weight: [None] * len(recordings) for weight in _CANDIDATES}
+    found = {weight: [None] * len(rows) for weight in _CANDIDATES}
     folds = check_group_cv(2, groups=groups, classifier=False)
-    for train, test in folds.split(recordings, groups=groups):
-        if _labels(tables, train) < set(segmenter.labels):
+    for train, test in folds.split(rows, groups=groups):
+        if _labels(tables, train) < set(layout.labels):
             return _WITHOUT_CHOICE
-        model = clone(segmenter).set_params(emission_weight=_WITHOUT_CHOICE)
-        model.fit([recordings[i] for i in train], [tables[i] for i in train])
-        for weight, phases in found.items():
-            model.emission_weight_ = weight
-            with warnings.catch_warnings():  # about recordings the user knows
-                warnings.simplefilter("ignore", UserWarning)
-                predicted = model.predict([recordings[i] for i in test])
-            for i, table in zip(test, predicted, strict=True):
-                phases[i] = table
-    return max(_CANDIDATES, key=lambda weight: _score(tables, found[weight]))
+        frame_model, phase_model = fit_models(train, _STEP)
+        for i in test:
+            probability, _ = frame_model.predict(rows[i])
+            scores = frame_scores(probability, frame_model.log_prior)
+            for weight, phases in found.items():
+                phases[i] = _decode(weight * scores, phase_model, layout)
+    return max(
+        _CANDIDATES, key=lambda weight: _score(tables, found[weight], layout.labels)
+    )
+
+
+def _decode(scores, phase_model, layout):
+    decoder = LagDecoder(phase_model, layout.lag_frames)
+    segments = decoder.push(scores) + decoder.finish()
+    return phase_table(
+        [
+            (*segment_times(first, stop, layout.hop_s), layout.labels[state // 2])
+            for state, first, stop in segments
+            if state % 2 == 0
+        ],
+        COLUMNS,
+    )
 
 
 def _labels(tables, rows):
     return {label for i in rows for label in tables[i]["label"]}
 
 
-def _score(truth, predicted):
-    return sum(
-        event_scores(truth, predicted, min_iou=min_iou)["f1"].mean()
-        for min_iou in _OVERLAPS
-    )
+def _score(truth, predicted, labels):
+    pairs = list(zip(truth, predicted, strict=True))
+    f1 = []
+    for label in labels:
+        # Overlaps above one half leave no choice of partners.
+        matches = [match_events(*pair, label, _OVERLAPS[0]) for pair in pairs]
+        iou = np.concatenate([match[0][:, 0] for match in matches])
+        total = sum(n_true + n_found for _, n_true, n_found in matches)
+        f1 += [2 * np.sum(iou >= overlap) / total for overlap in _OVERLAPS]
+    return np.mean(f1) + np.mean([_is_rate_right(*pair, labels) for pair in pairs])
+
+
+def _is_rate_right(truth, predicted, labels):
+    cycles = [onset_cycles(table, labels) for table in (truth, predicted)]
+    if len(cycles[0]) == 0:  # nothing to get right
+        return True
+    if len(cycles[1]) == 0:
+        return False
+    true, found = map(np.median, cycles)
+    return abs(found - true) <= _CYCLE_TOLERANCE * true

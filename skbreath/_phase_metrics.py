@@ -16,7 +16,13 @@ from ._phase_table import as_phase_tables, label_frames
 if TYPE_CHECKING:
     from ._typing import PhaseTables
 
-__all__ = ["boundary_errors", "event_scores", "rate_errors", "segment_scores"]
+__all__ = [
+    "boundary_errors",
+    "event_scores",
+    "match_events",
+    "rate_errors",
+    "segment_scores",
+]
 
 _TABLES = {"truth": "no_validation", "predicted": "no_validation"}
 
@@ -36,8 +42,15 @@ def _labels_of(pairs):
     return sorted({label for pair in pairs for table in pair for label in table.label})
 
 
-def _match(truth, predicted, label, min_iou):
-    """Pairs (IoU, start and end errors) of matched events, and both counts."""
+def match_events(truth, predicted, label, min_iou):
+    """Match the events of one label in two checked tables.
+
+    Returns
+    -------
+    pairs : ndarray of shape (n_matched, 3)
+        IoU, error of the start and of the end in s.
+    n_true, n_predicted : int
+    """
     true = truth.loc[truth.label == label, ["start_s", "end_s"]].to_numpy(float)
     found = predicted.loc[predicted.label == label, ["start_s", "end_s"]].to_numpy(
         float
@@ -69,8 +82,7 @@ def event_scores(
     A true and a predicted phase of the same label match if the time they share is at
     least `min_iou` of the time that either covers (intersection over union, the
     Jaccard index). Each phase matches at most one other; as many as possible are
-    matched. With 0.5 this is the Jaccard index event count (JIE) of the HF_Lung_V1
-    benchmark [1]_.
+    matched.
 
     Parameters
     ----------
@@ -91,6 +103,13 @@ def event_scores(
     ------
     ValueError
         If there are different numbers of recordings, or a table is wrong.
+
+    Notes
+    -----
+    The HF_Lung_V1 benchmark [1]_ reports F1 of "event detection" in its Table 5 (best
+    model: 86.1 % of inhales, 70.0 % of exhales), to which 0.5 here comes nearest. How
+    it counts an event that two predictions overlap, and whether it joins neighbours
+    first, was not compared line by line: read figures side by side with that in mind.
 
     References
     ----------
@@ -114,7 +133,7 @@ def event_scores(
     """
     pairs, rows = _paired(truth, predicted), {}
     for label in _labels_of(pairs):
-        matches = [_match(true, found, label, min_iou) for true, found in pairs]
+        matches = [match_events(*pair, label, min_iou) for pair in pairs]
         n_true, n_found = (sum(match[k] for match in matches) for k in (1, 2))
         iou = np.concatenate([match[0][:, 0] for match in matches])
         rows[label] = {
@@ -136,8 +155,9 @@ def segment_scores(
     """Sensitivity, precision and F1 of short segments of time.
 
     Time is cut into segments of equal length; each has the phase that its middle
-    lies in, or none. The HF_Lung_V1 benchmark counts segments in this way, 469 in
-    15 s [1]_.
+    lies in, or none. The HF_Lung_V1 benchmark reports F1 of segments as well [1]_
+    (Table 5: 80.1 % of inhales, 63.7 % of exhales). F1 hardly depends on the length
+    as long as it is short.
 
     Parameters
     ----------
@@ -225,8 +245,8 @@ def boundary_errors(
     pairs = _paired(truth, predicted)
     tables = [pd.DataFrame(columns=["label", "start_error_s", "end_error_s"])]
     for label in _labels_of(pairs):
-        for true, found in pairs:
-            errors = _match(true, found, label, min_iou)[0][:, 1:]
+        for pair in pairs:
+            errors = match_events(*pair, label, min_iou)[0][:, 1:]
             table = pd.DataFrame(errors, columns=["start_error_s", "end_error_s"])
             table.insert(0, "label", label)
             tables.append(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._phase_table import phase_table
-from ._smoothing import LagDecoder
+from ._smoothing import LagDecoder, frame_scores, segment_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ class PhaseStream:
         self._decoder = LagDecoder(model, lag)
         self._rate, self._hop_s, self._lag = input_rate, hop_s, lag
         self._weight, self._log_prior = emission_weight, log_prior
-        self._n_decoded = self._n_active = self._n_unlike = 0
+        self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
         self._sums = np.zeros((1, 2 * len(labels)))  # of probabilities, by frame
         self._finished = False
 
@@ -117,14 +117,23 @@ class PhaseStream:
         Raises
         ------
         ValueError
-            If samples are NaN or infinite, not one-dimensional, or the stream was
-            finished.
+            If samples are NaN, infinite or integers, not one-dimensional, or the
+            stream was finished.
         """
         if self._finished:
             raise ValueError("the stream is finished; make a new one by partial().")
-        block = np.asarray(block, dtype=np.float32)
+        block = np.asarray(block)
         if block.ndim != 1:
-            raise ValueError(f"a block must be one-dimensional, got {block.shape}.")
+            raise ValueError(
+                f"a block must be one-dimensional, got {block.shape}; pass one "
+                "channel, such as block[:, 0]."
+            )
+        if block.dtype.kind in "iu" and len(block):
+            raise ValueError(
+                f"a block has integer samples ({block.dtype}); scale them to -1..1, "
+                "such as block / 32768 for 16 bits."
+            )
+        block = block.astype(np.float32, copy=False)
         return self._table(self._take(self._frames.push(block)))
 
     def finish(self) -> pd.DataFrame:
@@ -144,6 +153,8 @@ class PhaseStream:
         self.note = self._doubts()
         if self.is_unusable:
             segments = []
+        elif not self._n_phases and not self.note:
+            self.note = "has no sound that was taken for a phase"
         return self._table(segments)
 
     def _take(self, bands):
@@ -152,7 +163,7 @@ class PhaseStream:
     def _score(self, probability, familiar):
         if len(probability) == 0:
             return []
-        scores = np.log(np.maximum(probability, 1e-4)) - self._log_prior
+        scores = frame_scores(probability, self._log_prior)
         active = probability[:, 0] < 0.5
         self._n_active += int(active.sum())
         self._n_unlike += int((active & ~familiar).sum())
@@ -175,12 +186,11 @@ class PhaseStream:
             self._start = self._sums[stop - origin].copy()
             if state % 2:
                 continue
-            start_s, end_s = ((frame - 0.5) * self._hop_s for frame in (first, stop))
+            self._n_phases += 1
             label = state // 2
             rows.append(
                 (
-                    max(start_s, 0.0),
-                    end_s,
+                    *segment_times(first, stop, self._hop_s),
                     self._labels[label],
                     total[label] / (stop - first),
                 )

@@ -21,10 +21,13 @@ class Recording:
         Of a waveform, in Hz.
     name : str
         What errors call it.
+    allow_empty : bool, default=False
+        Whether a file may hold no samples.
     """
 
-    def __init__(self, source, sample_rate, name):
+    def __init__(self, source, sample_rate, name, allow_empty=False):
         self.source, self.sample_rate, self.name = source, sample_rate, name
+        self.allow_empty = allow_empty
 
     def blocks(self):
         """Read it once, from beginning to end.
@@ -39,7 +42,9 @@ class Recording:
         # A generator, not a context manager: errors of the caller's own must not
         # pass for errors of the file.
         if isinstance(self.source, str):
-            with open_audio(self.source) as sound:
+            with open_audio(self.source, allow_empty=self.allow_empty) as sound:
+                if sound.frames == 0:
+                    yield sound.samplerate, np.zeros(0, dtype=np.float32)
                 for block in iter_blocks(sound):
                     yield sound.samplerate, block
             return
@@ -57,7 +62,7 @@ def as_recordings(recordings, sample_rate, *, allow_empty=False):
     sample_rate : int
         Of waveforms, in Hz.
     allow_empty : bool, default=False
-        Whether a waveform may have no samples.
+        Whether a recording may have no samples.
 
     Returns
     -------
@@ -75,7 +80,8 @@ def as_recordings(recordings, sample_rate, *, allow_empty=False):
     made = []
     for number, source in enumerate(recordings):
         if isinstance(source, (str, os.PathLike)):
-            made.append(Recording(os.fspath(source), None, repr(os.fspath(source))))
+            path = os.fspath(source)
+            made.append(Recording(path, None, repr(path), allow_empty))
             continue
         name = f"recording {number}"
         waveform = np.asarray(source)

@@ -19,9 +19,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["LagDecoder", "PhaseModel", "estimate_phase_model"]
+__all__ = [
+    "LagDecoder",
+    "PhaseModel",
+    "estimate_phase_model",
+    "frame_scores",
+    "segment_times",
+]
 
 _NEVER = -1e18
+# No frame is more certain than this.
+_LEAST = 1e-4
+
+
+def frame_scores(probability, log_prior):
+    """Log likelihoods, up to a constant per frame, from a classifier's judgement.
+
+    Parameters
+    ----------
+    probability : ndarray of shape (n_frames, 1 + n_labels)
+    log_prior : ndarray of shape (1 + n_labels,)
+        Of the classes in training, which is divided out.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_frames, 1 + n_labels)
+    """
+    return np.log(np.maximum(probability, _LEAST)) - log_prior
+
+
+def segment_times(first, stop, hop_s):
+    """Start and end in s of a segment of frames; a frame reaches half a hop around."""
+    return max(0.0, (first - 0.5) * hop_s), (stop - 0.5) * hop_s
 
 
 class PhaseModel(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import gen_batches
+from sklearn.utils import assert_all_finite, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -157,7 +157,7 @@ default=("mean", "std")
         Raises
         ------
         ValueError
-            If the number of channels is not that of `fit`.
+            If the number of channels is not that of `fit`, or statistics overflow.
         """
         check_is_fitted(self)
         X = check_channels(self, X, reset=False)
@@ -170,6 +170,8 @@ default=("mean", "std")
                 # One contiguous layout, so that sums round alike whatever the batch.
                 values = X[rows[batch], :, :n_frames].astype(np.float64, order="C")
                 pooled[rows[batch]] = np.stack(self._summarise(values), axis=1)
+        # Squares of enormous numbers overflow.
+        assert_all_finite(pooled, input_name="pooled X")
         return pooled.reshape(len(X), -1)
 
     def _frames_used(self, X):

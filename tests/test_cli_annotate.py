@@ -111,6 +111,34 @@ def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
     assert out.read_text() == ""
 
 
+def test_an_empty_recording_stops_no_folder(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    soundfile.write(data / "empty.wav", np.zeros(0), 16000)
+    soundfile.write(data / "good.wav", *soundfile.read(folder / "r0.wav"))
+    out, pictures = tmp_path / "labels", tmp_path / "pictures"
+    result = run(
+        *("annotate", data, "--model", model, "--out", out),
+        *("--plot", pictures, "--statistics"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "empty.wav is empty: it has no samples" in result.stderr
+    assert "empty.wav: no breaths" in result.stdout and "nan" not in result.stdout
+    assert (out / "empty.txt").read_text() == ""
+    assert len((out / "good.txt").read_text().splitlines()) > 2
+    assert [path.name for path in pictures.iterdir()] == ["good.png"]
+
+
+def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
+    path = tmp_path / "noise.wav"
+    noise = np.random.default_rng(0).normal(size=80000) * 0.1
+    soundfile.write(path, noise, 16000)
+    result = run("annotate", path, "--model", model, "--statistics")
+    assert result.exit_code == 0, result.output
+    assert "too few breaths to tell a rate" in result.stdout
+    assert "Warning" in result.stderr and "noise.wav" in result.stderr
+
+
 @pytest.mark.parametrize(
     "args, what",
     [
@@ -129,6 +157,39 @@ def test_errors_are_one_line(args, what, model, folder, tmp_path):
     assert result.exit_code == 2
     assert what in result.stderr and "Traceback" not in result.output
     assert not any(tmp_path.iterdir())
+
+
+def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("r0.wav", "r0.txt"):
+        (data / name).write_bytes((folder / name).read_bytes())
+    (data / "link.txt").symlink_to(data / "r0.wav")
+    kept = {path: path.read_bytes() for path in (*data.iterdir(), model)}
+    sound = data / "r0.wav"
+    for args in (
+        ("annotate", sound, "--model", model, "--out", sound),
+        ("annotate", sound, "--model", model, "--out", data / "link.txt"),
+        ("annotate", sound, "--model", model, "--plot", sound),
+        ("annotate", sound, "--model", model, "--out", model),
+        ("train-phases", data, "--out", sound),
+        ("train-phases", data, "--out", data / "r0.txt"),
+    ):
+        result = run(*args)
+        assert result.exit_code == 2, args
+        assert "would overwrite" in result.stderr
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
+    (tmp_path / "bad.wav").write_text("no sound")
+    out = tmp_path / "new" / "labels"
+    result = run("annotate", folder, tmp_path / "bad.wav", "--model", model)
+    assert result.exit_code == 2
+    for files in ((folder, tmp_path / "bad.wav"), (folder / "r0.wav",) * 2):
+        result = run("annotate", *files, "--model", model, "--out", out)
+        assert result.exit_code == 2
+        assert not out.parent.exists()
 
 
 def test_training_names_what_is_wrong(folder, tmp_path):

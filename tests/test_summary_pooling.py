@@ -133,3 +133,13 @@ def test_impossible_combinations_are_refused():
         SummaryPooling(period_channel=3).fit(X)
     with pytest.raises(ValueError, match="relative=True needs bins"):
         SummaryPooling(n_bins=0, relative=True).fit(X)
+
+
+def test_numbers_too_large_to_square_are_an_error():
+    X = np.zeros((1, 1, 8))
+    X[0, 0, 0] = 1e200
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="pooled X contains infinity"),
+    ):
+        SummaryPooling().fit_transform(X)

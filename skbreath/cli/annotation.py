@@ -1,5 +1,7 @@
 """``skbreath annotate`` and ``skbreath train-phases``."""
 
+import math
+
 import click
 
 from ._output import Command, answer, wants_json
@@ -23,8 +25,16 @@ _SUFFIX = {
 @click.option(
     "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
 )
+@click.option(
+    "--lag",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 60),
+    help="Seconds a decision may wait: 0.1 for a microphone; for recordings, 1 breaks "
+    "long phases of slow or noisy breathing less often.",
+)
 @seed_option
-def train_phases(data, out, fmax, sample_rate, seed):
+def train_phases(data, out, fmax, sample_rate, lag, seed):
     """Learn from annotated recordings to annotate others.
 
     DATA holds recordings, and beside each a label track of the same name: Audacity,
@@ -42,19 +52,23 @@ def train_phases(data, out, fmax, sample_rate, seed):
 
     check_destination(out)
     files = audio_files([data])
-    tables, without = [], []
+    tables, without, tracks = [], [], []
     for file in files:
         track = track_beside(file)
         if track is None:
             without.append(file)
         else:
+            tracks.append(track)
             tables.append(read_label_track(track, labels=("I", "E")))
+    _refuse_overwriting([out], [*files, *tracks], f"--out {out}")
     if without:
         raise ValueError(
             f"{len(without)} of {len(files)} recordings have no label track beside "
             f"them, such as {without[0]}; annotate or move them."
         )
-    segmenter = PhaseSegmenter(fmax=fmax, sample_rate=sample_rate, random_state=seed)
+    segmenter = PhaseSegmenter(
+        fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
+    )
     with StepProgress() as progress, progress.step("Learning phases", 1):
         segmenter.fit(files, tables)
     save(segmenter, out)
@@ -108,9 +122,11 @@ def annotate(paths, model, out, format_, plot, statistics):
 
     files = audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
-    tracks = _destinations(files, out, many, _SUFFIX[format_ or "audacity"], "--out")
-    pictures = _destinations(files, plot, many, ".png", "--plot")
-    durations = check_audio_files(files)
+    # Before a folder is made for the results.
+    durations = check_audio_files(files, allow_empty=True)
+    suffix = _SUFFIX[format_ or "audacity"]
+    tracks = _destinations(files, out, many, suffix, "--out", model)
+    pictures = _destinations(files, plot, many, ".png", "--plot", model)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(files)) as advance:
@@ -123,7 +139,7 @@ def annotate(paths, model, out, format_, plot, statistics):
                 results.append(phases)
                 if tracks:
                     _write(tracks[number], phases, format_, durations[number])
-                if pictures:
+                if pictures and durations[number] > 0:
                     _draw(pictures[number], file, phases)
                 advance()
     answer(
@@ -137,7 +153,7 @@ def annotate(paths, model, out, format_, plot, statistics):
             click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
         if tracks:
             click.echo(f"{file}: {len(phases)} phases; wrote {tracks[number]}")
-        if pictures:
+        if pictures and durations[number] > 0:
             click.echo(f"wrote {pictures[number]}")
         if statistics:
             _print_statistics(file, phases, durations[number])
@@ -162,7 +178,7 @@ def _described(file, phases, duration, track):
     }
 
 
-def _destinations(files, target, many, suffix, option):
+def _destinations(files, target, many, suffix, option, model):
     """A file to write for each recording, checked before any work."""
     from pathlib import Path
 
@@ -170,25 +186,34 @@ def _destinations(files, target, many, suffix, option):
 
     if target is None:
         return None
+    sources = [*files, *([] if model is None else [model])]
     if not many and not target.is_dir():
+        _refuse_overwriting([target], sources, f"{option} {target}")
         check_destination(target)
         return [target]
     if target.suffix and not target.is_dir():
         raise click.UsageError(
             f"{option} {target} is one file for {len(files)} recordings; name a folder."
         )
-    target.mkdir(parents=True, exist_ok=True)
     made = [target / f"{Path(file).stem}{suffix}" for file in files]
     if len(set(made)) < len(made):
         raise ValueError(
-            "Recordings of the same name in different folders would overwrite each "
-            "other; annotate them folder by folder."
+            "Recordings of the same name would overwrite each other's results; name "
+            "each once, and annotate folder by folder."
         )
-    if set(map(str, made)) & {str(Path(file)) for file in files}:
-        raise ValueError(f"{option} {target} would overwrite recordings.")
+    _refuse_overwriting(made, sources, f"{option} {target}")
+    target.mkdir(parents=True, exist_ok=True)
     for path in made:
         check_destination(path)
     return made
+
+
+def _refuse_overwriting(targets, sources, what):
+    from pathlib import Path
+
+    both = {path.resolve() for path in targets} & {Path(s).resolve() for s in sources}
+    if both:
+        raise ValueError(f"{what} would overwrite {min(both)}; name another.")
 
 
 def _load_segmenter(model, progress):
@@ -274,7 +299,16 @@ def _print_csv(files, results):
 def _print_statistics(file, phases, duration):
     from .._breath_statistics import breath_statistics
 
+    if duration == 0:
+        click.echo(f"{file}: no breaths")
+        return
     summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    if math.isnan(summary["rate_per_min"]):
+        click.echo(
+            f"{file}: too few breaths to tell a rate ({summary['n_breaths']:.0f}), "
+            f"longest pause {summary['longest_pause_s']:.1f} s"
+        )
+        return
     click.echo(
         f"{file}: {summary['rate_per_min']:.1f} breaths a minute, "
         f"inhale {summary['ti_s']:.2f} s, exhale {summary['te_s']:.2f} s, "
