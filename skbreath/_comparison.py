@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["break_down", "compare_predictions"]
 
+_COLUMNS = ("row", "group", "y_true", "y_pred", "y_score")
+
 
 def compare_predictions(
     first: pd.DataFrame,
@@ -87,6 +89,10 @@ def compare_predictions(
     >>> result.mcnemar.only_first, result.mcnemar.only_second
     (8, 9)
     """
+    for name, frame in (("first", first), ("second", second)):
+        lacking = [column for column in _COLUMNS if column not in frame]
+        if lacking:
+            raise ValueError(f"the table {name} lacks the columns {lacking}.")
     first, second = (
         frame.sort_values("row", ignore_index=True) for frame in (first, second)
     )

@@ -114,6 +114,9 @@ def unpack(content):
         If it is no model file, of a newer format, damaged or tampered with.
     """
     with open_archive(content, "the file", MAX_RATIO) as archive:
+        # What begins or ends otherwise could be a file of another kind as well.
+        if not content.startswith(b"PK\x03\x04") or content[-22:-18] != b"PK\x05\x06":
+            raise ModelFileError("it has bytes before or after its archive.")
         names = archive.namelist()
         if ABOUT not in names:
             raise ModelFileError(f"it is a zip archive without {ABOUT}.")

@@ -133,7 +133,7 @@ def event_scores(
     """
     pairs, rows = _paired(truth, predicted), {}
     for label in _labels_of(pairs):
-        matches = [match_events(*pair, label, min_iou) for pair in pairs]
+        matches = [match_events(true, found, label, min_iou) for true, found in pairs]
         n_true, n_found = (sum(match[k] for match in matches) for k in (1, 2))
         iou = np.concatenate([match[0][:, 0] for match in matches])
         rows[label] = {
@@ -245,8 +245,8 @@ def boundary_errors(
     pairs = _paired(truth, predicted)
     tables = [pd.DataFrame(columns=["label", "start_error_s", "end_error_s"])]
     for label in _labels_of(pairs):
-        for pair in pairs:
-            errors = match_events(*pair, label, min_iou)[0][:, 1:]
+        for true, found in pairs:
+            errors = match_events(true, found, label, min_iou)[0][:, 1:]
             table = pd.DataFrame(errors, columns=["start_error_s", "end_error_s"])
             table.insert(0, "label", label)
             tables.append(table)

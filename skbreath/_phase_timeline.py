@@ -157,7 +157,7 @@ class PhaseTimelineDisplay:
         self._draw_waveform(axes[0], colours)
         self._draw_spectrogram(axes[1])
         self._draw_phases(axes[2], colours)
-        axes[0].set_title(title or "")
+        axes[0].set_title(title or "", parse_math=False)
         axes[2].set(xlim=(0, self.duration), xlabel="Time (s)")
         if self.duration > 180:
             axes[2].xaxis.set_major_formatter(_minutes)

@@ -60,6 +60,7 @@ class Page:
         level = f"{100 * result.confidence_level:g} %"
         self.content = {
             "title": plain_text(title),
+            "n_known": 0,
             "version": __version__,
             "date": datetime.date.today().isoformat(),
             "facts": self._facts(),

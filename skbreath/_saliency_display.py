@@ -232,7 +232,7 @@ class SaliencyDisplay:
         share.spines[["top", "right", "left"]].set_visible(False)
         if title is None:
             title = f"What spoke for {self.label} (probability {self.probability:.2f})"
-        share.set_title(title)
+        share.set_title(title, parse_math=False)
         self.ax_, self.time_ax_, self.figure_ = ax, share, ax.figure
         return self
 

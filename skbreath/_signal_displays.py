@@ -171,7 +171,8 @@ class SpectrogramDisplay:
             cmap="magma",
             rasterized=True,
         )
-        ax.set(xlabel="Time (s)", ylabel="Frequency (Hz)", title=title or "")
+        ax.set(xlabel="Time (s)", ylabel="Frequency (Hz)")
+        ax.set_title(title or "", parse_math=False)
         self.colorbar_ = ax.figure.colorbar(mesh, ax=ax, label="Level (dB)")
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -302,8 +303,8 @@ class FeatureMapDisplay:
             ylim=(0, top),
             xlabel="Time (s)",
             ylabel="Feature (channels)",
-            title=title or "",
         )
+        ax.set_title(title or "", parse_math=False)
         self.colorbar_ = ax.figure.colorbar(mesh, ax=ax, label="Value in its own range")
         self.colorbar_.set_ticks([0, 1], labels=["low", "high"])
         self.colorbar_.outline.set_edgecolor(INK)

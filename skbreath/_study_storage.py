@@ -58,6 +58,8 @@ def open_storage(storage):
     if not isinstance(storage, str | Path):
         return optuna.storages.get_storage(storage)
     name = os.fspath(storage)
+    if not name:
+        raise ValueError("storage is empty; name a file or a database URL, or None.")
     if "://" not in name and name.endswith(JOURNAL_SUFFIXES):
         return _open_journal(name)
     url = name if "://" in name else f"sqlite:///{name}"
@@ -156,6 +158,11 @@ def _open_journal(path):
         return PatientJournal(path)
     except OSError as error:
         raise OSError(f"cannot open the storage {path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(
+            f"cannot open the storage {path}: it is damaged, or no journal file of "
+            "Optuna's; name another file."
+        ) from error
 
 
 def _without_password(url):

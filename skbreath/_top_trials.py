@@ -61,6 +61,8 @@ def top_estimators(
     if not isinstance(k, Integral) or k < 1:
         raise ValueError(f"k must be an integer of at least 1, got {k!r}.")
     results = search.cv_results_
+    if isinstance(distinct, str):
+        raise TypeError(f"distinct must be a list of names, such as [{distinct!r}].")
     for name in distinct or ():
         if f"param_{name}" not in results:
             raise ValueError(f"distinct names {name!r}, which was not searched.")

@@ -42,8 +42,13 @@ def check_destination(path):
         raise FileNotFoundError(
             f"Cannot write {path}: the folder {path.parent} does not exist."
         )
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"Cannot write {path}: no permission for its folder.")
+    try:
+        # Permissions alone do not tell: a disk may be full or be no disk at all.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise type(error)(f"Cannot write {path}: {reason} in its folder.") from error
     return path
 
 

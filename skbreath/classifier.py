@@ -558,7 +558,8 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
 
     def __setstate__(self, state):
         # A model of an earlier version lacks the parameters that came since.
-        state = type(self)().get_params(deep=False) | state
+        defaults = type(self)().get_params(deep=False)
+        state = state | {name: defaults[name] for name in defaults if name not in state}
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is None:

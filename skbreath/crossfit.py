@@ -68,6 +68,15 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     StratifiedGroupKFold(n_splits=3, random_state=None, shuffle=False)
     """
     cv = 5 if cv is None else cv
+    if groups is not None:
+        from pandas import isna
+
+        missing = np.flatnonzero(isna(np.asarray(groups, dtype=object)))
+        if len(missing):
+            raise ValueError(
+                f"groups has {len(missing)} missing values, the first at row "
+                f"{missing[0]}: name the recording of every row, or leave groups out."
+            )
     if groups is not None and y is not None:
         check_consistent_length(y, groups)
     if groups is None or not isinstance(cv, Integral):

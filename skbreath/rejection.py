@@ -224,8 +224,8 @@ def _thresholded(model):
 
 def _confidence(positive, threshold):
     """Distance from the threshold, 0.5 there and 1 where nothing is left of it."""
-    threshold = min(max(threshold, 0.0), 1.0)
     above = positive >= threshold
+    threshold = min(max(threshold, 0.0), 1.0)  # one out of reach labels all alike
     cost = np.where(above, 1 - positive, positive)
     most = np.where(above, 1 - threshold, threshold)
     return 1 - np.divide(cost, 2 * most, out=np.zeros_like(cost), where=most > 0)

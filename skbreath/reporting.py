@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from ._leakage import known_clips
 from ._report_clips import (
     clip_names,
     clip_of_report,
@@ -128,6 +129,8 @@ def report(
     metric = search.refit if isinstance(getattr(search, "refit", None), str) else None
 
     page = Page(result, models, title)
+    if X is not None and "fold" not in predictions and len(models) == 1:
+        page.content["n_known"] = known_clips(models[0], X) or 0
     page.break_down(parts)
     page.put("vote", "The vote", vote_table(models))
     trials = None if results is None else trials_table(results, metric)

@@ -66,7 +66,7 @@ def test_train_and_evaluate_tell_what_they_print(breath_folder, tmp_path):
     out = tmp_path / "model.skb"
     fast = ["--preset", "fast", "--max-epochs", 1, "--n-jobs", 1, "--json"]
     answer = told(run("train", breath_folder, "--out", out, *fast))
-    assert answer["out"] == str(out) and answer["weights"] == {"spectrogram": 1.0}
+    assert answer["out"] == str(out) and answer["weights"] == {"frames": 1.0}
     assert answer["threshold"]["pos_label"] == "I"
     assert 0 < answer["threshold"]["value"] < 1
     answer = told(run("evaluate", breath_folder, "--model", out, "--json"))
@@ -232,3 +232,33 @@ def test_every_help_fits_a_terminal_and_has_an_example():
         assert f"skbreath {name}" in text.split("Example")[1]
     listing = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout
     assert "..." not in listing.split("Commands:")[1]  # no summary is cut off
+
+
+def test_files_that_are_all_bad_are_no_success(model, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"")
+    for extra in ([], ["--out", tmp_path / "labels.csv"]):
+        command = ["predict", "--model", model, tmp_path / "a.wav", "--skip-bad"]
+        result = run(*command, *extra)
+        assert result.exit_code == 2 and "none of the 1 files" in result.stderr
+
+
+def test_names_that_are_not_utf_8_are_escaped(model, clips, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/\xff.wav")
+    shutil.copy(clips / "0.wav", name)
+    answer = told(run("predict", "--model", model, tmp_path, "--json"))
+    assert answer["predictions"][0]["path"].endswith("\\udcff.wav")
+
+
+def test_numbers_that_must_be_whole_are(clips, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("[features]\nn-mels = 40.5\n")
+    out = tmp_path / "x.npz"
+    result = run("features", clips, "--out", out, "--config", config)
+    assert result.exit_code == 2 and "n-mels in [features] must be" in result.stderr
+    assert run("features", clips, "--out", out, "--duration", "inf").exit_code == 2
+
+
+def test_a_model_file_by_the_name_of_a_pickle_is_read(model, clips, tmp_path):
+    shutil.copy(model, tmp_path / "model.joblib")
+    renamed = run("predict", "--model", tmp_path / "model.joblib", clips)
+    assert renamed.stdout == run("predict", "--model", model, clips).stdout

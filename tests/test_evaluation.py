@@ -241,3 +241,15 @@ def test_fitted_model_is_judged_on_new_clips(recordings):
     assert len(result.by_group) == 20
     with pytest.raises(ValueError, match="knows the labels"):
         judge(model, new[0], np.where(new[1] == "I", "I", "out"))
+
+
+def test_missing_groups_and_columns_are_named():
+    X, y = np.arange(20.0)[:, None], np.tile([0, 1], 10)
+    groups = [0, None, *range(2, 20)]
+    with pytest.raises(ValueError, match="1 missing values, the first at row 1"):
+        evaluate(LogisticRegression(), X, y, groups, pos_label=1)
+    predictions = evaluate(LogisticRegression(), X, y, pos_label=1).predictions
+    with pytest.raises(
+        ValueError, match=r"table second lacks the columns \['y_pred'\]"
+    ):
+        compare_predictions(predictions, predictions.drop(columns="y_pred"))

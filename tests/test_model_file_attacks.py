@@ -359,3 +359,12 @@ def test_a_changed_byte_is_refused_or_without_effect(good, tmp_path, data):
         return
     model = LogisticRegression().fit(X, Y)
     assert loaded.predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
+
+
+def test_bytes_around_the_archive_are_refused(tmp_path):
+    save_model(LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "m.skb")
+    content = (tmp_path / "m.skb").read_bytes()
+    for other in (b"junk" + content, content + b"junk"):
+        (tmp_path / "n.skb").write_bytes(other)
+        with pytest.raises(ModelFileError, match="before or after|no zip archive"):
+            load_model(tmp_path / "n.skb")

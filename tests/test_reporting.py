@@ -13,8 +13,16 @@ from report_pages import IMAGE, SCRIPT, evaluated, model, sounds, trials, write_
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
-from skbreath import evaluate, report
+from skbreath import (
+    BreathFeatures,
+    SummaryPooling,
+    WeightedVotingClassifier,
+    evaluate,
+    make_breath_sounds,
+    report,
+)
 from skbreath.audio import AudioError
 from skbreath.evaluation import judge
 
@@ -242,3 +250,16 @@ def test_perfect_model_has_no_errors_to_show(tmp_path):
     result = evaluate(GaussianNB(), X, y, n_resamples=10)
     page = write(tmp_path, result)
     assert "There are none." in page.words
+
+
+def test_a_model_judged_on_its_own_clips_says_so(tmp_path):
+    sounds = make_breath_sounds(60, random_state=0)
+    features = make_pipeline(BreathFeatures(groups=("rms",)), SummaryPooling())
+    vote = WeightedVotingClassifier([("bayes", GaussianNB())])
+    fitted = make_pipeline(features, vote).fit(
+        sounds.waveforms[:40], sounds.target[:40]
+    )
+    result = judge(fitted, sounds.waveforms, sounds.target)
+    report(result, tmp_path / "r.html", X=sounds.waveforms, model=fitted)
+    text = " ".join((tmp_path / "r.html").read_text().split())
+    assert "The model was trained on 40 of these clips" in text

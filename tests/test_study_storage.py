@@ -108,3 +108,14 @@ def test_trouble_that_stays_is_an_error_and_no_finished_trial_is_lost(
     search.fit(X, y)
     # The folds of the third were written down before its telling failed.
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 4
+
+
+def test_a_file_that_is_no_journal(tmp_path):
+    file = tmp_path / "junk.journal"
+    for text in ("hello\nworld\n", '{"a": 1}\n', "[1]\n"):
+        file.write_text(text)
+        with pytest.raises(OSError, match="junk.journal: it is damaged, or no journal"):
+            search_in(file).fit(X, y)
+        assert file.read_text() == text
+    with pytest.raises(ValueError, match="storage is empty"):
+        search_in("").fit(X, y)

@@ -54,7 +54,11 @@ class Command(click.Command):
         shown = {"command": self.name, "ok": True}
         try:
             # Tables are for people.
-            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            # A file name need not be UTF-8.
+            with (
+                open(os.devnull, "w", errors="surrogateescape") as nowhere,
+                redirect_stdout(nowhere),
+            ):
                 super().invoke(ctx)
             shown |= ctx.meta.get(_RESULT, {})
         except click.exceptions.Exit as end:  # a command that found something
@@ -157,6 +161,9 @@ def _check(ctx, param, value, where):
     if isinstance(value, dict) or isinstance(value, list) != many:
         wanted = "a list" if many else "a single value"
         raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
+    whole = isinstance(param.type, click.types.IntParamType)
+    if whole and isinstance(value, float):
+        raise click.UsageError(f"{where} must be a whole number, got {value!r}.", ctx)
     try:
         param.type_cast_value(ctx, value)
     except click.BadParameter as error:

@@ -128,7 +128,10 @@ def load_any(path):
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
     if not path.is_file():
         raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
-    return _unpickle(path) if path.suffix == ".joblib" else load_model(path)
+    with path.open("rb") as file:
+        archive = file.read(2) == b"PK"  # a .skb by another name
+    pickled = path.suffix == ".joblib" and not archive
+    return _unpickle(path) if pickled else load_model(path)
 
 
 def _unpickle(path):
@@ -208,6 +211,10 @@ def _find_good(paths, out, skip_bad):
 
 
 def report_count(n_bad, n_files, out):
+    if n_bad and n_bad == n_files:
+        raise ValueError(
+            f"none of the {n_files} files can be read; see {out.parent / BAD_FILES}."
+        )
     if n_bad:
         click.echo(
             f"Warning: {n_bad} of {n_files} files cannot be read and are left out; "
@@ -220,6 +227,8 @@ def report_bad_files(problems, n_files):
     """Where there is no file to list them in."""
     for path, reason in problems:
         click.echo(f"Left out: {path!r} {reason}", err=True)
+    if problems and len(problems) == n_files:
+        raise ValueError(f"none of the {n_files} files can be read.")
     if problems:
         click.echo(
             f"Warning: {len(problems)} of {n_files} files cannot be read and are left "

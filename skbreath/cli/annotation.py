@@ -127,6 +127,14 @@ def annotate(paths, model, out, format_, plot, statistics):
     suffix = _SUFFIX[format_ or "audacity"]
     tracks = _destinations(files, out, many, suffix, "--out", model)
     pictures = _destinations(files, plot, many, ".png", "--plot", model)
+    if plot is not None and plot.suffix:
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        kinds = FigureCanvasBase.get_supported_filetypes()
+        if not plot.is_dir() and plot.suffix[1:].lower() not in kinds:
+            raise click.UsageError(
+                f"--plot {plot}: pictures end in one of {', '.join(sorted(kinds))}."
+            )
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(files)) as advance:

@@ -49,8 +49,8 @@ class _Groups(click.ParamType):
     "--duration",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Length in s that clips are cut or padded to.",
+    type=click.FloatRange(0, 3600, min_open=True),
+    help="Length in s that clips are cut or padded to, at most an hour.",
 )
 @click.option("--n-mels", default=64, show_default=True, type=click.IntRange(1))
 @click.option("--n-fft", default=1024, show_default=True, type=click.IntRange(2))

@@ -289,7 +289,7 @@ def evaluate(
     if model_file is not None:
         model_file = model_path(model_file)
         model = load(model_file)
-        _warn_of_known_clips(model, paths)
+        answer(n_trained_on=_warn_of_known_clips(model, paths))
         result = judge(model, paths, y, groups, pos_label=pos_label)
         title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
@@ -319,6 +319,7 @@ def evaluate(
         with atomic_path(breakdown) as path:
             result.by_group.to_csv(path)
     answer(
+        report=page,
         table=result.table.reset_index(names="metric"),
         by_group=result.by_group.reset_index(),
         n_clips=len(paths),
@@ -351,6 +352,7 @@ def _warn_of_known_clips(model, paths):
             "its scores here say nothing about others.",
             err=True,
         )
+    return known
 
 
 def _print_fitted(model, out):
