@@ -63,7 +63,8 @@ def _unreadable(clips):
         (f"{path!r} {why}" for path, why in bad[["path", "problem"]].values), "; "
     )
     what = f"{len(bad)} of {len(clips)} files cannot be read: {named}"
-    return [("error", "files", what, "repair them, or leave them out by --skip-bad")]
+    advice = "repair them; train, evaluate and predict leave them out by --skip-bad"
+    return [("error", "files", what, advice)]
 
 
 def _formats(good, layout):

@@ -68,7 +68,7 @@ def find_clips(data, group=None):
         raise ValueError(f"group={group!r} names a column, but {data} is no CSV file.")
     if not data.is_dir():
         raise FileNotFoundError(
-            f"There is no folder and no CSV file {str(data)!r}; check the spelling."
+            f"{str(data)!r} is no folder and no file that ends in .csv; check the name."
         )
     if (data / "train.csv").is_file():
         return _from_kaggle(data)

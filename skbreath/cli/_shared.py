@@ -112,6 +112,10 @@ def load(path):
     from ..audio import AudioReader
 
     model = load_any(path)
+    if type(model).__name__ == "PhaseSegmenter":
+        raise ValueError(
+            f"{path} finds phases in whole recordings: use `skbreath annotate`."
+        )
     if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
         raise ValueError(
             f"{path} holds a {type(model).__name__} that takes no audio files; its "

@@ -39,6 +39,11 @@ def export(model, out, clips):
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
     files = audio_files(clips) if clips else None
     fitted = load_any(model)
+    if not hasattr(fitted, "predict_proba"):
+        raise ValueError(
+            f"{model} holds a {type(fitted).__name__}; only classifiers of clips, as "
+            "`train` and `tune` write them, can be exported."
+        )
     with StepProgress() as progress, progress.step("Exporting", None):
         about = export_onnx(fitted, out, files)
     (n_samples,) = about.inputs["waveform"][1:]
