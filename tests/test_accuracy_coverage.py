@@ -11,6 +11,7 @@ from skbreath import AccuracyCoverageDisplay, evaluate
 @pytest.fixture(autouse=True)
 def no_window_left_open():
     plt.switch_backend("agg")
+    plt.close("all")  # those of other tests
     yield
     plt.close("all")
 

@@ -461,8 +461,8 @@ def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
     assert "left out" not in result.stderr
     assert pd.read_csv(tmp_path / "bad-files.csv").empty
     result = run("predict", "--model", model, bad[0], "--out", out, "--skip-bad")
-    assert result.exit_code == 0, result.output
-    assert pd.read_csv(out).empty
+    assert result.exit_code == 2 and "none of the 1 files" in result.stderr
+    assert pd.read_csv(out).empty and len(pd.read_csv(tmp_path / "bad-files.csv")) == 1
 
 
 def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypatch):

@@ -131,6 +131,7 @@ def test_citation_names_this_version():
 
 
 def test_library_links():
+    pytest.importorskip("docutils", reason='needs the extra "docs"')
     module = runpy.run_path(str(DOCS / "extensions/library_links.py"))
     address_of = module["address_of"]
     assert address_of("sklearn.pipeline.Pipeline").endswith(

@@ -32,6 +32,7 @@ def over_time(sounds):
 @pytest.fixture(autouse=True)
 def no_window_left_open():
     plt.switch_backend("agg")
+    plt.close("all")  # those of other tests
     yield
     plt.close("all")
 
