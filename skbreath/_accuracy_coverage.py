@@ -1,6 +1,19 @@
 """Picture of what rejection costs and brings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .rejection import accuracy_coverage_curve, labels_and_confidence
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.typing import ColorType
+
+    from ._typing import Column
 
 __all__ = ["AccuracyCoverageDisplay"]
 
@@ -33,14 +46,22 @@ class AccuracyCoverageDisplay:
     predict_with_rejection : Rejects.
     """
 
-    def __init__(self, curve, *, name=None):
+    def __init__(self, curve: pd.DataFrame, *, name: str | None = None) -> None:
         self.curve = curve
         self.name = name
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, groups=None, *, name=None, ax=None, **settings
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Column,
+        groups: Column | None = None,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **settings,
+    ) -> Self:
         """Predict clips and draw the curve.
 
         Parameters
@@ -89,8 +110,16 @@ class AccuracyCoverageDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_pred, confidence, groups=None, *, name=None, ax=None, **settings
-    ):
+        cls,
+        y_true: Column,
+        y_pred: Column,
+        confidence: Column,
+        groups: Column | None = None,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **settings,
+    ) -> Self:
         """Draw the curve of given predictions.
 
         Parameters
@@ -116,7 +145,13 @@ class AccuracyCoverageDisplay:
         curve = accuracy_coverage_curve(y_true, y_pred, confidence, groups, **settings)
         return cls(curve, name=name).plot(ax=ax)
 
-    def plot(self, ax=None, *, name=None, color="#0072b2"):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        color: ColorType = "#0072b2",
+    ) -> Self:
         """Draw it.
 
         Parameters
@@ -147,7 +182,7 @@ class AccuracyCoverageDisplay:
             alpha=0.2,
             linewidth=0,
         )
-        (self.line_,) = ax.plot(
+        (self.line_,) = ax.plot(  # type: ignore[var-annotated]
             curve["coverage"], curve["accuracy"], color=color, label=name
         )
         ax.set(xlabel="Share of clips kept", ylabel="Accuracy of these", xlim=(0, 1))

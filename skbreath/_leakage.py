@@ -139,7 +139,7 @@ def _fit(model, X, y, groups, train):
         return clone(model).fit(_safe_indexing(X, train), y[train], **params)
 
 
-def known_clips(model, X):
+def known_clips(model: Any, X: Clips) -> int | None:
     """Count the clips that a fitted model was trained on, by their content.
 
     Parameters

@@ -1,9 +1,19 @@
 """A picture of how networks were trained."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._display_axes import BLUE, ORANGE, fitted_parts, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
 
 __all__ = ["LearningCurveDisplay"]
 
@@ -33,11 +43,11 @@ class LearningCurveDisplay:
         Its figure.
     """
 
-    def __init__(self, histories):
+    def __init__(self, histories: Sequence[Sequence[dict[str, Any]]]) -> None:
         self.histories = histories
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Draw the losses of all networks in a fitted model.
 
         Parameters
@@ -82,7 +92,7 @@ class LearningCurveDisplay:
             check_is_fitted(net, "history_")
         return cls([net.history_ for net in nets]).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
 
         Parameters

@@ -1,10 +1,22 @@
 """A picture of a recording and its phases."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._phase_table import check_phases
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from ._typing import FilePath
 
 __all__ = ["PhaseTimelineDisplay"]
 
@@ -43,7 +55,15 @@ class PhaseTimelineDisplay:
         Their figure.
     """
 
-    def __init__(self, times, envelope, power_db, frequencies, phases, duration):
+    def __init__(
+        self,
+        times: np.ndarray,
+        envelope: np.ndarray,
+        power_db: np.ndarray,
+        frequencies: np.ndarray,
+        phases: pd.DataFrame,
+        duration: float,
+    ) -> None:
         self.times = times
         self.envelope = envelope
         self.power_db = power_db
@@ -54,14 +74,14 @@ class PhaseTimelineDisplay:
     @classmethod
     def from_recording(
         cls,
-        recording,
-        phases,
-        sample_rate=16000,
+        recording: FilePath | ArrayLike,
+        phases: pd.DataFrame,
+        sample_rate: int = 16000,
         *,
-        max_frequency=None,
-        title=None,
-        figure=None,
-    ):
+        max_frequency: float | None = None,
+        title: str | None = None,
+        figure: Figure | None = None,
+    ) -> Self:
         """Read a recording, block by block, and draw it with its phases.
 
         Parameters
@@ -118,7 +138,7 @@ class PhaseTimelineDisplay:
         if max_frequency is None:
             heard = power.sum(axis=1) * (frequencies > 100)
             share = np.cumsum(heard) / max(heard.sum(), 1e-20)
-            top = frequencies[min(np.searchsorted(share, 0.99), len(frequencies) - 1)]
+            top = frequencies[min(np.searchsorted(share, 0.99), len(frequencies) - 1)]  # type: ignore[call-overload]
             max_frequency = min(max(2000, 500 * np.ceil(top / 500)), rate / 2)
         kept = frequencies <= max_frequency
         display = cls(
@@ -131,7 +151,7 @@ class PhaseTimelineDisplay:
         )
         return display.plot(title=title, figure=figure)
 
-    def plot(self, *, title=None, figure=None):
+    def plot(self, *, title: str | None = None, figure: Figure | None = None) -> Self:
         """Draw it.
 
         Parameters

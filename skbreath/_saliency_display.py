@@ -1,5 +1,9 @@
 """Where in a clip a network looked: Grad-CAM over its spectrogram."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -7,12 +11,26 @@ from sklearn.utils.validation import check_is_fitted
 from ._display_axes import INK, ORANGE, new_axes
 from ._fold_average import FoldAverage
 
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    import torch
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
 __all__ = ["SaliencyDisplay", "grad_cam"]
 
 _LEVELS = (0.5, 0.8)
 
 
-def grad_cam(network, x, layer, *, output=0, sign=1.0):
+def grad_cam(
+    network: torch.nn.Module,
+    x: torch.Tensor,
+    layer: torch.nn.Module,
+    *,
+    output: int = 0,
+    sign: float = 1.0,
+) -> np.ndarray:
     """Compute class activation maps by gradients.
 
     The channels of a layer are added, each weighted by how much it raises a logit on
@@ -108,7 +126,15 @@ class SaliencyDisplay:
         Their figure.
     """
 
-    def __init__(self, saliency, power, times, frequencies, label, probability):
+    def __init__(
+        self,
+        saliency: np.ndarray,
+        power: np.ndarray,
+        times: np.ndarray,
+        frequencies: np.ndarray | None,
+        label: Any,
+        probability: float,
+    ) -> None:
         self.saliency = saliency
         self.power = power
         self.times = times
@@ -118,8 +144,15 @@ class SaliencyDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, waveform, *, label=None, layer=None, title=None, ax=None
-    ):
+        cls,
+        estimator: Any,
+        waveform: ArrayLike,
+        *,
+        label: Any = None,
+        layer: str | None = None,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Let a network explain itself on one clip.
 
         Parameters
@@ -184,7 +217,7 @@ class SaliencyDisplay:
         )
         return display.plot(ax=ax, title=title)
 
-    def plot(self, ax=None, *, title=None):
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
         """Draw it.
 
         Parameters

@@ -4,9 +4,18 @@ Every score but the AUC is a ratio of sums over clips, and so of sums over group
 resample of the groups is one row of a matrix product.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length, check_random_state, gen_batches
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Column, Seed
 
 __all__ = [
     "METRICS",
@@ -182,16 +191,16 @@ def interval(draws, confidence_level):
 
 
 def score_predictions(
-    y_true,
-    y_pred,
-    y_score,
-    groups=None,
+    y_true: Column,
+    y_pred: Column,
+    y_score: Column,
+    groups: Column | None = None,
     *,
-    pos_label="I",
-    n_resamples=1000,
-    confidence_level=0.95,
-    random_state=0,
-):
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Seed = 0,
+) -> pd.DataFrame:
     """Score given predictions, with bootstrap intervals.
 
     Parameters

@@ -1,10 +1,21 @@
 """Pictures of one clip: its spectrogram, its features."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from ._display_axes import INK, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 __all__ = ["FeatureMapDisplay", "SpectrogramDisplay", "spectrogram_db"]
 
@@ -13,14 +24,14 @@ _LEAST_ROWS = 5
 
 
 def spectrogram_db(
-    waveform,
-    sample_rate=16000,
+    waveform: ArrayLike,
+    sample_rate: int = 16000,
     *,
-    n_fft=1024,
-    hop_length=128,
-    top_db=60.0,
-    max_frequency=2000.0,
-):
+    n_fft: int = 1024,
+    hop_length: int = 128,
+    top_db: float = 60.0,
+    max_frequency: float = 2000.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute the spectrogram of a clip, in dB below its loudest point.
 
     Parameters
@@ -87,7 +98,9 @@ class SpectrogramDisplay:
         Its scale.
     """
 
-    def __init__(self, power_db, times, frequencies):
+    def __init__(
+        self, power_db: np.ndarray, times: np.ndarray, frequencies: np.ndarray
+    ) -> None:
         self.power_db = power_db
         self.times = times
         self.frequencies = frequencies
@@ -95,16 +108,16 @@ class SpectrogramDisplay:
     @classmethod
     def from_waveform(
         cls,
-        waveform,
-        sample_rate=16000,
+        waveform: ArrayLike,
+        sample_rate: int = 16000,
         *,
-        n_fft=1024,
-        hop_length=128,
-        top_db=60.0,
-        max_frequency=2000.0,
-        title=None,
-        ax=None,
-    ):
+        n_fft: int = 1024,
+        hop_length: int = 128,
+        top_db: float = 60.0,
+        max_frequency: float = 2000.0,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Compute and draw the spectrogram of a waveform.
 
         Parameters
@@ -148,7 +161,7 @@ class SpectrogramDisplay:
         )
         return display.plot(ax=ax, title=title)
 
-    def plot(self, ax=None, *, title=None):
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -209,13 +222,22 @@ class FeatureMapDisplay:
         Its scale.
     """
 
-    def __init__(self, features, times, channel_names):
+    def __init__(
+        self, features: np.ndarray, times: np.ndarray, channel_names: Sequence[str]
+    ) -> None:
         self.features = features
         self.times = times
         self.channel_names = channel_names
 
     @classmethod
-    def from_estimator(cls, estimator, waveform, *, title=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        waveform: ArrayLike,
+        *,
+        title: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Extract the features of a waveform and draw them.
 
         Parameters
@@ -261,7 +283,7 @@ class FeatureMapDisplay:
         times = np.arange(features.shape[1]) * step.hop_length / step.sample_rate
         return cls(features, times, step.channel_names_).plot(ax=ax, title=title)
 
-    def plot(self, ax=None, *, title=None):
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
         """Draw it.
 
         Parameters

@@ -1,9 +1,21 @@
 """Pictures of what a vote has learned: its threshold, its weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._display_axes import BLUE, INK, ORANGE, new_axes, the_part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+
+    from ._typing import Column, Scoring
 
 __all__ = ["ThresholdCurveDisplay", "VotingWeightsDisplay", "member_names"]
 
@@ -43,15 +55,15 @@ class ThresholdCurveDisplay:
 
     def __init__(
         self,
-        thresholds,
-        scores,
-        best_threshold,
-        best_score,
-        score_name="score",
+        thresholds: np.ndarray,
+        scores: np.ndarray,
+        best_threshold: float,
+        best_score: float,
+        score_name: str = "score",
         *,
-        base_score=None,
-        rows_name="Out-of-fold",
-    ):
+        base_score: float | None = None,
+        rows_name: str = "Out-of-fold",
+    ) -> None:
         self.thresholds = thresholds
         self.scores = scores
         self.best_threshold = best_threshold
@@ -61,7 +73,7 @@ class ThresholdCurveDisplay:
         self.rows_name = rows_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Draw the curve that a fitted ThresholdClassifier kept.
 
         Parameters
@@ -115,8 +127,15 @@ class ThresholdCurveDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_score, *, scoring="f1", pos_label="I", threshold=None, ax=None
-    ):
+        cls,
+        y_true: Column,
+        y_score: Column,
+        *,
+        scoring: Scoring = "f1",
+        pos_label: Any = "I",
+        threshold: float | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw the curve of given scores, such as those of :func:`~skbreath.evaluate`.
 
         Parameters
@@ -178,7 +197,7 @@ class ThresholdCurveDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -243,13 +262,18 @@ class VotingWeightsDisplay:
         Its figure.
     """
 
-    def __init__(self, names, weights, fold_weights=None):
+    def __init__(
+        self,
+        names: Sequence[str],
+        weights: np.ndarray,
+        fold_weights: np.ndarray | None = None,
+    ) -> None:
         self.names = names
         self.weights = weights
         self.fold_weights = fold_weights
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Draw the weights of a fitted vote.
 
         Parameters
@@ -293,7 +317,7 @@ class VotingWeightsDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw it.
 
         Parameters
@@ -335,6 +359,6 @@ class VotingWeightsDisplay:
         return self
 
 
-def member_names(vote):
+def member_names(vote: Any) -> list[str]:
     """Names of the members of a fitted vote that are not dropped, in order."""
     return [name for name, member in vote.estimators if member != "drop"]

@@ -48,7 +48,9 @@ class CircularShift:
     def __post_init__(self):
         _check_fraction("max_fraction", self.max_fraction)
 
-    def __call__(self, X, targets):
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         n_clips, n_channels, n_frames = X.shape
         reach = int(self.max_fraction * n_frames)
         shift = torch.randint(-reach, reach + 1, (n_clips, 1), device=X.device)
@@ -95,7 +97,9 @@ class MaskFrames:
     def __post_init__(self):
         _check_fraction("max_fraction", self.max_fraction)
 
-    def __call__(self, X, targets):
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         span = _random_spans(len(X), X.shape[2], self.max_fraction, X.device)
         return X.masked_fill(span[:, None, :], 0.0), targets
 
@@ -127,7 +131,9 @@ class MaskChannels:
     def __post_init__(self):
         _check_fraction("max_fraction", self.max_fraction)
 
-    def __call__(self, X, targets):
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         span = _random_spans(len(X), X.shape[1], self.max_fraction, X.device)
         return X.masked_fill(span[:, :, None], 0.0), targets
 
@@ -162,7 +168,9 @@ class Mixup:
         if self.alpha <= 0:
             raise ValueError(f"alpha must be above 0, got {self.alpha!r}.")
 
-    def __call__(self, X, targets):
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         alpha = torch.tensor(float(self.alpha), device=X.device)
         weight = torch.distributions.Beta(alpha, alpha).sample((len(X),))
         other = torch.randperm(len(X), device=X.device)
@@ -205,7 +213,9 @@ class CutMix:
         _check_fraction("probability", self.probability)
         _check_fraction("max_fraction", self.max_fraction)
 
-    def __call__(self, X, targets):
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if torch.rand(()) >= self.probability:
             return X, targets
         span = _random_spans(len(X), X.shape[2], self.max_fraction, X.device)

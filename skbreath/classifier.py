@@ -1,7 +1,10 @@
 """The residual CNN as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import (
@@ -26,6 +29,16 @@ from sklearn.utils.validation import (
 from ._holdout import hold_back
 from ._saved_weights import current_store
 from ._training_record import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike
+    from skorch import NeuralNetClassifier
+    from torch import nn
+
+    from ._typing import Column, Seed
 
 __all__ = ["ResidualCNNClassifier"]
 
@@ -206,33 +219,33 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
     def __init__(
         self,
         *,
-        module=None,
-        hidden_channels=64,
-        kernel_size=3,
-        dropout=0.5,
-        lr=1e-3,
-        weight_decay=1e-4,
-        scheduler="step",
-        gamma=0.5,
-        step_size=5,
-        batch_size=64,
-        max_epochs=25,
-        early_stopping=True,
-        patience=10,
-        validation_fraction=0.2,
-        class_weight=None,
-        augmentations=None,
-        callbacks=None,
-        net_params=None,
-        warm_start=False,
-        initial_weights=None,
-        frozen=None,
-        device="cpu",
-        n_threads=1,
-        precision=None,
-        random_state=None,
-        verbose=0,
-    ):
+        module: type[nn.Module] | None = None,
+        hidden_channels: int = 64,
+        kernel_size: int = 3,
+        dropout: float = 0.5,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-4,
+        scheduler: Literal["step", "cosine", "one_cycle"] | None = "step",
+        gamma: float = 0.5,
+        step_size: int = 5,
+        batch_size: int = 64,
+        max_epochs: int = 25,
+        early_stopping: bool = True,
+        patience: int = 10,
+        validation_fraction: float = 0.2,
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        augmentations: Sequence[Callable[..., Any]] | None = None,
+        callbacks: list[Any] | None = None,
+        net_params: dict[str, Any] | None = None,
+        warm_start: bool = False,
+        initial_weights: dict[str, np.ndarray] | None = None,
+        frozen: Sequence[str] | None = None,
+        device: str = "cpu",
+        n_threads: int = 1,
+        precision: Literal["bf16", "auto"] | None = None,
+        random_state: Seed = None,
+        verbose: int = 0,
+    ) -> None:
         self.module = module
         self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
@@ -261,7 +274,13 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, groups=None, sample_weight=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Column,
+        groups: Column | None = None,
+        sample_weight: Column | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -399,7 +418,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
             )
         return self.get_weights()
 
-    def get_weights(self):
+    def get_weights(self) -> dict[str, np.ndarray]:
         """Get the weights of the trained network.
 
         Returns
@@ -441,7 +460,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         self._net = net
 
     @property
-    def net_(self):
+    def net_(self) -> NeuralNetClassifier:
         if "_net" in vars(self):
             return self._net
         module = vars(self).get("_loaded_module")
@@ -468,7 +487,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         net = vars(self).get("_net")
         return self._loaded_module if net is None else net.module_
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each class.
 
         Parameters
@@ -508,7 +527,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         return np.concatenate(parts)
 
     @available_if(_embeds)
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Pooled features of each clip, for other models.
 
         Parameters
@@ -530,7 +549,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
     def _n_features_out(self):
         return self.transform(np.zeros((1, self.n_features_in_, 1))).shape[1]
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Most probable label of each clip.
 
         Parameters

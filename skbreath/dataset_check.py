@@ -1,7 +1,10 @@
 """What is wrong with a data set, told to somebody who does not know it yet."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.utils import Bunch
@@ -10,6 +13,12 @@ from sklearn.utils._param_validation import validate_params
 from ._dataset_findings import find_problems
 from ._dataset_layout import find_clips
 from ._dataset_scan import scan_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._typing import FilePath
 
 __all__ = ["LEVELS", "check_dataset"]
 
@@ -27,7 +36,14 @@ LEVELS = ("error", "warning", "note")
     },
     prefer_skip_nested_validation=True,
 )
-def check_dataset(data, *, group=None, pos_label=None, n_jobs=None, advance=None):
+def check_dataset(
+    data: FilePath,
+    *,
+    group: str | None = None,
+    pos_label: str | None = None,
+    n_jobs: int | None = None,
+    advance: Callable[[int], Any] | None = None,
+) -> Bunch:
     """Look for what is wrong with a data set, before any model sees it.
 
     Every file is decoded once, about 0.5 ms for a clip of a second; samples are not

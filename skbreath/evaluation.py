@@ -1,5 +1,9 @@
 """Honest numbers: grouped cross-validation with intervals that respect groups."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, column_or_1d, indexable
@@ -12,6 +16,11 @@ from ._scores import check_binary, score_predictions
 from .crossfit import check_group_cv, out_of_fold
 from .rejection import labels_and_confidence
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Clips, Column, Folds, Seed
+
 __all__ = [
     "break_down",
     "check_leakage",
@@ -23,19 +32,19 @@ __all__ = [
 
 
 def evaluate(
-    model,
-    X,
-    y,
-    groups=None,
+    model: Any,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
     *,
-    cv=5,
-    pos_label="I",
-    n_resamples=1000,
-    confidence_level=0.95,
-    return_estimator=False,
-    n_jobs=None,
-    random_state=0,
-):
+    cv: Folds = 5,
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    return_estimator: bool = False,
+    n_jobs: int | None = None,
+    random_state: Seed = 0,
+) -> Bunch:
     """Cross-validate a model and give each score with a bootstrap interval.
 
     Every clip is predicted once, by a model that has seen neither it nor, with
@@ -173,16 +182,16 @@ def evaluate(
 
 
 def judge(
-    model,
-    X,
-    y,
-    groups=None,
+    model: Any,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
     *,
-    pos_label="I",
-    n_resamples=1000,
-    confidence_level=0.95,
-    random_state=0,
-):
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Seed = 0,
+) -> Bunch:
     """Score a fitted model on clips that it has not seen.
 
     Parameters

@@ -1,10 +1,13 @@
 """A fitted model as an ONNX file: waveform in, probability out, anywhere."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 import warnings
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -14,6 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__
 from .atomic import atomic_path, check_destination
 from .audio import AudioReader, as_paths_or_waveforms
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Clips, FilePath
 
 __all__ = ["export_onnx"]
 
@@ -30,7 +38,7 @@ TOLERANCE = 1e-3
     },
     prefer_skip_nested_validation=True,
 )
-def export_onnx(model, path, clips=None):
+def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch:
     """Write a fitted model as an ONNX file that needs no Python to run.
 
     The features are part of the graph. Whoever runs it reads the audio, as mono at

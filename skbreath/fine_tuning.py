@@ -1,6 +1,9 @@
 """Adapt a trained model to another microphone with a handful of labelled clips."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import (
@@ -24,6 +27,12 @@ from .crossfit import check_group_cv
 from .threshold import ThresholdClassifier
 from .voting import WeightedVotingClassifier
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Self
+
+    from ._typing import Clips, Column, Seed
+
 __all__ = ["FineTunedClassifier", "fine_tune"]
 
 # Clips below which what is learned out of fold is little but chance: the calibration
@@ -31,7 +40,9 @@ __all__ = ["FineTunedClassifier", "fine_tune"]
 _FEWEST_TO_SPLIT = 50
 
 
-def fine_tune(model, X, y, groups=None, **settings):
+def fine_tune(
+    model: Any, X: Clips, y: Column, groups: Column | None = None, **settings
+) -> Any:
     """Adapt a fitted model to labelled clips of another microphone, room or person.
 
     Parameters
@@ -168,16 +179,16 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        model,
+        model: Any,
         *,
-        lr=1e-3,
-        n_updates=100,
-        batch_size=16,
-        frozen=None,
-        cv=3,
-        n_jobs=None,
-        random_state=None,
-    ):
+        lr: float = 1e-3,
+        n_updates: int = 100,
+        batch_size: int = 16,
+        frozen: Sequence[str] | None = None,
+        cv: int = 3,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
+    ) -> None:
         self.model = model
         self.lr = lr
         self.n_updates = n_updates
@@ -188,7 +199,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, groups=None):
+    def fit(self, X: Clips, y: Column, groups: Column | None = None) -> Self:
         """Fine-tune a copy of the model.
 
         Parameters
@@ -307,7 +318,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if all(part is not None for part in clips):
             record["clips"] = np.unique(np.concatenate(clips))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Clips) -> np.ndarray:
         """Get probabilities from the fine-tuned model.
 
         Parameters
@@ -323,7 +334,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.model_.predict_proba(X)
 
-    def predict(self, X):
+    def predict(self, X: Clips) -> np.ndarray:
         """Get labels from the fine-tuned model.
 
         Parameters
@@ -345,7 +356,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         copies = {n: clone(v, safe=False) for n, v in params.items() if n != "model"}
         return type(self)(self.model, **copies)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: ``fit`` takes ``groups``.
 
         Returns

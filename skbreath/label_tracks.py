@@ -1,6 +1,9 @@
 """Label tracks: phases of a recording, as other programs read and write them."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -8,10 +11,22 @@ from ._label_formats import ADVENTITIOUS, READERS, WRITERS, LineError, sniff
 from ._phase_table import COLUMNS, check_phases
 from .atomic import atomic_path, check_destination
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from ._typing import FilePath
+
 __all__ = ["read_label_track", "write_label_track"]
 
 
-def read_label_track(path, format=None, *, labels=None, ignore=None, duration=None):
+def read_label_track(
+    path: FilePath,
+    format: str | None = None,
+    *,
+    labels: Collection[str] | None = None,
+    ignore: Collection[str] | None = None,
+    duration: float | None = None,
+) -> pd.DataFrame:
     """Read the phases of a recording from a label file.
 
     ============  ==========================================================
@@ -89,7 +104,7 @@ def read_label_track(path, format=None, *, labels=None, ignore=None, duration=No
     )
 
 
-def track_beside(recording):
+def track_beside(recording: FilePath) -> Path | None:
     """Find the label track of the same name beside a recording.
 
     Parameters
@@ -109,7 +124,13 @@ def track_beside(recording):
     return None
 
 
-def write_label_track(path, phases, format=None, *, duration=None):
+def write_label_track(
+    path: FilePath,
+    phases: pd.DataFrame,
+    format: str | None = None,
+    *,
+    duration: float | None = None,
+) -> None:
     """Write the phases of a recording as a label file.
 
     Parameters

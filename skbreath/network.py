@@ -121,8 +121,14 @@ class ResidualCNN1d(nn.Module):
     """
 
     def __init__(
-        self, n_channels, n_outputs=1, *, hidden_channels=64, kernel_size=3, dropout=0.5
-    ):
+        self,
+        n_channels: int,
+        n_outputs: int = 1,
+        *,
+        hidden_channels: int = 64,
+        kernel_size: int = 3,
+        dropout: float = 0.5,
+    ) -> None:
         super().__init__()
         _check_kernel_size(kernel_size)
         wide, kernel, pool = 2 * hidden_channels, (1, kernel_size), (1, 2)
@@ -139,9 +145,9 @@ class ResidualCNN1d(nn.Module):
         self.head = nn.Sequential(
             *_head_layers(2 * wide, hidden_channels, n_outputs, dropout)
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Pool a clip to one vector.
 
         Parameters
@@ -158,7 +164,7 @@ class ResidualCNN1d(nn.Module):
         x = self.dropout(x.squeeze(2))
         return _mean_and_maximum(x)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Give the logits of shape ``(n_clips, n_outputs)``."""
         return self.head(self.embed(x))
 
@@ -209,14 +215,14 @@ class ResidualCNN2d(nn.Module):
 
     def __init__(
         self,
-        n_channels,
-        n_outputs=1,
+        n_channels: int,
+        n_outputs: int = 1,
         *,
-        hidden_channels=16,
-        kernel_size=3,
-        dropout=0.3,
-        n_planes=0,
-    ):
+        hidden_channels: int = 16,
+        kernel_size: int = 3,
+        dropout: float = 0.3,
+        n_planes: int = 0,
+    ) -> None:
         super().__init__()
         _check_kernel_size(kernel_size)
         if not 0 <= n_planes < n_channels:
@@ -250,9 +256,9 @@ class ResidualCNN2d(nn.Module):
             nn.Dropout(dropout),
             *_head_layers(2 * widths[-1], widths[-1], n_outputs, dropout),
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def embed(self, x):
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Pool a clip to one vector.
 
         Parameters
@@ -272,7 +278,7 @@ class ResidualCNN2d(nn.Module):
         x = torch.cat(images, dim=1).contiguous(memory_format=torch.channels_last)
         return self.pool(self.blocks(self.stem(x)))
 
-    def pool(self, images):
+    def pool(self, images: torch.Tensor) -> torch.Tensor:
         """Pool what the blocks leave; a subclass may do it otherwise.
 
         Parameters
@@ -285,6 +291,6 @@ class ResidualCNN2d(nn.Module):
         """
         return _mean_and_maximum(images.flatten(start_dim=2))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Give the logits of shape ``(n_clips, n_outputs)``."""
         return self.head(self.embed(x))

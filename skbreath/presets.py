@@ -1,5 +1,9 @@
 """The members of the ready-made votes, each from waveforms to probabilities."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
@@ -7,6 +11,12 @@ from ._feature_stack import GROUPS
 from .augmentation import CircularShift, CutMix, MaskChannels, MaskFrames, Mixup
 from .classifier import ResidualCNNClassifier
 from .features import BreathFeatures, ChannelScaler, SummaryPooling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal
+
+    from ._typing import Seed
 
 __all__ = [
     "PRESETS",
@@ -31,7 +41,7 @@ PRESETS = {
 }
 
 # How the networks of the other presets are trained.
-_TRAINING = {
+_TRAINING: dict[str, Any] = {
     "lr": 2e-3,
     "weight_decay": 1e-2,
     "scheduler": "one_cycle",
@@ -64,7 +74,9 @@ REFERENCE_TRIALS = {
 }
 
 
-def make_net_member(*, sample_rate=16000, log_scale=True, **net_params):
+def make_net_member(
+    *, sample_rate: int = 16000, log_scale: bool = True, **net_params
+) -> Pipeline:
     """Build a network over time: the 112 channels, scaling, residual CNN.
 
     Parameters
@@ -96,7 +108,7 @@ def make_net_member(*, sample_rate=16000, log_scale=True, **net_params):
     )
 
 
-def make_frame_member(*, sample_rate=16000, **net_params):
+def make_frame_member(*, sample_rate: int = 16000, **net_params) -> Pipeline:
     """Build a network over the frames: 112 channels and loop, scaling, residual CNN.
 
     The network of :func:`make_net_member` sees where in its loop each frame lies, and
@@ -126,7 +138,9 @@ def make_frame_member(*, sample_rate=16000, **net_params):
     return Pipeline([("features", features), ("scaler", ChannelScaler()), ("net", net)])
 
 
-def make_spectrogram_member(*, sample_rate=16000, fmax=2000, **net_params):
+def make_spectrogram_member(
+    *, sample_rate: int = 16000, fmax: float | None = 2000, **net_params
+) -> Pipeline:
     """Build a network over frequency and time: mel and loop, scaling, residual CNN.
 
     The network sees 64 mel bands every 16 ms, and where in its loop each frame lies.
@@ -175,7 +189,9 @@ def make_spectrogram_member(*, sample_rate=16000, fmax=2000, **net_params):
     return Pipeline([("features", features), ("scaler", ChannelScaler()), ("net", net)])
 
 
-def make_boosting_member(*, sample_rate=16000, random_state=None):
+def make_boosting_member(
+    *, sample_rate: int = 16000, random_state: Seed = None
+) -> Pipeline:
     """Build boosted trees on the course of the channels through one breath.
 
     Parameters
@@ -234,7 +250,14 @@ def _samples(seconds, sample_rate):
     return 2 * round(seconds * sample_rate / 2)
 
 
-def preset_members(preset, *, sample_rate, max_epochs, device, seed):
+def preset_members(
+    preset: Literal["default", "fast", "accurate", "reference"],
+    *,
+    sample_rate: int,
+    max_epochs: int | None,
+    device: str,
+    seed: Callable[[], int | None],
+) -> list[tuple[str, Pipeline]]:
     """Get the members of a ready-made vote.
 
     Parameters

@@ -4,7 +4,10 @@ A third label in ``predict`` would break ``classes_``, F1 and everything that co
 labels. Rejection is therefore a mask beside the labels, made from a confidence.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,11 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._scores import group_codes
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._typing import Column, Seed
 
 __all__ = [
     "RejectionMixin",
@@ -30,7 +38,9 @@ _BELOW = {"reject_below": [Interval(Real, 0, 1, closed="both")]}
 
 
 @validate_params(_MODEL | _BELOW, prefer_skip_nested_validation=True)
-def predict_with_rejection(model, X, *, reject_below):
+def predict_with_rejection(
+    model: Any, X: Any, *, reject_below: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Predict labels, and say which of them are too unsure to be used.
 
     Parameters
@@ -98,7 +108,7 @@ def predict_with_rejection(model, X, *, reject_below):
 
 
 @validate_params(_MODEL | _BELOW, prefer_skip_nested_validation=True)
-def rejection_mask(model, X, *, reject_below):
+def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
     """Tell which clips a model is too unsure of.
 
     Parameters
@@ -129,7 +139,9 @@ def rejection_mask(model, X, *, reject_below):
 class RejectionMixin:
     """Methods of classifiers with a decision threshold, which may be undecided."""
 
-    def predict_with_rejection(self, X, *, reject_below):
+    def predict_with_rejection(
+        self, X: Any, *, reject_below: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Predict labels, and say which are too unsure to be used.
 
         Parameters
@@ -148,7 +160,7 @@ class RejectionMixin:
         """
         return predict_with_rejection(self, X, reject_below=reject_below)
 
-    def rejection_mask(self, X, *, reject_below):
+    def rejection_mask(self, X: Any, *, reject_below: float) -> np.ndarray:
         """Tell which rows are too unsure.
 
         Parameters
@@ -163,7 +175,9 @@ class RejectionMixin:
         return rejection_mask(self, X, reject_below=reject_below)
 
 
-def labels_and_confidence(model, X):
+def labels_and_confidence(
+    model: Any, X: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict labels, probabilities and confidence.
 
     Parameters
@@ -194,7 +208,7 @@ def labels_and_confidence(model, X):
     return labels, proba, _confidence(positive, last.best_threshold_)
 
 
-def labels_and_probabilities(model, X):
+def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predict both, in one pass where the last step has a threshold on probabilities.
 
     Parameters
@@ -244,15 +258,15 @@ def _confidence(positive, threshold):
     prefer_skip_nested_validation=True,
 )
 def accuracy_coverage_curve(
-    y_true,
-    y_pred,
-    confidence,
-    groups=None,
+    y_true: Column,
+    y_pred: Column,
+    confidence: Column,
+    groups: Column | None = None,
     *,
-    n_resamples=1000,
-    confidence_level=0.95,
-    random_state=0,
-):
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Seed = 0,
+) -> pd.DataFrame:
     """How accurate are the labels that are left when unsure ones are rejected?
 
     Parameters

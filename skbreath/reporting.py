@@ -1,6 +1,9 @@
 """The result of an evaluation as one page to look at and to listen to."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,21 +20,29 @@ from ._report_page import Page
 from .atomic import atomic_path
 from .audio import AudioReader
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from sklearn.utils import Bunch
+
+    from ._typing import Clips, Column, FilePath
+
 __all__ = ["report"]
 
 
 def report(
-    result,
-    path,
+    result: Bunch,
+    path: FilePath,
     *,
-    X=None,
-    model=None,
-    search=None,
-    breakdowns=None,
-    title="Inhale or exhale: evaluation",
-    n_errors=20,
-    max_frequency=2000.0,
-):
+    X: Clips | None = None,
+    model: Any = None,
+    search: Any = None,
+    breakdowns: Mapping[str, Column] | None = None,
+    title: str = "Inhale or exhale: evaluation",
+    n_errors: int = 20,
+    max_frequency: float = 2000.0,
+) -> str:
     """Write the result of an evaluation as an HTML page.
 
     One file that needs no network and no server: scores with intervals, a threshold to

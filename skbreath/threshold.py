@@ -1,6 +1,9 @@
 """The decision threshold, set where a metric is best on out-of-fold scores."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
@@ -30,6 +33,14 @@ from ._threshold_curve import (
 from ._training_record import recording
 from .crossfit import check_group_cv, out_of_fold, own_out_of_fold
 from .rejection import RejectionMixin
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from numpy.typing import ArrayLike
+    from sklearn.utils.metadata_routing import MetadataRouter
+
+    from ._typing import Column, Folds, Scoring, Seed
 
 __all__ = ["ThresholdClassifier"]
 
@@ -146,17 +157,17 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
 
     def __init__(
         self,
-        estimator,
+        estimator: Any,
         *,
-        pos_label=None,
-        scoring="f1",
-        response_method="auto",
-        thresholds="all",
-        cv=None,
-        refit=True,
-        n_jobs=None,
-        random_state=None,
-    ):
+        pos_label: Any = None,
+        scoring: Scoring = "f1",
+        response_method: Literal["auto", "predict_proba", "decision_function"] = "auto",
+        thresholds: Literal["all"] | int | ArrayLike = "all",
+        cv: Folds | float | Literal["prefit"] | None = None,
+        refit: bool = True,
+        n_jobs: int | None = None,
+        random_state: Seed = None,
+    ) -> None:
         super(TunedThresholdClassifierCV, self).__init__(
             estimator=estimator, response_method=response_method
         )
@@ -168,7 +179,7 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y, groups=None, **params):
+    def fit(self, X: Any, y: Column, groups: Column | None = None, **params) -> Self:
         """Fit the estimator and set the threshold.
 
         Parameters
@@ -330,7 +341,7 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
             return output[:, classes.index(self.pos_label_)]
         return output if classes[1] == self.pos_label_ else -output
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict labels with the tuned threshold.
 
         Parameters
@@ -346,7 +357,7 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         check_is_fitted(self, "best_threshold_")
         return self.apply_threshold(getattr(self.estimator_, self._method())(X))
 
-    def decides_on_probabilities(self):
+    def decides_on_probabilities(self) -> bool:
         """Tell whether the threshold is on ``predict_proba``.
 
         Returns
@@ -356,7 +367,7 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         check_is_fitted(self, "best_threshold_")
         return self._method() == "predict_proba"
 
-    def apply_threshold(self, output):
+    def apply_threshold(self, output: ArrayLike) -> np.ndarray:
         """Turn scores that are known already into labels.
 
         Parameters
@@ -374,7 +385,7 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         index = self.classes_.tolist().index(self.pos_label_)
         return self.classes_[np.where(positive, index, 1 - index)]
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the classifier takes ``groups`` itself.
 
         Returns

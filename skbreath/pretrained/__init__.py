@@ -4,9 +4,15 @@ The code is under the BSD 3-clause licence; the weights in this folder are not: 
 ``LICENSE-WEIGHTS.txt`` beside this file.
 """
 
+from __future__ import annotations
+
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 __all__ = ["PRETRAINED", "load_pretrained"]
 
@@ -14,7 +20,7 @@ PRETRAINED = Path(__file__).with_name("chest.skb")
 """The model file. ``model_info(PRETRAINED)`` tells its licence, data and versions."""
 
 
-def load_pretrained():
+def load_pretrained() -> Pipeline:
     """Load the classifier of chest sounds that comes with the package.
 
     Trained on 2,952 clips of a stethoscope, taken from the database HF_Lung_V1. The
