@@ -50,8 +50,9 @@ def test_processes_share_a_study_in_postgresql_and_one_is_killed(postgres):
     kill(workers.pop())
     workers.append(start(postgres, 16))
     assert [worker.wait() for worker in workers] == [0, 0]
-    search = slow_search(postgres, 16).fit(X, y)
-    check_survivors(search, 16, n_kills=1)
+    # Four more here: on a busy machine one worker may have done all of the others.
+    search = slow_search(postgres, 20).fit(X, y)
+    check_survivors(search, 20, n_kills=1)
     owners = {trial.user_attrs[_workers.WORKER] for trial in trials_of(search)}
     assert len(owners) > 1
 
