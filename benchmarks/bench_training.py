@@ -25,8 +25,7 @@ class NotChannelsLast(ResidualCNN2d):
         self.to(memory_format=torch.contiguous_format)
 
     def embed(self, x):
-        x = self.blocks(x[:, None]).flatten(start_dim=2)
-        return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
+        return self.pool(self.blocks(self.stem(x[:, None])))
 
 
 def ours(X, y, module, n_threads=1, precision=None):
@@ -34,7 +33,7 @@ def ours(X, y, module, n_threads=1, precision=None):
     net = ResidualCNNClassifier(
         module=module,
         # The classifier's own default would make the 2-D network another one.
-        hidden_channels=24 if module is ResidualCNN2d else 64,
+        hidden_channels=16 if module is ResidualCNN2d else 64,
         max_epochs=EPOCHS,
         early_stopping=False,
         n_threads=n_threads,

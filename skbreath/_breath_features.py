@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._collector import collector_paused
 from ._feature_stack import GROUPS, FeatureStack
 from ._spectral_plan import make_plan
 from .caching import VersionedState
@@ -365,12 +366,14 @@ def _refuse(bad, n_clips):
 
 def _extract(clips, stack, plan, features):
     """Fill `features`, unless there are bad rows; get those."""
-    # Compiled code, and numba with it, is loaded when the first clip needs it.
-    from . import _loops, _spectral
-
     bad = _bad_rows(clips)
-    if len(bad) == 0:
-        clips = np.ascontiguousarray(clips, dtype=features.dtype)
+    if len(bad):
+        return bad
+    clips = np.ascontiguousarray(clips, dtype=features.dtype)
+    with collector_paused():
+        # Compiled code, and numba with it, is loaded when the first clip needs it.
+        from . import _loops, _spectral
+
         _spectral.extract(clips, plan, features)
         if "loop" in stack.groups:
             _loops.loop_channels(

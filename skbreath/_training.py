@@ -209,8 +209,10 @@ def training_params(estimator, n_train, held_back):
         cosine = {"T_max": estimator.max_epochs}
         callbacks.append(LRScheduler(schedules.CosineAnnealingLR, **cosine))
     elif estimator.scheduler == "one_cycle":
-        n_steps = estimator.max_epochs * len(params["iterator_train__sampler"])
-        cycle = {"max_lr": estimator.lr, "total_steps": n_steps, "pct_start": 0.1}
+        # The schedule divides by the lengths of rise and fall: two batches and one more.
+        n_steps = max(3, estimator.max_epochs * len(params["iterator_train__sampler"]))
+        rise = max(0.1, 2 / n_steps)
+        cycle = {"max_lr": estimator.lr, "total_steps": n_steps, "pct_start": rise}
         callbacks.append(LRScheduler(schedules.OneCycleLR, step_every="batch", **cycle))
     if len(held_back):
         in_order = Batches(len(held_back), 4 * estimator.batch_size, False)

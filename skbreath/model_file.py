@@ -12,6 +12,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
+from ._collector import collector_paused
 from ._model_container import FORMAT_VERSION, ModelFileError, pack, unpack
 from ._model_reader import load_data
 from ._model_trees import check_trees
@@ -238,7 +239,11 @@ def _from_bytes(content):
         arrays = load(tensors)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ModelFileError(f"its weights are damaged ({error}).") from error
-    with warnings.catch_warnings(), WeightStore(arrays).in_use():
+    with (
+        warnings.catch_warnings(),
+        WeightStore(arrays).in_use(),
+        collector_paused(),
+    ):
         # One warning, below, instead of one for each part.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = load_data(data)

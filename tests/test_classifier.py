@@ -289,6 +289,20 @@ def test_one_cycle_warms_up_and_cools_down():
     assert rates[0] < 0.002 and rates[-1] < 1e-4
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 10, 11])
+def test_one_cycle_may_have_few_batches(epochs):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(16, 4, 8)), np.tile(["E", "I"], 8)
+    net = ResidualCNNClassifier(
+        scheduler="one_cycle",
+        max_epochs=epochs,
+        hidden_channels=4,
+        early_stopping=False,
+        random_state=0,
+    )
+    assert len(net.fit(X, y).history_) == epochs
+
+
 def test_automatic_precision_is_one_of_the_two():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(32, 4, 8)), np.tile(["E", "I"], 16)
