@@ -209,7 +209,7 @@ def training_params(estimator, n_train, held_back):
         cosine = {"T_max": estimator.max_epochs}
         callbacks.append(LRScheduler(schedules.CosineAnnealingLR, **cosine))
     elif estimator.scheduler == "one_cycle":
-        # The schedule divides by the lengths of rise and fall: two batches and one more.
+        # The schedule divides by the lengths of its rise and fall: two batches and one.
         n_steps = max(3, estimator.max_epochs * len(params["iterator_train__sampler"]))
         rise = max(0.1, 2 / n_steps)
         cycle = {"max_lr": estimator.lr, "total_steps": n_steps, "pct_start": rise}
