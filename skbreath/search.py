@@ -14,12 +14,15 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 
+from ._enqueue import check_enqueue
 from ._fingerprint import check_fingerprint, digest, fingerprint
 from ._fit_log import inside_fit
 from ._metadata import metadata_context, route_fit
+from ._positive_class import name_positive_classes
 from ._pruning import check_pruning
 from ._saved_weights import current_store
 from ._search_space import check_space, open_study
+from ._search_target import check_target
 from ._study_storage import open_storage
 from ._top_trials import top_estimators
 from ._training_record import recording
@@ -107,6 +110,10 @@ class OptunaSearchCV(BaseSearchCV):
         As in :class:`~sklearn.model_selection.GridSearchCV`. With several metrics,
         `refit` names the one to maximise. If `refit` is a function or False, all of
         them are maximised: the sampler looks for the best compromises.
+    pos_label : label, default=None
+        The class that metrics such as "f1" and "precision" take as the positive one.
+        None is enough for classes 0 and 1, -1 and 1 or False and True, for a scorer
+        that names the class itself, and for metrics that treat all classes alike.
     cv : int, splitter or iterable, default=None
         Folds; None means 5. An integer together with ``groups`` means
         :class:`~sklearn.model_selection.StratifiedGroupKFold` for a classifier and
@@ -228,6 +235,7 @@ class OptunaSearchCV(BaseSearchCV):
         "study_name": [str, None],
         "enqueue": [list, tuple, None],
         "callbacks": [list, tuple, None],
+        "pos_label": [Real, str, "boolean", None],
         "random_state": ["random_state"],
         "progress_bar": ["boolean"],
     }
@@ -250,6 +258,7 @@ class OptunaSearchCV(BaseSearchCV):
         enqueue: list[dict[str, Any]] | None = None,
         callbacks: Sequence[Callable[..., None]] | None = None,
         scoring: Scoring | Sequence[str] | dict[str, Scoring] | None = None,
+        pos_label: Any = None,
         cv: Folds | None = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -274,6 +283,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.enqueue = enqueue
         self.callbacks = callbacks
         self.scoring = scoring
+        self.pos_label = pos_label
         self.cv = cv
         self.n_jobs = n_jobs
         self.refit = refit
@@ -309,12 +319,17 @@ class OptunaSearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            If the space, the study or the settings are wrong (before any trial), or
-            if no trial is complete in the end.
+            If the data, the space, the study or the settings are wrong (before any
+            trial), or if no trial is complete in the end.
         OSError
             If the storage cannot be opened, or fails for longer than some seconds.
         """
-        scorers, objectives = self._check_settings()
+        scorers, objectives, enqueue = self._check_settings()
+        classes = check_target(self.estimator, X, y, groups)
+        if classes is not None:
+            scorers = name_positive_classes(
+                scorers, self.scoring, self.pos_label, classes
+            )
         X, y, groups = indexable(X, y, groups)
         with (
             recording(self, X, y, groups),
@@ -339,7 +354,7 @@ class OptunaSearchCV(BaseSearchCV):
                 "verbose": self.verbose,
             }
             scorer = FoldScorer(self, X, y, splits, evaluation, objectives, context)
-            parameters = self._run_trials(scorer, objectives, joined)
+            parameters = self._run_trials(scorer, objectives, enqueue, joined)
             context.call_on_fit_task_end(estimator=self)
             trials = finished_trials(self.study_, self.param_distributions, parameters)
             report_failures(trials)
@@ -356,14 +371,15 @@ class OptunaSearchCV(BaseSearchCV):
     def _check_settings(self):
         names = set(self.estimator.get_params(deep=True))
         stored = self.storage is not None
-        check_space(self.param_distributions, names, self.enqueue, stored)
+        check_space(self.param_distributions, names, stored)
+        enqueue = check_enqueue(self.enqueue, self.param_distributions)
         if self.n_trials is None and self.timeout is None:
             raise ValueError("n_trials=None needs a timeout, or it never ends.")
         if self.study_name is not None and not stored:
             raise ValueError("study_name needs a storage in which to find the study.")
         objectives = find_objectives(self.scoring, self.refit)
         check_pruning(self.prune_on, self.pruner, len(objectives))
-        return self._get_scorers()[0], objectives
+        return self._get_scorers()[0], objectives, enqueue
 
     def _splits(self, X, y, groups, split_params):
         cv = check_group_cv(
@@ -380,6 +396,8 @@ class OptunaSearchCV(BaseSearchCV):
         storage, name, parts = open_storage(self.storage), self.study_name, None
         if self.storage is not None:
             scoring = [self.scoring, objectives]
+            if self.pos_label is not None:
+                scoring.append(self.pos_label)
             parts = fingerprint(
                 self.estimator, self.param_distributions, scoring, data, splits
             )
@@ -393,7 +411,7 @@ class OptunaSearchCV(BaseSearchCV):
             check_fingerprint(study, parts)
         return study, joined
 
-    def _run_trials(self, scorer, objectives, joined):
+    def _run_trials(self, scorer, objectives, enqueue, joined):
         """Run the trials; get the parameters of those run here, by number."""
         study = self.study_
 
@@ -405,7 +423,7 @@ class OptunaSearchCV(BaseSearchCV):
             # its maker has died before.
             alone = not joined or not other_workers(study, worker)
             if alone and not study.user_attrs.get(ENQUEUED):
-                for parameters in self.enqueue or ():
+                for parameters in enqueue:
                     study.enqueue_trial(parameters, skip_if_exists=joined)
                 study.set_user_attr(ENQUEUED, True)
             return TrialLoop(study, worker, self, objectives).run(judge)

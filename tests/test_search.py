@@ -302,7 +302,7 @@ def test_steps_with_memory(tmp_path):
         ({"var_smoothing": [0.1, 0.2]}, {}, "must be an Optuna distribution"),
         (SMOOTHING, {"n_trials": 0}, "'n_trials' parameter"),
         (SMOOTHING, {"n_trials": None}, "needs a timeout"),
-        (SMOOTHING, {"enqueue": [{"name": "x"}]}, r"enqueue sets \['name'\]"),
+        (SMOOTHING, {"enqueue": [{"name": "x"}]}, r"enqueue\[0\] names 'name'"),
         (lambda trial: None, {}, "must return a dict of parameters"),
         (lambda trial: {"smoothing": 1}, {}, "Invalid parameter 'smoothing'"),
     ],
