@@ -354,10 +354,12 @@ class OptunaSearchCV(BaseSearchCV):
                 "verbose": self.verbose,
             }
             scorer = FoldScorer(self, X, y, splits, evaluation, objectives, context)
-            parameters = self._run_trials(scorer, objectives, enqueue, joined)
+            loop = self._run_trials(scorer, objectives, enqueue, joined)
             context.call_on_fit_task_end(estimator=self)
-            trials = finished_trials(self.study_, self.param_distributions, parameters)
-            report_failures(trials)
+            trials = finished_trials(
+                self.study_, self.param_distributions, loop.parameters
+            )
+            report_failures(trials, loop.error)
             self.cv_results_, self.multimetric_ = tabulate(trials, self)
             if self.refit or not self.multimetric_:
                 self._choose_best()
@@ -412,7 +414,7 @@ class OptunaSearchCV(BaseSearchCV):
         return study, joined
 
     def _run_trials(self, scorer, objectives, enqueue, joined):
-        """Run the trials; get the parameters of those run here, by number."""
+        """Run the trials; get the loop, which knows those run here."""
         study = self.study_
 
         def judge(batch, first):
@@ -426,7 +428,9 @@ class OptunaSearchCV(BaseSearchCV):
                 for parameters in enqueue:
                     study.enqueue_trial(parameters, skip_if_exists=joined)
                 study.set_user_attr(ENQUEUED, True)
-            return TrialLoop(study, worker, self, objectives).run(judge)
+            loop = TrialLoop(study, worker, self, objectives)
+            loop.run(judge)
+        return loop
 
     def _choose_best(self):
         """Set `best_index_` and what follows from it; failed trials cannot win."""
