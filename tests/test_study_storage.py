@@ -16,7 +16,6 @@ from stored_search import (
 
 from skbreath import _study_storage
 
-
 FILES = ["trials.db", "trials.journal", "sqlite:///{}/trials.db"]
 
 
