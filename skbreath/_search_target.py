@@ -82,11 +82,12 @@ def _check_present(y):
 
 
 def _classes(y):
-    types = sorted({type(label).__name__ for label in y})
-    if "str" in types and len(types) > 1:
-        raise ValueError(
-            f"y mixes types of labels: {', '.join(types)}; make all of them text."
-        )
+    if getattr(getattr(y, "dtype", None), "kind", "O") == "O":
+        types = sorted({type(label).__name__ for label in y})
+        if "str" in types and len(types) > 1:  # which cannot be sorted
+            raise ValueError(
+                f"y mixes types of labels: {', '.join(types)}; make all of them text."
+            )
     check_classification_targets(y)
     if type_of_target(y) not in ("binary", "multiclass"):
         return None  # several columns of labels

@@ -117,20 +117,23 @@ class FoldScorer:
         Data and target.
     splits : list of (train, test)
         All folds.
-    evaluation : dict
-        Arguments of scikit-learn's evaluation of a fold, the same for all.
+    scorers : callable
+        One scorer or several.
+    routed : Bunch
+        Metadata of the estimator and the scorer.
     objectives : list
         From :func:`find_objectives`.
     context : CallbackContext
         Of the search.
     """
 
-    def __init__(self, search, X, y, splits, evaluation, objectives, context):
+    def __init__(self, search, X, y, splits, scorers, routed, objectives, context):
         self.search = search
         self.X = X
         self.y = y
         self.splits = splits
-        self.evaluation = evaluation
+        self.scorers = scorers
+        self.routed = routed
         self.objectives = objectives
         self.context = context
         self.contexts = {}  # a trial that runs again has those of its first run
@@ -164,7 +167,12 @@ class FoldScorer:
             for fold in folds
         ]
         common = {
-            **self.evaluation,
+            "scorer": self.scorers,
+            "fit_params": self.routed["estimator"]["fit"],
+            "score_params": self.routed["scorer"]["score"],
+            "return_train_score": search.return_train_score,
+            "error_score": search.error_score,
+            "verbose": search.verbose,
             "return_times": True,
             "candidate_progress": (position, search.n_trials or 0),
             "caller": search,

@@ -211,6 +211,15 @@ def test_a_storage_that_cannot_be_opened_is_one_line(
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_tune_refuses_a_positive_class_that_is_not_there(breath_folder, tmp_path):
+    out, storage = tmp_path / "tuned.skb", tmp_path / "trials.db"
+    command = ["tune", breath_folder, "--out", out, "--storage", storage]
+    result = run(*command, "--pos-label", "inhale", "--jobs", 1)
+    assert result.exit_code == 2, result.output
+    assert "pos_label='inhale' is not a class of y: ['E', 'I']" in result.stderr
+    assert not out.exists() and not storage.exists()  # no trial was run
+
+
 def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):
     import skbreath.demo
 
