@@ -58,17 +58,18 @@ def check_target(estimator, X, y, groups=None):
             )
         return None
     if not issparse(y):
-        _check_present(y)
+        # As objects: numpy makes text of None and NaN in a list of labels.
+        values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
+        _check_present(values)
+        _check_types(values)
     if not is_classifier(estimator):
         return None
     return _classes(y)
 
 
-def _check_present(y):
+def _check_present(values):
     from pandas import isna
 
-    # As objects: numpy makes text of None and NaN in a list of labels.
-    values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
     missing = np.asarray(isna(values))
     what = "missing"
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -81,13 +82,18 @@ def _check_present(y):
         )
 
 
+def _check_types(values):
+    if values.dtype.kind != "O":
+        return
+    kinds = {str if isinstance(v, str) else type(v) for v in values.ravel()}
+    types = sorted(kind.__name__ for kind in kinds)
+    if str in kinds and len(kinds) > 1:  # which cannot be sorted
+        raise ValueError(
+            f"y mixes types of labels: {', '.join(types)}; make all of them text."
+        )
+
+
 def _classes(y):
-    if getattr(getattr(y, "dtype", None), "kind", "O") == "O":
-        types = sorted({type(label).__name__ for label in y})
-        if "str" in types and len(types) > 1:  # which cannot be sorted
-            raise ValueError(
-                f"y mixes types of labels: {', '.join(types)}; make all of them text."
-            )
     check_classification_targets(y)
     if type_of_target(y) not in ("binary", "multiclass"):
         return None  # several columns of labels

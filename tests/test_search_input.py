@@ -143,6 +143,12 @@ def test_wrong_labels_are_an_error_before_any_fit(labels, message, error_score):
     assert not FITS
 
 
+def test_labels_in_a_list_may_be_text_of_numpy():
+    labels = [str(label) if row % 2 else label for row, label in enumerate(y)]
+    search = search_for(GaussianNB(), SMOOTHING, scoring="f1", pos_label="I")
+    assert search.fit(X, labels).classes_.tolist() == ["E", "I"]
+
+
 def test_wrong_targets_of_a_regressor():
     search = search_for(Ridge(), {"alpha": FloatDistribution(0.1, 1)})
     for value in (np.nan, np.inf):
@@ -151,6 +157,7 @@ def test_wrong_targets_of_a_regressor():
         with pytest.raises(ValueError, match="y has 1 .* the first at row 3"):
             search.fit(X, target)
     search.fit(X, np.column_stack([X[:, 0], X[:, 1]]))  # several targets
+    search.fit(X.tolist(), X[:, 0].tolist())
     with pytest.raises(ValueError, match="X has 60 rows, but groups has 10"):
         search.fit(X, X[:, 0], groups=groups[:10])
 
