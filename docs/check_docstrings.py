@@ -65,8 +65,12 @@ def resolve(name):
 
 
 def public_methods(thing):
-    """Names of the methods that a class of this package defines."""
-    for name, function in vars(thing).items():
+    """Names of the methods that a class of this package, or a mixin of it, defines."""
+    ours = [kind for kind in thing.__mro__ if kind.__module__.startswith("skbreath.")]
+    functions = {}
+    for kind in reversed(ours):
+        functions |= vars(kind)
+    for name, function in functions.items():
         if isinstance(function, (classmethod, staticmethod)):
             function = function.__func__
         # What forward does is torch's matter.

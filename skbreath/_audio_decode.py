@@ -12,7 +12,7 @@ import soxr
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._audio_file import RATES, AudioError, Unusable, open_audio
+from ._audio_file import LOUDEST, RATES, AudioError, Unusable, open_audio
 
 if TYPE_CHECKING:
     from ._typing import Clips, FilePath
@@ -44,7 +44,7 @@ def iter_blocks(sound, n_frames=None):
     Yields
     ------
     block : ndarray of shape (n,), float32
-        Finite samples.
+        Finite samples, none beyond `LOUDEST`.
     """
     wanted = sound.frames if n_frames is None else min(n_frames, sound.frames)
     block = max(1, _BLOCK_SAMPLES // sound.channels)
@@ -60,12 +60,14 @@ def iter_blocks(sound, n_frames=None):
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
             raise Unusable("is damaged: a part of it is lost (copy it again)")
         mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
-        finite = np.isfinite(mono)
-        if not finite.all():
-            raise Unusable(
-                f"has {np.count_nonzero(~finite)} NaN or infinite samples "
-                "(export it again, or repair them)"
-            )
+        # The extremes carry NaN and infinity along.
+        if not (mono.min() >= -LOUDEST and mono.max() <= LOUDEST):
+            finite = np.isfinite(mono)
+            what = f"{np.count_nonzero(~finite)} NaN or infinite samples"
+            if finite.all():
+                n_loud = np.count_nonzero(np.abs(mono) > LOUDEST)
+                what = f"{n_loud} samples beyond {LOUDEST:g}"
+            raise Unusable(f"has {what} (export it again, or repair them)")
         yield np.ascontiguousarray(mono)
 
 

@@ -11,8 +11,12 @@ import soundfile
 # Sampling rates outside are broken headers: resampling from 1 Hz would turn a few
 # bytes into gigabytes.
 RATES = (100, 1_000_000)
+# Samples beyond overflow the single precision power spectrum.
+LOUDEST = 1e15
 # Offenders named in an error; the rest are counted.
 SHOWN = 10
+# Where rows are named: a step of a pipeline sees no more than what it was given.
+COUNTED = "of those given to this step (in cross-validation the rows of a fold)"
 
 # What libsndfile writes in its log about a file that ends too early.
 _CUT_SHORT = re.compile(

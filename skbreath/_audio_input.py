@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_array
 
-from ._audio_file import first_of
+from ._audio_file import COUNTED, first_of
 
 if TYPE_CHECKING:
     from ._typing import Clips
@@ -84,7 +84,8 @@ def as_paths(X):
     if wrong:
         raise ValueError(
             f"X holds paths, but {len(wrong)} of its {len(entries)} entries are not "
-            f"paths, at positions {first_of(wrong)}; leave these rows out or fill them."
+            f"paths, at positions {first_of(wrong)} {COUNTED}; leave these rows out or "
+            "fill them."
         )
     return [os.fspath(entry) for entry in entries]
 
@@ -118,6 +119,6 @@ def as_float32(X):
     if wrong:
         raise ValueError(
             f"{len(wrong)} of {len(X)} waveforms have NaN or infinite (inf) samples: "
-            f"rows {first_of(wrong)}; leave these rows out or repair them."
+            f"rows {first_of(wrong)} {COUNTED}; leave these rows out or repair them."
         )
     return X

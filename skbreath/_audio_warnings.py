@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ._audio_file import first_of
+from ._audio_file import COUNTED, first_of
 from ._drift import find_drift
 
 __all__ = ["AudioWarning", "warn_of_drift", "warn_of_silence"]
@@ -85,7 +85,7 @@ def _warn(chosen, clips, what, advice):
     if isinstance(clips, list):
         names = first_of(repr(clips[row]) for row in rows)
     else:
-        names = f"row{'s' if len(rows) > 1 else ''} {first_of(rows)}"
+        names = f"row{'s' if len(rows) > 1 else ''} {first_of(rows)} {COUNTED}"
     one = len(rows) == 1
     warnings.warn(
         f"{len(rows)} of {len(chosen)} clips {'is' if one else 'are'} {what}: {names}; "

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._audio_file import COUNTED, LOUDEST, first_of
 from ._collector import collector_paused
 from ._feature_stack import GROUPS, FeatureStack
 from ._spectral_plan import make_plan
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike
-
-LOUDEST = 1e15
-"""Samples beyond this overflow the single precision power spectrum."""
 
 
 class BreathFeatures(  # type: ignore[call-arg]
@@ -357,10 +355,9 @@ def _in_whole(batches, bad):
 
 def _refuse(bad, n_clips):
     if len(bad):
-        rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
         raise ValueError(
             f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
-            f"{len(bad)} of {n_clips} clips: rows {rows}."
+            f"{len(bad)} of {n_clips} clips: rows {first_of(bad)} {COUNTED}."
         )
 
 

@@ -8,7 +8,7 @@ are continued where the last block left them.
 import numpy as np
 import soxr
 
-from ._breath_features import LOUDEST
+from ._audio_file import LOUDEST
 from .features import BreathFeatures
 
 __all__ = ["FrameStream"]

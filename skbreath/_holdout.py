@@ -1,9 +1,11 @@
 """Rows held back from training for early stopping."""
 
+import warnings
+
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-__all__ = ["hold_back"]
+__all__ = ["hold_back", "split_to_stop_by"]
 
 
 def hold_back(codes, groups, fraction, random_state):
@@ -61,3 +63,33 @@ def hold_back(codes, groups, fraction, random_state):
         "No group can be held back for early stopping without losing a class; "
         "pass finer groups or early_stopping=False."
     )
+
+
+def split_to_stop_by(classifier, codes, groups, random_state):
+    """Split the rows of a fit; warn its caller where nothing can be held back.
+
+    Parameters
+    ----------
+    classifier : ResidualCNNClassifier
+        Its `early_stopping`, `validation_fraction` and `max_epochs` count.
+    codes, groups, random_state
+        As for :func:`hold_back`.
+
+    Returns
+    -------
+    train, held : ndarray
+        Training rows and held-back rows; none of these without early stopping.
+    """
+    split = None
+    if classifier.early_stopping:
+        split = hold_back(codes, groups, classifier.validation_fraction, random_state)
+        if split is None:
+            warnings.warn(
+                f"Too few {'rows' if groups is None else 'groups'} to hold some back "
+                f"for early stopping: training for all {classifier.max_epochs} epochs. "
+                "early_stopping=False says that this is intended.",
+                UserWarning,
+                stacklevel=4,
+            )
+    rows = np.arange(len(codes))
+    return (rows, rows[:0]) if split is None else split

@@ -4,8 +4,9 @@ from copy import copy
 from inspect import signature
 
 from sklearn.metrics import get_scorer
+from sklearn.metrics._scorer import _MultimetricScorer
 
-__all__ = ["name_positive_class"]
+__all__ = ["name_positive_class", "name_positive_classes"]
 
 
 def _takes_positive_class(scorer):
@@ -75,12 +76,54 @@ def name_positive_class(scoring, pos_label, classes):
         # a word about it looks for a class called 1.
         return _with_kwargs(scorer, pos_label=None), pos_label
     if len(classes) != 2:
+        if scorer._kwargs.get("average") == "binary":
+            raise ValueError(
+                f"scoring={scoring!r} is for two classes, y has {len(classes)}: "
+                f"{classes}; take an average over them, such as 'f1_macro'."
+            )
         return scorer, pos_label
     if pos_label is None:
         if classes not in ([0, 1], [-1, 1]):  # False and True equal 0 and 1
             raise ValueError(
-                f"the metric {scoring!r} needs a positive class and y has the classes "
+                f"scoring={scoring!r} needs a positive class and y has the classes "
                 f"{classes}: name it with pos_label, such as pos_label={classes[0]!r}."
             )
         pos_label = classes[1]
     return _with_kwargs(scorer, pos_label=pos_label), pos_label
+
+
+def name_positive_classes(scorers, scoring, pos_label, classes):
+    """Name the positive class to the scorer, or to each of the scorers, of a search.
+
+    Parameters
+    ----------
+    scorers : callable
+        What scikit-learn's searches make of `scoring`: one scorer or several.
+    scoring : str, callable, list, tuple, dict or None
+        As the user gave it. None is the estimator's own score.
+    pos_label, classes
+        As for :func:`name_positive_class`.
+
+    Returns
+    -------
+    scorers : callable
+        Of the same kind.
+
+    Raises
+    ------
+    ValueError
+        As :func:`name_positive_class` does.
+    """
+    if pos_label is not None and pos_label not in classes:
+        raise ValueError(f"pos_label={pos_label!r} is not a class of y: {classes}.")
+    if scoring is None:
+        return scorers
+    if not isinstance(scorers, _MultimetricScorer):
+        return name_positive_class(scoring, pos_label, classes)[0]
+    if not isinstance(scoring, dict):
+        scoring = {name: name for name in scorers._scorers}
+    named = {
+        name: name_positive_class(metric, pos_label, classes)[0]
+        for name, metric in scoring.items()
+    }
+    return _MultimetricScorer(scorers=named, raise_exc=scorers._raise_exc)

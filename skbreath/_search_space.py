@@ -14,7 +14,7 @@ __all__ = ["ask", "check_space", "open_study"]
 PLAIN = (type(None), bool, int, float, str)
 
 
-def check_space(space, known_names, enqueue, stored=False):
+def check_space(space, known_names, stored=False):
     """Check a space before the first trial.
 
     Parameters
@@ -23,16 +23,14 @@ def check_space(space, known_names, enqueue, stored=False):
         A callable is only known when it is called.
     known_names : set of str
         The estimator's parameters.
-    enqueue : list of dict or None
-        Parameters to try first.
     stored : bool, default=False
         Whether trials leave the process, so that choices must be plain values.
 
     Raises
     ------
     ValueError
-        If the space is empty, names a parameter that the estimator has not, holds
-        something other than distributions, or `enqueue` leaves the space.
+        If the space is empty, names a parameter that the estimator has not, or holds
+        something other than distributions.
     """
     from optuna.distributions import BaseDistribution
 
@@ -66,9 +64,6 @@ def check_space(space, known_names, enqueue, stored=False):
             f"the estimator has no parameters {sorted(unknown)}; it has "
             f"{sorted(known_names)}."
         )
-    for parameters in enqueue or ():
-        if strange := sorted(set(parameters) - set(space)):
-            raise ValueError(f"enqueue sets {strange}, which are not searched.")
 
 
 def open_study(search, storage, name, n_objectives):

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["StorageFailure", "open_storage", "retried"]
+__all__ = ["StorageFailure", "check_storage", "open_storage", "retried"]
 
 _LOGGER = logging.getLogger("skbreath")
 # Seconds between attempts at a storage that answers with an error: a locked file or
@@ -14,6 +14,7 @@ DELAYS = (0.1, 0.5, 2, 4, 8)
 # SQLite waits this long for a lock that another process holds.
 LOCK_TIMEOUT = 60
 RACE = ("already exists", "duplicate key", "UNIQUE constraint", "locked")
+ELSEWHERE = "name a file in a folder that can be written."
 JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
 
 
@@ -57,9 +58,8 @@ def open_storage(storage):
         return optuna.storages.InMemoryStorage()
     if not isinstance(storage, str | Path):
         return optuna.storages.get_storage(storage)
+    check_storage(storage)
     name = os.fspath(storage)
-    if not name:
-        raise ValueError("storage is empty; name a file or a database URL, or None.")
     if "://" not in name and name.endswith(JOURNAL_SUFFIXES):
         return _open_journal(name)
     url = name if "://" in name else f"sqlite:///{name}"
@@ -74,6 +74,8 @@ def open_storage(storage):
         raise ValueError(f"storage={name!r} is neither a path nor a URL.") from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
+        if "unable to open database file" in reason:
+            reason += f"; {ELSEWHERE}"
         raise OSError(
             f"cannot open the storage {_without_password(url)}: {reason}"
         ) from error
@@ -88,6 +90,49 @@ def open_storage(storage):
             "URL that begins with postgresql+psycopg://"
         ) from error
     return optuna.storages.get_storage(database)
+
+
+def check_storage(storage):
+    """Check the folder of a storage in a file, before there is anything to store.
+
+    Parameters
+    ----------
+    storage : str, Path, optuna storage or None
+        As for :func:`open_storage`; of databases elsewhere nothing is checked.
+
+    Raises
+    ------
+    OSError
+        If the file or its folder cannot be written.
+    ValueError
+        If it is an empty text.
+
+    Examples
+    --------
+    >>> check_storage("postgresql+psycopg://127.0.0.1/trials")
+    """
+    if not isinstance(storage, str | Path):
+        return
+    name = os.fspath(storage)
+    if not name:
+        raise ValueError("storage is empty; name a file or a database URL, or None.")
+    path = _file_of(name)
+    if path is None:
+        return
+    folder = path.parent
+    problem = None
+    if not folder.exists():
+        problem = f"the folder {folder} does not exist: create it, or"
+    elif not folder.is_dir():
+        problem = f"{folder} is no folder;"
+    elif path.is_dir():
+        problem = f"{path} is a folder;"
+    elif not os.access(folder, os.W_OK):  # both kinds put files beside their own
+        problem = f"the folder {folder} cannot be written;"
+    elif path.exists() and not os.access(path, os.W_OK):
+        problem = f"{path} cannot be written;"
+    if problem:
+        raise OSError(f"cannot open the storage {name}: {problem} {ELSEWHERE}")
 
 
 def retried(call, *args, **kwargs):
@@ -134,6 +179,19 @@ def retried(call, *args, **kwargs):
             time.sleep(delay)
 
 
+def _file_of(name):
+    """The file that a storage is kept in, or None."""
+    if "://" not in name:
+        return Path(name)
+    if not name.startswith("sqlite"):
+        return None
+    database = name.partition("://")[2].partition("?")[0].removeprefix("/")
+    # In memory, or with a URL's own rules.
+    if database in ("", ":memory:") or database.startswith("file:"):
+        return None
+    return Path(database)
+
+
 def _open_database(url, options):
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
@@ -157,7 +215,9 @@ def _open_journal(path):
     try:
         return PatientJournal(path)
     except OSError as error:
-        raise OSError(f"cannot open the storage {path}: {error}") from error
+        raise OSError(
+            f"cannot open the storage {path}: {error.strerror or error}; {ELSEWHERE}"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(
             f"cannot open the storage {path}: it is damaged, or no journal file of "

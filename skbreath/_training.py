@@ -19,6 +19,7 @@ __all__ = [
     "ClipTensors",
     "NoOptimizer",
     "WeightedNet",
+    "train",
     "training_params",
 ]
 
@@ -222,3 +223,49 @@ def training_params(estimator, n_train, held_back):
     if not estimator.verbose:
         params["callbacks__print_log"] = None
     return params | (estimator.net_params or {})
+
+
+def train(estimator, X, targets, weights, split, start):
+    """Build the net of a classifier and train it.
+
+    Parameters
+    ----------
+    estimator : ResidualCNNClassifier
+        Holds the hyper-parameters and builds the net.
+    X : ndarray of shape (n_clips, n_channels, n_frames), float32
+    targets : ndarray of shape (n_clips, n_outputs)
+    weights : ndarray of shape (n_clips,)
+    split : tuple of ndarray of int
+        Rows to train on and rows to stop by.
+    start : dict of str to ndarray, or None
+        Weights to begin with.
+
+    Returns
+    -------
+    net : WeightedNet
+        Trained.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user has interrupted the training.
+    """
+
+    def tensors(rows):
+        # Nothing writes to them: all rows need no copy, unless torch would warn that
+        # it could write to read-only memory.
+        whole = len(rows) == len(X) and X.flags.writeable
+        return ClipTensors(X if whole else X[rows], targets[rows], weights[rows])
+
+    rows, valid = split
+    held_back = tensors(valid)
+    net = estimator._make_net(
+        estimator.device, **training_params(estimator, len(rows), held_back)
+    )
+    if start is not None:
+        estimator._set_weights(net.module_, start)
+    net.partial_fit(tensors(rows), y=None)
+    if getattr(net, "interrupted_", False):
+        raise KeyboardInterrupt
+    net.train_split = None  # the model does not carry its data along
+    return net

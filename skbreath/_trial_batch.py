@@ -6,6 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._fold_result import failed_fold
 from ._trial_score import Judgement
 
 __all__ = ["judge_batch"]
@@ -59,7 +60,9 @@ def judge_batch(scorer, batch, *, n_jobs, first):
         except BrokenProcessPool as error:
             if scorer.search.error_score == "raise":
                 raise
-            judgement = Judgement(folds=[_dead(error)])
+            died = f"the worker process died: {error}"
+            fold = failed_fold(died, died, scorer.search.error_score, np.nan)
+            judgement = Judgement(folds=[fold])
         yield index, judgement
 
 
@@ -84,19 +87,10 @@ def _judge(scorer, batch, n_jobs, first, apart=False):
             continue
         whole = list(waiting.pop(index).values())
         folds = [fold for judged in whole for fold in judged.folds]
-        yield index, Judgement(folds, whole[0].pruned, whole[0].reports)
+        error = next((judged.error for judged in whole if judged.error), None)
+        yield index, Judgement(folds, whole[0].pruned, whole[0].reports, error)
 
 
 def _tagged(index, part, job):
     function, args, kwargs = job
     return index, part, function(*args, **kwargs)
-
-
-def _dead(error):
-    return {
-        "test_scores": np.nan,
-        "train_scores": np.nan,
-        "fit_time": np.nan,
-        "score_time": np.nan,
-        "fit_error": f"the worker process died: {error}",
-    }

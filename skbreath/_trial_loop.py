@@ -37,6 +37,13 @@ class TrialLoop:
         Its settings.
     objectives : list
         From :func:`skbreath._trial_score.find_objectives`.
+
+    Attributes
+    ----------
+    parameters : dict of int to dict
+        Of the trials run here, by number.
+    error : Exception or None
+        The first that made a trial fail here.
     """
 
     def __init__(self, study, worker, search, objectives):
@@ -44,7 +51,8 @@ class TrialLoop:
         self.worker = worker
         self.search = search
         self.objectives = objectives
-        self.parameters = {}  # of the trials run here, by number
+        self.parameters = {}
+        self.error = None
 
     def run(self, judge):
         """Run the trials.
@@ -54,11 +62,6 @@ class TrialLoop:
         judge : callable
             ``judge(batch, first)`` yields the index and the Judgement of each (trial,
             parameters) of a batch; `first` is the number of trials before.
-
-        Returns
-        -------
-        parameters : dict of int to dict
-            Of the trials run here, by number.
         """
         deadline = np.inf
         if self.search.timeout is not None:
@@ -86,7 +89,6 @@ class TrialLoop:
                         break
         finally:
             self.study._thread_local.in_optimize_loop = False
-        return self.parameters
 
     def finish(self, trial):
         """Tell a trial of a dead worker if all its folds are there.
@@ -152,6 +154,7 @@ class TrialLoop:
             # know does not depend on which process was faster.
             for index, (trial, parameters) in enumerate(batch):
                 self.parameters[trial.number] = parameters
+                self.error = self.error or judgements[index].error
                 self._tell(trial, judgements[index], report)
         except BaseException as error:
             # Left running they would look like those that another process works on.

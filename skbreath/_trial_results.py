@@ -1,17 +1,21 @@
 """Trials kept with their folds, and read back as scikit-learn's ``cv_results_``."""
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection._validation import _insert_error_scores
 
+from ._fold_result import reason_of
 from ._workers import LOST
 
 __all__ = ["FOLDS", "FinishedTrial", "finished_trials", "report_failures", "tabulate"]
 
 FOLDS = "skbreath:folds"
+# Reasons of failure told in a message, the commonest ones.
+SHOWN = 3
 
 
 @dataclass
@@ -58,22 +62,27 @@ def finished_trials(study, space, known):
     return trials
 
 
-def report_failures(trials):
+def report_failures(trials, error=None):
     """Raise if no trial is complete, warn if some have failed.
 
     Parameters
     ----------
     trials : list of FinishedTrial
         From :func:`finished_trials`.
+    error : Exception or None, default=None
+        The first that was met in this process.
 
     Raises
     ------
     ValueError
-        If none is complete.
+        If none is complete; caused by `error`.
     """
-    errors = [fold["fit_error"] for trial in trials for fold in trial.folds]
-    error = next(filter(None, errors), None)
-    cause = f" The first error:\n{error}" if error else ""
+    reasons = [reason_of(trial) for trial in trials]
+    counts = Counter(filter(None, reasons))
+    shares = [f"{n} with {reason}" for reason, n in counts.most_common(SHOWN)]
+    if len(counts) == 1:
+        shares = [f"each with {reason}" for reason in counts]
+    why = "".join(f", {share}" for share in shares)
     states = [trial.state for trial in trials]
     n_failed, n_pruned = states.count("FAIL"), states.count("PRUNED")
     if "COMPLETE" not in states:
@@ -81,12 +90,15 @@ def report_failures(trials):
         if n_pruned:
             what = f"Of {len(trials)} trials {n_pruned} were pruned, {n_failed} failed"
         raise ValueError(
-            f"{what}: there is nothing to choose from, and nothing was refitted. "
-            f"error_score='raise' stops at the first error.{cause}"
-        )
-    if n_failed or error:
+            f"{what}{why}: there is nothing to choose from, and nothing was refitted. "
+            "error_score='raise' stops at the first error."
+        ) from error
+    if counts:
+        n_bad = counts.total()
+        part = "" if n_bad == n_failed else ", in whole or in part"
         warnings.warn(
-            f"{n_failed} of {len(trials)} trials failed.{cause}",
+            f"{n_bad} of {len(trials)} trials failed{part}{why}; error_score='raise' "
+            "stops at the first error.",
             FitFailedWarning,
             stacklevel=4,
         )
@@ -115,7 +127,7 @@ def tabulate(trials, search):
     scored = next(fold for fold in ran if not fold["fit_error"])["test_scores"]
     empty = dict.fromkeys(scored, np.nan) if isinstance(scored, dict) else np.nan
     missing = {"fit_time": np.nan, "score_time": np.nan, "fit_error": None}
-    missing |= {"test_scores": empty, "train_scores": empty}
+    missing |= {"reason": None, "test_scores": empty, "train_scores": empty}
     folds = []
     for trial in trials:
         padded = trial.folds + [{}] * (search.n_splits_ - len(trial.folds))

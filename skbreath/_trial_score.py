@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
+from sklearn.model_selection._validation import _insert_error_scores
 
 from ._fit_log import inside_fit
+from ._fold_result import evaluate_fold
 from ._pruning import StopTrial, TrialReporter, with_epoch_pruning
 
 __all__ = ["FoldScorer", "Judgement", "find_objectives", "mean_scores"]
@@ -20,16 +21,20 @@ class Judgement:
     ----------
     folds : list of dict
         ``test_scores``, ``train_scores`` (if asked for), ``fit_time``,
-        ``score_time`` and ``fit_error`` (traceback or None) of the folds that ran.
+        ``score_time``, ``fit_error`` (traceback or None) and ``reason`` (the same in
+        a line, also of a single metric that failed) of the folds that ran.
     pruned : bool
         Whether a pruner ended the trial.
     reports : dict of int to float
         What it was told.
+    error : Exception or None
+        The first of a fold.
     """
 
     folds: list = field(default_factory=list)
     pruned: bool = False
     reports: dict = field(default_factory=dict)
+    error: Exception | None = None
 
 
 def find_objectives(scoring, refit):
@@ -112,20 +117,23 @@ class FoldScorer:
         Data and target.
     splits : list of (train, test)
         All folds.
-    evaluation : dict
-        Arguments of scikit-learn's evaluation of a fold, the same for all.
+    scorers : callable
+        One scorer or several.
+    routed : Bunch
+        Metadata of the estimator and the scorer.
     objectives : list
         From :func:`find_objectives`.
     context : CallbackContext
         Of the search.
     """
 
-    def __init__(self, search, X, y, splits, evaluation, objectives, context):
+    def __init__(self, search, X, y, splits, scorers, routed, objectives, context):
         self.search = search
         self.X = X
         self.y = y
         self.splits = splits
-        self.evaluation = evaluation
+        self.scorers = scorers
+        self.routed = routed
         self.objectives = objectives
         self.context = context
         self.contexts = {}  # a trial that runs again has those of its first run
@@ -159,7 +167,12 @@ class FoldScorer:
             for fold in folds
         ]
         common = {
-            **self.evaluation,
+            "scorer": self.scorers,
+            "fit_params": self.routed["estimator"]["fit"],
+            "score_params": self.routed["scorer"]["score"],
+            "return_train_score": search.return_train_score,
+            "error_score": search.error_score,
+            "verbose": search.verbose,
             "return_times": True,
             "candidate_progress": (position, search.n_trials or 0),
             "caller": search,
@@ -183,6 +196,8 @@ def _judge(
 ):
     judgement = Judgement()
     reporter = None if trial is None else TrialReporter(trial)
+    # A parameter that the estimator has not is a mistake in the space, and raised.
+    clone(estimator).set_params(**clone(parameters, safe=False))
     with inside_fit():
         for task in tasks:
             fold = task["split_progress"][0]
@@ -191,11 +206,14 @@ def _judge(
             if prune_on == "epoch" and fold == 0:
                 own, params = with_epoch_pruning(estimator, parameters, reporter), None
             try:
-                result = _fit_and_score(own, X, y, parameters=params, **task, **common)
+                result, error = evaluate_fold(
+                    own, X, y, parameters=params, **task, **common
+                )
             except StopTrial:
                 judgement.pruned = True
                 break
             judgement.folds.append(result)
+            judgement.error = judgement.error or error
             if prune_on is not None and _ends(
                 judgement, reporter, prune_on, fold, len(tasks), objectives, error_score
             ):

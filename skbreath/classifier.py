@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -14,28 +13,21 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_random_state, column_or_1d, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
 
-from ._holdout import hold_back
-from ._saved_weights import current_store
+from ._holdout import split_to_stop_by
+from ._network_output import NetworkOutput
+from ._network_state import HeldNetwork
 from ._training_record import recording
+from ._training_rows import training_rows
+from ._warm_start import starting_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
     from numpy.typing import ArrayLike
-    from skorch import NeuralNetClassifier
     from torch import nn
 
     from ._typing import Column, Seed
@@ -43,15 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["ResidualCNNClassifier"]
 
 
-def _embeds(classifier):
-    """Whether the network can give its pooled features."""
-    return classifier.module is None or hasattr(classifier.module, "embed")
-
-
 class ResidualCNNClassifier(  # type: ignore[call-arg]
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
+    NetworkOutput,
+    HeldNetwork,
     BaseEstimator,
     auto_wrap_output_keys=None,  # it would hide that a network cannot `transform`
 ):
@@ -310,310 +299,29 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         import torch
 
         from ._inference import torch_threads
+        from ._training import train
 
-        X, y = validate_data(
-            self, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
-        )
-        X = _as_clips(X)
-        check_classification_targets(y)
-        if groups is not None:
-            groups = column_or_1d(groups)
-            check_consistent_length(X, groups)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        # Rows of no weight must not count, not even in the batch statistics.
-        if not weights.all():
-            rows = np.flatnonzero(weights)
-            X, y, weights = X[rows], y[rows], weights[rows]
-            groups = None if groups is None else groups[rows]
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                "ResidualCNNClassifier needs at least two classes, got "
-                f"{len(classes)} class in the rows of non-zero weight."
-            )
-        start = self._starting_weights(classes)
-        self.classes_ = classes
-        weights = weights * compute_sample_weight(self.class_weight, y)
-        weights = weights / weights.mean()
-
+        rows = training_rows(self, X, y, groups, sample_weight)
+        start = starting_weights(self, rows.classes)
+        self.classes_ = rows.classes
+        weights = rows.loss_weights(self.class_weight)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
-        train, valid = self._inner_split(codes, groups, random_state)
+        split = split_to_stop_by(self, rows.codes, rows.groups, random_state)
         # fork_rng: training must not disturb the random numbers of the caller.
         with (
-            recording(self, X, y, groups),
+            recording(self, rows.X, rows.y, rows.groups),
             torch.random.fork_rng(),
             torch_threads(self.n_threads),
         ):
             torch.manual_seed(seed)
-            self._train(X, self._encode(codes), weights, train, valid, start)
+            net = train(self, rows.X, rows.targets(), weights, split, start)
+            self._keep_net(net)
         self.history_ = [
             {key: value for key, value in epoch.items() if key != "batches"}
             for epoch in self.net_.history
         ]
         return self
-
-    def _inner_split(self, codes, groups, random_state):
-        """Rows to train on, and rows to stop by (empty without early stopping)."""
-        split = None
-        if self.early_stopping:
-            split = hold_back(codes, groups, self.validation_fraction, random_state)
-            if split is None:
-                warnings.warn(
-                    f"Too few {'rows' if groups is None else 'groups'} to hold some "
-                    f"back for early stopping: training for all {self.max_epochs} "
-                    "epochs. early_stopping=False says that this is intended.",
-                    UserWarning,
-                    stacklevel=4,
-                )
-        rows = np.arange(len(codes))
-        return (rows, rows[:0]) if split is None else split
-
-    def _encode(self, codes):
-        """One target column per output of the network."""
-        if len(self.classes_) == 2:
-            return codes[:, None]
-        return np.eye(len(self.classes_))[codes]
-
-    def _module_params(self):
-        """Arguments of the network."""
-        n_classes = len(self.classes_)
-        return {
-            "n_channels": self.n_features_in_,
-            "n_outputs": 1 if n_classes == 2 else n_classes,
-            "hidden_channels": self.hidden_channels,
-            "kernel_size": self.kernel_size,
-            "dropout": self.dropout,
-        } | {
-            # Without these a loaded network would not be the one that was trained.
-            name.removeprefix("module__"): value
-            for name, value in (self.net_params or {}).items()
-            if name.startswith("module__")
-        }
-
-    def _module_class(self):
-        if self.module is not None:
-            return self.module
-        from .network import ResidualCNN1d
-
-        return ResidualCNN1d
-
-    def _make_net(self, device, **params):
-        """Build the skorch net, its network with random weights."""
-        from ._training import WeightedNet
-
-        for name, value in self._module_params().items():
-            params[f"module__{name}"] = value
-        net = WeightedNet(module=self._module_class(), device=device, **params)
-        return net.initialize()
-
-    def _starting_weights(self, classes):
-        """Weights to begin with, or None."""
-        if not (self.warm_start and hasattr(self, "net_")):
-            return self.initial_weights
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True goes on with the classes {self.classes_.tolist()}, "
-                f"but y has {classes.tolist()}."
-            )
-        return self.get_weights()
-
-    def get_weights(self) -> dict[str, np.ndarray]:
-        """Get the weights of the trained network.
-
-        Returns
-        -------
-        weights : dict of str to ndarray
-            Copies, by their names in the network; for `initial_weights`.
-
-        Raises
-        ------
-        NotFittedError
-            If the classifier is not fitted.
-        """
-        check_is_fitted(self)
-        return {
-            name: tensor.detach().cpu().numpy().copy()
-            for name, tensor in self._trained_module().state_dict().items()
-        }
-
-    def _train(self, X, targets, weights, train, valid, start):
-        from ._training import ClipTensors, training_params
-
-        def tensors(rows):
-            # Nothing writes to them: all rows need no copy, unless torch would warn
-            # that it could write to read-only memory.
-            whole = len(rows) == len(X) and X.flags.writeable
-            return ClipTensors(X if whole else X[rows], targets[rows], weights[rows])
-
-        held_back = tensors(valid)
-        net = self._make_net(
-            self.device, **training_params(self, len(train), held_back)
-        )
-        if start is not None:
-            self._set_weights(net.module_, start)
-        net.partial_fit(tensors(train), y=None)
-        if getattr(net, "interrupted_", False):
-            raise KeyboardInterrupt
-        net.train_split = None  # the model does not carry its data along
-        vars(self).pop("_loaded_module", None)
-        self._net = net
-
-    @property
-    def net_(self) -> NeuralNetClassifier:
-        if "_net" in vars(self):
-            return self._net
-        module = vars(self).get("_loaded_module")
-        if module is None:
-            raise AttributeError(
-                f"{type(self).__name__} is not fitted: it has no net_."
-            )
-        import torch
-
-        from ._training import NoOptimizer
-
-        # Not at once: to predict, a loaded classifier needs no skorch, whose import
-        # takes longer than the prediction.
-        device = str(next(module.parameters()).device)
-        with torch.random.fork_rng():
-            net = self._make_net(device, optimizer=NoOptimizer, verbose=0)
-        net.module_.load_state_dict(module.state_dict())
-        net.module_.eval()
-        self._net = net
-        del self._loaded_module
-        return net
-
-    def _trained_module(self):
-        net = vars(self).get("_net")
-        return self._loaded_module if net is None else net.module_
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probability of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_channels, n_frames) or \
-                (n_clips, n_channels)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_clips, n_classes)
-            Columns in the order of `classes_`.
-        """
-        from ._inference import class_probabilities
-
-        check_is_fitted(self)
-        return self._in_batches(
-            lambda module, clips: class_probabilities(module(clips).double()), X
-        )
-
-    def _in_batches(self, compute, X):
-        """Concatenate what ``compute(module, clips)`` makes of batches of clips."""
-        import torch
-
-        from ._inference import torch_threads
-
-        module = self._trained_module().eval()
-        X = validate_data(
-            self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
-        )
-        X = _as_clips(X)
-        device = next(module.parameters()).device
-        with torch.inference_mode(), torch_threads(self.n_threads):
-            parts = [
-                compute(module, torch.from_numpy(X[batch]).to(device)).cpu().numpy()
-                for batch in gen_batches(len(X), 4 * self.batch_size)
-            ]
-        return np.concatenate(parts)
-
-    @available_if(_embeds)
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Pooled features of each clip, for other models.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_channels, n_frames) or \
-                (n_clips, n_channels)
-
-        Returns
-        -------
-        embedding : ndarray of shape (n_clips, n_embedding), float32
-            What the head of the network sees: mean and maximum of its last layer,
-            256 numbers for the defaults. Networks of your own need a method
-            ``embed``.
-        """
-        check_is_fitted(self)
-        return self._in_batches(lambda module, clips: module.embed(clips), X)
-
-    @property
-    def _n_features_out(self):
-        return self.transform(np.zeros((1, self.n_features_in_, 1))).shape[1]
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Most probable label of each clip.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_clips, n_channels, n_frames) or \
-                (n_clips, n_channels)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_clips,)
-        """
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
-
-    def __getstate__(self):
-        # Weights as arrays, no torch objects: a device that the loading machine
-        # lacks, or an optimizer bound to one, cannot get in the way.
-        state = super().__getstate__().copy()
-        trained = [state.pop(name, None) for name in ("_net", "_loaded_module")]
-        if any(part is not None for part in trained):
-            weights = self.get_weights()
-            store = current_store()
-            state["_weights"] = weights if store is None else store.put(self, weights)
-        return state
-
-    def __setstate__(self, state):
-        # A model of an earlier version lacks the parameters that came since.
-        defaults = type(self)().get_params(deep=False)
-        state = state | {name: defaults[name] for name in defaults if name not in state}
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is None:
-            return
-        import torch
-
-        store = current_store()
-        if store is not None:
-            weights = store.take(weights)
-            self._check_sizes(weights)  # before a network takes any memory
-        device = self.device
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            device = "cpu"
-        with torch.random.fork_rng():
-            module = self._module_class()(**self._module_params())
-        self._set_weights(module, weights)
-        self._loaded_module = module.to(device).eval()
-
-    def _set_weights(self, module, weights):
-        import torch
-
-        self._check_sizes(weights)
-        module.load_state_dict(
-            {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-        )
-
-    def _check_sizes(self, weights):
-        """Refuse weights of another network than the parameters describe."""
-        import torch
-
-        with torch.device("meta"):  # takes no memory
-            module = self._module_class()(**self._module_params())
-        claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-        if claimed != {name: np.shape(array) for name, array in weights.items()}:
-            raise ValueError("the weights of a network do not fit its parameters.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -621,15 +329,3 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = self.random_state is None
         return tags
-
-
-def _as_clips(X):
-    """Give features their axis of frames."""
-    if X.ndim == 2:
-        return X[:, :, None]
-    if X.ndim != 3:
-        raise ValueError(
-            "X must have the shape (n_clips, n_channels, n_frames) or "
-            f"(n_clips, n_channels), got {X.ndim} dimensions."
-        )
-    return X

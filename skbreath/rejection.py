@@ -165,7 +165,7 @@ class RejectionMixin:
 
         Parameters
         ----------
-        X, reject_below
+        X, reject_below : sequence of length n_samples, and float
             As for `predict_with_rejection`.
 
         Returns

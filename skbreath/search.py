@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.base import _fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 
-from ._fingerprint import check_fingerprint, digest, fingerprint
-from ._fit_log import inside_fit
+from ._best_trial import choose_best, refit_best
 from ._metadata import metadata_context, route_fit
-from ._pruning import check_pruning
 from ._saved_weights import current_store
-from ._search_space import check_space, open_study
-from ._study_storage import open_storage
+from ._search_run import draw_folds, join_study, run_trials
+from ._search_settings import check_settings, scorers_for
 from ._top_trials import top_estimators
 from ._training_record import recording
-from ._trial_batch import judge_batch
-from ._trial_loop import TrialLoop
 from ._trial_results import finished_trials, report_failures, tabulate
-from ._trial_score import FoldScorer, find_objectives
-from ._workers import other_workers, working
-from .crossfit import check_group_cv
+from ._trial_score import FoldScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +30,6 @@ if TYPE_CHECKING:
     from ._typing import Column, Folds, Scoring, Seed
 
 __all__ = ["OptunaSearchCV", "top_estimators"]
-
-ENQUEUED = "skbreath:enqueued"
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -107,6 +98,10 @@ class OptunaSearchCV(BaseSearchCV):
         As in :class:`~sklearn.model_selection.GridSearchCV`. With several metrics,
         `refit` names the one to maximise. If `refit` is a function or False, all of
         them are maximised: the sampler looks for the best compromises.
+    pos_label : label, default=None
+        The class that metrics such as "f1" and "precision" take as the positive one.
+        None is enough for classes 0 and 1, -1 and 1 or False and True, for a scorer
+        that names the class itself, and for metrics that treat all classes alike.
     cv : int, splitter or iterable, default=None
         Folds; None means 5. An integer together with ``groups`` means
         :class:`~sklearn.model_selection.StratifiedGroupKFold` for a classifier and
@@ -182,13 +177,10 @@ class OptunaSearchCV(BaseSearchCV):
     afresh, so that the first trials are not repeated.
 
     A killed search loses the trials that were running; fitting again marks them as
-    failed (they do not count) and tries their parameters again. Every process that
-    fits leaves a sign of life in the study every 20 s. A worker on the same machine
-    is known to be dead as soon as its process is gone, one on another machine after
-    300 s without a sign of life, for which the clocks of the machines must agree.
-    Once `n_trials` trials are finished or running, a worker waits for the others, to
-    take over the trials of those that die. A storage that answers with errors is
-    tried again for some seconds; what was finished stays there in any case.
+    failed (they do not count) and tries their parameters again. Workers leave a sign
+    of life in the study, by which the others know whose trials to take over;
+    ``docs/tuning.md`` tells when. A storage that answers with errors is tried again
+    for some seconds; what was finished stays there in any case.
 
     A worker process of `n_jobs` that dies is replaced and its batch run again, one
     trial at a time; the trial that kills its process is marked as failed.
@@ -228,6 +220,7 @@ class OptunaSearchCV(BaseSearchCV):
         "study_name": [str, None],
         "enqueue": [list, tuple, None],
         "callbacks": [list, tuple, None],
+        "pos_label": [Real, str, "boolean", None],
         "random_state": ["random_state"],
         "progress_bar": ["boolean"],
     }
@@ -250,6 +243,7 @@ class OptunaSearchCV(BaseSearchCV):
         enqueue: list[dict[str, Any]] | None = None,
         callbacks: Sequence[Callable[..., None]] | None = None,
         scoring: Scoring | Sequence[str] | dict[str, Scoring] | None = None,
+        pos_label: Any = None,
         cv: Folds | None = None,
         n_jobs: int | None = None,
         refit: Any = True,
@@ -274,6 +268,7 @@ class OptunaSearchCV(BaseSearchCV):
         self.enqueue = enqueue
         self.callbacks = callbacks
         self.scoring = scoring
+        self.pos_label = pos_label
         self.cv = cv
         self.n_jobs = n_jobs
         self.refit = refit
@@ -309,136 +304,45 @@ class OptunaSearchCV(BaseSearchCV):
         Raises
         ------
         ValueError
-            If the space, the study or the settings are wrong (before any trial), or
-            if no trial is complete in the end.
+            If the data, the space, the study or the settings are wrong (before any
+            trial), or if no trial is complete in the end.
         OSError
             If the storage cannot be opened, or fails for longer than some seconds.
         """
-        scorers, objectives = self._check_settings()
+        objectives, enqueue = check_settings(self)
+        scorers = scorers_for(self, X, y, groups)
         X, y, groups = indexable(X, y, groups)
         with (
             recording(self, X, y, groups),
             metadata_context(groups=groups, **params) as metadata,
         ):
             routed = process_routing(self, "fit", **metadata)
-            fit_params = routed["estimator"]["fit"]
-            splits = self._splits(X, y, groups, routed["splitter"]["split"])
+            splits = draw_folds(self, X, y, groups, routed["splitter"]["split"])
             data = {"X": X, "y": y, "groups": groups, **params}
-            self.study_, joined = self._open_study(data, splits, objectives)
+            self.study_, joined = join_study(self, data, splits, objectives)
             root = self._init_callback_context(max_subtasks=1 + bool(self.refit))
             root.call_on_fit_task_begin(estimator=self, X=X, y=y)
             context = root.subcontext(
                 "search", max_subtasks=None, sequential_subtasks=False
             ).call_on_fit_task_begin(estimator=self)
-            evaluation = {
-                "scorer": scorers,
-                "fit_params": fit_params,
-                "score_params": routed["scorer"]["score"],
-                "return_train_score": self.return_train_score,
-                "error_score": self.error_score,
-                "verbose": self.verbose,
-            }
-            scorer = FoldScorer(self, X, y, splits, evaluation, objectives, context)
-            parameters = self._run_trials(scorer, objectives, joined)
+            scorer = FoldScorer(
+                self, X, y, splits, scorers, routed, objectives, context
+            )
+            loop = run_trials(self, scorer, objectives, enqueue, joined)
             context.call_on_fit_task_end(estimator=self)
-            trials = finished_trials(self.study_, self.param_distributions, parameters)
-            report_failures(trials)
+            trials = finished_trials(
+                self.study_, self.param_distributions, loop.parameters
+            )
+            report_failures(trials, loop.error)
             self.cv_results_, self.multimetric_ = tabulate(trials, self)
             if self.refit or not self.multimetric_:
-                self._choose_best()
+                choose_best(self)
             if self.refit:
-                self._refit(X, y, fit_params, root)
+                refit_best(self, X, y, routed["estimator"]["fit"], root)
             root.call_on_fit_task_end(estimator=self, X=X, y=y)
         # As in stock searches: a plain dict of the metrics, not their wrapper.
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         return self
-
-    def _check_settings(self):
-        names = set(self.estimator.get_params(deep=True))
-        stored = self.storage is not None
-        check_space(self.param_distributions, names, self.enqueue, stored)
-        if self.n_trials is None and self.timeout is None:
-            raise ValueError("n_trials=None needs a timeout, or it never ends.")
-        if self.study_name is not None and not stored:
-            raise ValueError("study_name needs a storage in which to find the study.")
-        objectives = find_objectives(self.scoring, self.refit)
-        check_pruning(self.prune_on, self.pruner, len(objectives))
-        return self._get_scorers()[0], objectives
-
-    def _splits(self, X, y, groups, split_params):
-        cv = check_group_cv(
-            self.cv, y, groups, classifier=is_classifier(self.estimator)
-        )
-        if groups is not None:
-            split_params = {**split_params, "groups": groups}
-        splits = list(cv.split(X, y, **split_params))
-        self.n_splits_ = len(splits)
-        return splits
-
-    def _open_study(self, data, splits, objectives):
-        """Open the study and tell whether it was there before."""
-        storage, name, parts = open_storage(self.storage), self.study_name, None
-        if self.storage is not None:
-            scoring = [self.scoring, objectives]
-            parts = fingerprint(
-                self.estimator, self.param_distributions, scoring, data, splits
-            )
-            if name is None:
-                seed = self.random_state
-                seed = int(seed) if isinstance(seed, Integral) else None
-                sampler = type(self.sampler).__name__
-                name = f"skbreath-{digest(parts, seed, sampler, self.prune_on)}"
-        study, joined = open_study(self, storage, name, len(objectives))
-        if parts is not None:
-            check_fingerprint(study, parts)
-        return study, joined
-
-    def _run_trials(self, scorer, objectives, joined):
-        """Run the trials; get the parameters of those run here, by number."""
-        study = self.study_
-
-        def judge(batch, first):
-            return judge_batch(scorer, batch, n_jobs=self.n_jobs, first=first)
-
-        with working(study) as worker:
-            # Once for all workers: by who made the study, or else by who finds that
-            # its maker has died before.
-            alone = not joined or not other_workers(study, worker)
-            if alone and not study.user_attrs.get(ENQUEUED):
-                for parameters in self.enqueue or ():
-                    study.enqueue_trial(parameters, skip_if_exists=joined)
-                study.set_user_attr(ENQUEUED, True)
-            return TrialLoop(study, worker, self, objectives).run(judge)
-
-    def _choose_best(self):
-        """Set `best_index_` and what follows from it; failed trials cannot win."""
-        results = self.cv_results_
-        metric = self.refit if self.multimetric_ else "score"
-        if callable(self.refit):
-            self.best_index_ = self._select_best_index(self.refit, metric, results)
-        else:
-            complete = results["trial_state"] == "COMPLETE"
-            scores = np.where(complete, results[f"mean_test_{metric}"], -np.inf)
-            self.best_index_ = int(scores.argmax())
-            self.best_score_ = float(scores[self.best_index_])
-        self.best_params_ = results["params"][self.best_index_]
-
-    def _refit(self, X, y, fit_params, root):
-        # The parameters are cloned too: they may be estimators.
-        self.best_estimator_ = clone(self.estimator).set_params(
-            **clone(self.best_params_, safe=False)
-        )
-        context = root.subcontext("refit-with-best-params")
-        with context.propagate_callback_context(self.best_estimator_):
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            started = time.perf_counter()
-            target = () if y is None else (y,)
-            with inside_fit():
-                self.best_estimator_.fit(X, *target, **fit_params)
-            self.refit_time_ = time.perf_counter() - started
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -448,6 +352,9 @@ class OptunaSearchCV(BaseSearchCV):
         state = {key: value for key, value in state.items() if key != "study_"}
         means = ("study", "storage", "sampler", "pruner", "callbacks")
         return state | dict.fromkeys(means)
+
+    def __setstate__(self, state):
+        super().__setstate__({"pos_label": None} | state)  # earlier ones had none
 
     def get_metadata_routing(self):
         """Get the metadata routing: the search takes ``groups`` itself.

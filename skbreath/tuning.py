@@ -146,8 +146,9 @@ def tune_breath_classifier(
     Raises
     ------
     ValueError
-        If a file cannot be read, fewer than `n_members` distinct trials are complete,
-        or the study in `storage` is of another search.
+        If a file cannot be read, `pos_label` is not a class of `y`, fewer than
+        `n_members` distinct trials are complete, or the study in `storage` is of
+        another search.
     OSError
         If the storage cannot be opened, or fails for longer than some seconds.
 
@@ -184,6 +185,7 @@ def tune_breath_classifier(
         network_space() if param_distributions is None else param_distributions,
         n_trials=n_trials,
         scoring=scoring,
+        pos_label=pos_label,
         cv=cv,
         prune_on=prune_on,
         batch_size=batch_size,

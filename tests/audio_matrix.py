@@ -454,6 +454,7 @@ for _description, _value, _subtype, _outcome in [
     ("NaN among float samples", np.nan, "FLOAT", "2 NaN or infinite"),
     ("infinity among float samples", np.inf, "FLOAT", "2 NaN or infinite"),
     ("1e300, beyond float32", 1e300, "DOUBLE", "2 NaN or infinite"),
+    ("1e20, beyond what features can hold", 1e20, "FLOAT", "2 samples beyond 1e+15"),
     ("denormal floats", 1e-42, "FLOAT", "reads"),
     ("floats beyond full scale", 20.0, "FLOAT", "reads"),
     ("negative zero", -0.0, "FLOAT", "reads"),

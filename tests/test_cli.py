@@ -193,9 +193,10 @@ def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
 @pytest.mark.parametrize(
     "storage, message",
     [
-        ("nowhere/trials.db", "cannot open the storage"),
+        ("nowhere/trials.db", "the folder nowhere does not exist: create it"),
+        ("nowhere/trials.journal", "the folder nowhere does not exist: create it"),
         ("oracle://127.0.0.1/none", "database driver"),
-        ("folder", "cannot open the storage"),
+        ("folder", "folder is a folder; name a file"),
     ],
 )
 def test_a_storage_that_cannot_be_opened_is_one_line(
@@ -207,6 +208,16 @@ def test_a_storage_that_cannot_be_opened_is_one_line(
     result = run("tune", breath_folder, "--out", out, "--storage", storage, "--jobs", 1)
     assert result.exit_code == 2 and message in result.stderr, result.output
     assert "Traceback" not in result.stderr and not out.exists()
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_tune_refuses_a_positive_class_that_is_not_there(breath_folder, tmp_path):
+    out, storage = tmp_path / "tuned.skb", tmp_path / "trials.db"
+    command = ["tune", breath_folder, "--out", out, "--storage", storage]
+    result = run(*command, "--pos-label", "inhale", "--jobs", 1)
+    assert result.exit_code == 2, result.output
+    assert "pos_label='inhale' is not a class of y: ['E', 'I']" in result.stderr
+    assert not out.exists() and not storage.exists()  # no trial was run
 
 
 def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):

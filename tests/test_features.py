@@ -258,7 +258,8 @@ def test_bad_samples_are_refused_with_their_rows(value):
     X[[1, 3], [0, 1999]] = value
     for method in (estimator.fit, estimator.transform):
         with pytest.raises(
-            ValueError, match="NaN, infinite .* 2 of 5 clips: rows 1, 3"
+            ValueError,
+            match="NaN, infinite .* 2 of 5 clips: rows 1, 3 of those given to",
         ):
             method(X)
 

@@ -302,7 +302,7 @@ def test_steps_with_memory(tmp_path):
         ({"var_smoothing": [0.1, 0.2]}, {}, "must be an Optuna distribution"),
         (SMOOTHING, {"n_trials": 0}, "'n_trials' parameter"),
         (SMOOTHING, {"n_trials": None}, "needs a timeout"),
-        (SMOOTHING, {"enqueue": [{"name": "x"}]}, r"enqueue sets \['name'\]"),
+        (SMOOTHING, {"enqueue": [{"name": "x"}]}, r"enqueue\[0\] names 'name'"),
         (lambda trial: None, {}, "must return a dict of parameters"),
         (lambda trial: {"smoothing": 1}, {}, "Invalid parameter 'smoothing'"),
     ],
@@ -327,7 +327,8 @@ def test_failed_trials_are_marked_and_cannot_win():
     plan = [{"fails": True}, {"fails": False}, {"fails": True}]
     search = search_for(RecordingClassifier(), FAILING, n_trials=3, enqueue=plan)
     with pytest.warns(
-        FitFailedWarning, match=r"2 of 3 trials failed(?s:.*)told to fail"
+        FitFailedWarning,
+        match="2 of 3 trials failed, each with RuntimeError: told to fail",
     ):
         search.fit(X, y)
     assert search.cv_results_["trial_state"].tolist() == ["FAIL", "COMPLETE", "FAIL"]
@@ -344,13 +345,76 @@ def test_failed_trials_are_marked_and_cannot_win():
     assert search.best_index_ == 1
 
 
-def test_if_every_trial_fails_nothing_is_refitted():
+@pytest.mark.parametrize("params", [{}, {"n_jobs": 2}, {"prune_on": "fold"}])
+def test_if_every_trial_fails_nothing_is_refitted(params):
     search = search_for(RecordingClassifier(fails=True), SMOOTHING, n_trials=2)
-    with pytest.raises(ValueError, match="All 2 trials failed(?s:.*)told to fail"):
+    search.set_params(**params)
+    with pytest.raises(
+        ValueError, match="All 2 trials failed, each with RuntimeError: told to fail"
+    ) as caught:
         search.fit(X, y)
-    assert len(FITS) == 6
+    assert "Traceback" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert str(caught.value.__cause__) == "told to fail"
+    assert len(FITS) == {"n_jobs": 0, "prune_on": 2}.get(*params, 6) if params else 6
     assert not hasattr(search, "best_estimator_")
     assert not hasattr(search, "best_params_")
+
+
+def test_if_every_score_fails_the_reason_is_said():
+    def score(estimator, X, y):
+        raise LookupError("no such\nscore")
+
+    search = search_for(GaussianNB(), SMOOTHING, scoring=score, n_trials=3)
+    for metrics, cause in [(score, LookupError), ({"a": score, "b": score}, None)]:
+        search.set_params(scoring=metrics, refit=callable(metrics) or "a")
+        with pytest.raises(
+            ValueError, match="All 3 trials failed, each with LookupError: no such scor"
+        ) as caught:
+            search.fit(X, y)
+        if cause:
+            assert isinstance(caught.value.__cause__, cause)
+
+
+def test_one_of_several_metrics_may_fail():
+    def score(estimator, X, y):
+        raise LookupError("no such score")
+
+    metrics = {"acc": "accuracy", "bad": score}
+    search = search_for(GaussianNB(), SMOOTHING, scoring=metrics, refit="acc")
+    with pytest.warns(FitFailedWarning, match="4 of 4 trials .*LookupError: no such"):
+        search.fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_acc"]).all()
+    assert np.isnan(search.cv_results_["mean_test_bad"]).all()
+    assert set(search.cv_results_["trial_state"]) == {"COMPLETE"}
+
+
+def test_several_reasons_are_counted_and_scores_of_nan_are_one():
+    def score(estimator, X, y):
+        if estimator.var_smoothing > 0.3:
+            raise LookupError("too smooth")
+        return np.nan
+
+    plan = [{"var_smoothing": value} for value in (0.1, 0.4, 0.5)]
+    search = search_for(GaussianNB(), SMOOTHING, scoring=score, enqueue=plan)
+    search.set_params(n_trials=3)
+    with pytest.raises(
+        ValueError,
+        match="All 3 trials failed, 2 with LookupError: too smooth, "
+        "1 with a score that is not finite",
+    ):
+        search.fit(X, y)
+
+
+def test_the_reason_is_known_to_whoever_goes_on(tmp_path):
+    search = search_for(RecordingClassifier(fails=True), SMOOTHING, n_trials=2)
+    search.set_params(storage=tmp_path / "trials.db", study_name="mine")
+    for _ in range(2):  # the second fit finds two trials, and runs none
+        with pytest.raises(
+            ValueError, match="All 2 trials failed, each with RuntimeError: told to f"
+        ):
+            search.fit(X, y)
+    assert len(FITS) == 6
 
 
 def test_error_score_raise_raises_the_first_error():

@@ -1,6 +1,7 @@
 """Storages in trouble."""
 
 import logging
+import os
 import sqlite3
 
 import optuna
@@ -15,18 +16,68 @@ from stored_search import (
 
 from skbreath import _study_storage
 
+FILES = ["trials.db", "trials.journal", "sqlite:///{}/trials.db"]
 
-def test_a_storage_that_cannot_be_opened(tmp_path):
-    for storage in (
-        tmp_path / "missing" / "trials.db",
-        tmp_path / "missing" / "trials.journal",
-        "postgresql+psycopg://me:secret@127.0.0.1:1/none",
-    ):
-        if "psycopg" in str(storage):
-            pytest.importorskip("psycopg")
-        with pytest.raises(OSError, match="cannot open the storage") as caught:
-            search_in(storage).fit(X, y)
-        assert "secret" not in str(caught.value)
+
+def in_folder(folder, file):
+    return file.format(folder) if "{}" in file else folder / file
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_storage_in_a_folder_that_is_not_there(file, tmp_path):
+    folder = tmp_path / "missing"
+    with pytest.raises(
+        OSError, match=f"cannot open the storage .*: the folder {folder} does not exist"
+    ) as caught:
+        search_in(in_folder(folder, file)).fit(X, y)
+    assert "trials." in str(caught.value) and "create it" in str(caught.value)
+    assert not folder.exists()
+    folder.write_text("a file")
+    with pytest.raises(OSError, match=f"storage .*: {folder} is no folder"):
+        search_in(in_folder(folder, file)).fit(X, y)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_storage_that_cannot_be_written(file, tmp_path, monkeypatch, caplog):
+    search = search_in(in_folder(tmp_path, file))
+
+    def deny(path):  # whom root, who may run the tests, would not heed
+        monkeypatch.setattr(
+            _study_storage.os, "access", lambda name, mode: str(name) != str(path)
+        )
+
+    deny(tmp_path)
+    with pytest.raises(OSError, match=f"the folder {tmp_path} cannot be written; name"):
+        search.fit(X, y)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    search.fit(X, y)
+    (path,) = tmp_path.glob("trials.*[bl]")
+    deny(path)
+    with pytest.raises(OSError, match=f"{path.name} cannot be written; name"):
+        search.fit(X, y)
+    assert caplog.text == ""  # nothing was tried again
+    monkeypatch.undo()
+    for left in tmp_path.iterdir():
+        left.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match=f"{path.name} is a folder; name a file"):
+        search.fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["trials.db", "trials.journal"])
+def test_a_folder_where_the_system_lets_nobody_write(name):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no such folder here")
+    with pytest.raises(OSError, match=f"storage .*/proc/self/{name}: .*name a file in"):
+        search_in(f"/proc/self/{name}").fit(X, y)
+
+
+def test_a_database_that_cannot_be_reached():
+    pytest.importorskip("psycopg")
+    with pytest.raises(OSError, match="cannot open the storage") as caught:
+        search_in("postgresql+psycopg://me:secret@127.0.0.1:1/none").fit(X, y)
+    assert "secret" not in str(caught.value)
     with pytest.raises(ImportError, match="skbreath\\[distributed\\]"):
         search_in("mysql+pymysql://127.0.0.1/none").fit(X, y)
 

@@ -164,6 +164,7 @@ def tune(
     """
     import pandas as pd
 
+    from .._study_storage import check_storage
     from ..atomic import atomic_path, check_destination
     from ..progress import StepProgress
     from ..tuning import tune_breath_classifier
@@ -171,6 +172,7 @@ def tune(
     for path in (out, trials_csv):
         if path is not None:
             check_destination(path)
+    check_storage(storage)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
