@@ -60,7 +60,7 @@ class AccuracyCoverageDisplay:
         *,
         name: str | None = None,
         ax: Axes | None = None,
-        **settings,
+        **settings: Any,
     ) -> Self:
         """Predict clips and draw the curve.
 
@@ -118,7 +118,7 @@ class AccuracyCoverageDisplay:
         *,
         name: str | None = None,
         ax: Axes | None = None,
-        **settings,
+        **settings: Any,
     ) -> Self:
         """Draw the curve of given predictions.
 

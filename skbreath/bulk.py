@@ -1,9 +1,12 @@
 """Prediction of very many files, in bounded memory and resumable."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,10 +23,23 @@ from .audio import (
 )
 from .rejection import labels_and_confidence, labels_and_probabilities
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Literal
+
+    from ._typing import Clips
+
 __all__ = ["ResumableTable", "predict_files"]
 
 
-def predict_files(model, paths, batch_size=512, *, errors="raise", reject_below=None):
+def predict_files(
+    model: Any,
+    paths: Clips,
+    batch_size: int = 512,
+    *,
+    errors: Literal["raise", "skip"] = "raise",
+    reject_below: float | None = None,
+) -> Iterator[pd.DataFrame]:
     """Predict files batch by batch, never holding more than one batch in memory.
 
     Parameters

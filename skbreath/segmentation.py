@@ -278,7 +278,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return self
 
     @classmethod
-    def from_classifier(cls, classifier: Any, **params):
+    def from_classifier(cls, classifier: Any, **params: Any) -> Self:
         """Build a segmenter from a trained classifier of clips alone.
 
         The classifier is slid over the recording, a window of `clip_duration` every

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 import re
 import runpy
 import sys
@@ -107,6 +108,46 @@ def test_stub_has_every_public_name():
     module = runpy.run_path(str(DOCS / "write_stub.py"))
     stub = module["STUB"].read_text(encoding="utf-8")
     assert stub == module["stub"](), "run: python docs/write_stub.py"
+
+
+def public_signatures(reference):
+    """Functions of the reference, and what its classes define for all to call."""
+    for name in reference:
+        module, _, last = f"skbreath.{name}".rpartition(".")
+        found = getattr(importlib.import_module(module), last)
+        if inspect.isclass(found):
+            for method, member in vars(found).items():
+                if isinstance(member, (classmethod, staticmethod)):
+                    member = member.__func__
+                if isinstance(member, property):
+                    member = member.fget
+                public = not method.startswith("_") or method in (
+                    "__init__",
+                    "__call__",
+                )
+                if public and callable(member):
+                    yield f"{name}.{method}", inspect.unwrap(member)
+        elif callable(found):
+            yield name, inspect.unwrap(found)
+
+
+def test_public_signatures_are_annotated(reference):
+    bare, names = [], []
+    for name, function in public_signatures(reference):
+        names.append(name)
+        signature = inspect.signature(function)
+        parameters = {p.name: p.annotation for p in signature.parameters.values()}
+        parameters.pop("self", None)
+        parameters.pop("cls", None)
+        parameters["return"] = signature.return_annotation
+        missing = [
+            key for key, what in parameters.items() if what is inspect.Signature.empty
+        ]
+        if missing:
+            bare.append(f"{name}: {', '.join(missing)}")
+    # The walk has met functions, methods and constructors.
+    assert {"save_model", "BreathFeatures.fit", "AudioReader.__init__"} <= set(names)
+    assert not bare, "\n".join(bare)
 
 
 def test_readme_names_files_that_exist():
