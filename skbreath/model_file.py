@@ -104,7 +104,7 @@ def save_model(
     """
     path = check_destination(path)
     check_is_fitted(model)
-    metadata = _checked(metadata)
+    metadata = checked_metadata(metadata)
     try:
         content = _to_bytes(model, metadata, half_size)
         # What cannot be read is not written.
@@ -209,7 +209,23 @@ def _explained(path, read):
         raise ModelFileError(f"{path} cannot be used: {error}{hint}") from error
 
 
-def _checked(metadata):
+def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse what JSON would not give back.
+
+    Parameters
+    ----------
+    metadata : dict or None
+        As :func:`save_model` takes it.
+
+    Returns
+    -------
+    metadata : dict or None
+
+    Raises
+    ------
+    ValueError
+        If it is no dict of JSON types.
+    """
     if metadata is None:
         return None
     try:
