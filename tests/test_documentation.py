@@ -158,6 +158,14 @@ def test_readme_names_files_that_exist():
         assert (REPOSITORY / name.rstrip(".")).exists(), name
 
 
+def test_every_picture_is_in_the_gallery():
+    files = (REPOSITORY / "examples").glob("plot_*.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    pictures = skbreath._PUBLIC["plotting"]
+    drawn = [name for name in pictures if re.search(rf"{name}[.(]", text)]
+    assert len(drawn) > 5 and drawn == pictures
+
+
 def test_quoted_results_exist():
     text = (DOCS / "numbers.md").read_text(encoding="utf-8")
     quoted = set(re.findall(r"results/(\w+\.txt)", text))
