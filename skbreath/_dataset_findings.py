@@ -14,6 +14,7 @@ from ._metadata_leaks import (
     name_columns,
     sibling_score,
 )
+from ._phase_table import BEYOND_END_S
 
 __all__ = ["find_problems"]
 
@@ -336,7 +337,7 @@ def _tracks(found, good):
     for path, phases in found.phases.items():
         if path not in lengths.index:
             continue
-        if len(phases) and phases["end_s"].max() > lengths[path] + 0.05:
+        if len(phases) and phases["end_s"].max() > lengths[path] + BEYOND_END_S:
             beyond.append(path)
         for previous, phase in zip(
             [None, *phases["label"]], phases.itertuples(), strict=False

@@ -14,6 +14,7 @@ from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
 from . import __version__
+from ._audio_warnings import batch_of_run
 from .atomic import atomic_path, check_destination
 from .audio import (
     AudioError,
@@ -79,8 +80,8 @@ def predict_files(
     Warns
     -----
     AudioWarning
-        Of clips that are silent or unlike the training audio, batch by batch; see
-        :class:`~skbreath.AudioReader`.
+        Of clips that are silent, batch by batch; of clips unlike the training audio
+        once, for the first batch that has any. See :class:`~skbreath.AudioReader`.
 
     Examples
     --------
@@ -140,18 +141,20 @@ def inspect_for(model, paths):
 
 
 def _predict_batches(model, paths, batch_size, reject_below):
+    said = set()
     for batch in gen_batches(len(paths), batch_size):
-        yield _predict_batch(model, paths[batch], reject_below)
+        yield _predict_batch(model, paths[batch], reject_below, said)
 
 
 def _predict_what_can_be_read(model, paths, batch_size, reject_below):
+    said = set()
     for batch in gen_batches(len(paths), batch_size):
         whole = pd.DataFrame({"path": paths[batch]})
         good, reasons = paths[batch], {}
         # Reading tells what is wrong; as a rule nothing is.
         while good:
             try:
-                table = _predict_batch(model, good, reject_below)
+                table = _predict_batch(model, good, reject_below, said)
             except AudioError as error:
                 reasons |= dict(error.problems)
                 left = [path for path in good if path not in reasons]
@@ -171,10 +174,10 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
         yield whole
 
 
-def _predict_batch(model, paths, reject_below):
+def _predict_batch(model, paths, reject_below, said):
     # Batches are small: boosted trees, above all, lose more time in handing work to
     # threads than they gain by them, many times over on a busy machine.
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1, user_api="openmp"), batch_of_run(said):
         if reject_below is None:
             labels, proba = labels_and_probabilities(model, paths)
         else:

@@ -150,6 +150,14 @@ def test_public_signatures_are_annotated(reference):
     assert not bare, "\n".join(bare)
 
 
+def test_page_of_commands_is_what_they_print():
+    module = runpy.run_path(str(DOCS / "write_commands.py"))
+    page = module["PAGE"].read_text(encoding="utf-8")
+    assert page == module["page"](), "run: python docs/write_commands.py"
+    assert "\n## skbreath predict\n" in page
+    assert "--reject-below" in page
+
+
 def test_readme_names_files_that_exist():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r"\b((?:docs|benchmarks|fuzz|examples)/[\w./-]+)", text))

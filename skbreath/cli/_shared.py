@@ -274,6 +274,20 @@ def print_table(table, title):
     console.print(shown)
 
 
+def named_once(files):
+    """Files in the order in which they are named first; tell what is named again."""
+    first, again = {}, set()
+    for file in files:
+        path = os.path.abspath(file)
+        if path in first:
+            again.add(path)
+        first.setdefault(path, file)
+    if again:
+        said = "1 file is" if len(again) == 1 else f"{len(again)} files are"
+        click.echo(f"Note: {said} named more than once; each counts once.", err=True)
+    return list(first.values())
+
+
 # What is picked up from a folder; a file named by itself may be called anything.
 _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
 
