@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .rejection import accuracy_coverage_curve, labels_and_confidence
+from ._coverage_curve import accuracy_coverage_curve
+from .rejection import labels_and_confidence
 
 if TYPE_CHECKING:
     from typing import Any, Self

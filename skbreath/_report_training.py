@@ -6,7 +6,7 @@ import numpy as np
 
 from ._display_axes import fitted_parts
 from ._report_numbers import plain_text
-from ._vote_displays import member_names
+from ._voting_weights_display import member_names
 from .voting import WeightedVotingClassifier
 
 __all__ = ["training_curves"]
