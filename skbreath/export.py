@@ -181,14 +181,9 @@ def _n_samples(model, reader):
 
 
 def _licence(metadata):
-    """The licence that metadata names, if they do."""
-    for name in ("license", "licence"):
-        licence = metadata.get(name)
-        if licence is not None and not isinstance(licence, str):
-            raise ValueError(f"metadata[{name!r}] must be a text, got {licence!r}.")
-        if licence is not None:
-            return licence
-    return None
+    """The licence that metadata name, if they do; None if it is no text."""
+    named = [metadata.get(name) for name in ("license", "licence")]
+    return next((licence for licence in named if isinstance(licence, str)), None)
 
 
 def _to_onnx(model, n_samples, about):

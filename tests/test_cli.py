@@ -495,6 +495,7 @@ def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypat
     whole, out = tmp_path / "whole" / "labels.csv", tmp_path / "labels.csv"
     whole.parent.mkdir()
     command = ["predict", "--model", model, *paths, "--skip-bad"]
+    command += ["--reject-below", 0.8]
     assert run(*command, "--out", whole).exit_code == 0
     append, calls = ResumableTable.append, []
 
@@ -508,11 +509,14 @@ def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypat
         patch.setattr(ResumableTable, "append", killed)
         result = run(*command, "--out", out, "--batch-size", 3)
     assert result.exit_code == 130 and not out.exists()
-    assert run(*command, "--out", out, "--batch-size", 7).exit_code == 0
-    columns = ["path", "label"]
+    result = run(*command, "--out", out, "--batch-size", 7, "--json")
+    assert result.exit_code == 0
+    columns = ["path", "label", "rejected"]
     pd.testing.assert_frame_equal(
         pd.read_csv(out)[columns], pd.read_csv(whole)[columns]
     )
+    n = int(pd.read_csv(whole)["rejected"].sum())
+    assert n > 0 and json.loads(result.stdout)["n_rejected"] == n  # of both runs
     check_bad_files(tmp_path / "bad-files.csv", bad)
 
 

@@ -271,7 +271,7 @@ def test_the_pretrained_model_takes_its_licence_along(tmp_path, monkeypatch):
 
 def test_wrong_arguments_are_named(whole, sounds, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
-    for wrong in ({"clips": {1, 2}}, ["CC0"], {"license": 4}):
+    for wrong in ({"clips": {1, 2}}, ["CC0"], {1: "CC0"}):
         with pytest.raises(ValueError, match="metadata"):
             export_onnx(whole, tmp_path / "m.onnx", metadata=wrong)
     with pytest.raises(ValueError, match="does not tell how many samples"):
