@@ -28,7 +28,6 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     # Ours, in docs/extensions.
-    "command_help",
     "library_links",
 ]
 

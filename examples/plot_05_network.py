@@ -11,6 +11,7 @@ import numpy as np
 from skbreath import (
     BreathFeatures,
     ChannelScaler,
+    LearningCurveDisplay,
     ResidualCNNClassifier,
     make_breath_sounds,
 )
@@ -30,27 +31,11 @@ test = np.isin(sounds.subject, np.unique(sounds.subject)[:4])
 net.fit(X[~test], sounds.target[~test], groups=sounds.subject[~test])
 
 # %%
-# ``history_`` has a row per epoch. Training stopped when the loss on the held-back
-# subjects had not improved for five epochs, and the best epoch's weights were kept.
+# ``history_`` has a row per epoch; :class:`~skbreath.LearningCurveDisplay` draws it.
+# Training stopped when the loss on the held-back subjects had not improved for five
+# epochs, and the weights of the epoch with the lowest were kept.
 
-epochs = [row["epoch"] for row in net.history_]
-valid = [row["valid_loss"] for row in net.history_]
-best = int(np.argmin(valid))
-
-figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")
-train = [row["train_loss"] for row in net.history_]
-ax.plot(epochs, train, "--", color="#d55e00", label="training")
-ax.plot(epochs, valid, color="#0072b2", label="held-back subjects")
-ax.plot(epochs[best], valid[best], "o", color="#0072b2")
-ax.annotate(
-    "kept",
-    (epochs[best], valid[best]),
-    xytext=(0, -14),
-    ha="center",
-    textcoords="offset points",
-)
-ax.set(xlabel="Epoch", ylabel="Log loss", ylim=(0, None))
-ax.legend()
+LearningCurveDisplay.from_estimator(net)
 plt.show()
 
 # %%

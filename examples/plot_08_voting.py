@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 from skbreath import (
     BreathFeatures,
     SummaryPooling,
+    VotingWeightsDisplay,
     WeightedVotingClassifier,
     evaluate,
     make_breath_sounds,
@@ -63,14 +64,13 @@ members = [
 vote = WeightedVotingClassifier(members, weights="learned", cv=4)
 vote.fit(sounds.waveforms, sounds.target, groups=sounds.subject)
 
-figure, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
-names = [name for name, _ in members]
-bars = ax.barh(names, vote.weights_, color="#0072b2")
-ax.bar_label(bars, fmt="%.2f", padding=3)
-ax.set(xlabel="Weight", xlim=(0, 1))
+VotingWeightsDisplay.from_estimator(vote)
 plt.show()
 
 # %%
+# Each dot is the weights without the clips of one fold: where dots lie far apart, the
+# weight says more about these clips than about the member.
+#
 # Weights, as everything that is learned, are judged on clips that took no part. All
 # that fits inside is fitted anew in each of the outer folds.
 

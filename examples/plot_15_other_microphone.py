@@ -47,10 +47,19 @@ for name, clips in changed.items():
 
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 frequencies = np.fft.rfftfreq(1024, 1 / 16000)[1:]
-for (name, clips), style in zip(changed.items(), ["-", "--", "-.", ":", "-"]):
+looks = [
+    ("black", "-"),
+    ("#0072b2", "--"),
+    ("#009e73", "-."),
+    ("#d55e00", ":"),
+    ("#cc79a7", (0, (7, 2, 1, 2, 1, 2))),
+]
+for (name, clips), (color, style) in zip(changed.items(), looks):
     frames = clips[:, :15360].reshape(len(clips), 15, 1024) * np.hanning(1024)
     power = (np.abs(np.fft.rfft(frames)) ** 2).mean(axis=(0, 1))[1:]
-    ax.semilogx(frequencies, 10 * np.log10(power), style, label=name)
+    ax.semilogx(
+        frequencies, 10 * np.log10(power), color=color, linestyle=style, label=name
+    )
 ax.set(xlabel="Frequency (Hz)", ylabel="Power (dB)", xlim=(20, 8000))
 ax.legend(fontsize=9)
 plt.show()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .rejection import accuracy_coverage_curve, labels_and_confidence
+from ._coverage_curve import accuracy_coverage_curve
+from .rejection import labels_and_confidence
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -60,7 +61,7 @@ class AccuracyCoverageDisplay:
         *,
         name: str | None = None,
         ax: Axes | None = None,
-        **settings,
+        **settings: Any,
     ) -> Self:
         """Predict clips and draw the curve.
 
@@ -118,7 +119,7 @@ class AccuracyCoverageDisplay:
         *,
         name: str | None = None,
         ax: Axes | None = None,
-        **settings,
+        **settings: Any,
     ) -> Self:
         """Draw the curve of given predictions.
 

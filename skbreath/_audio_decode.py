@@ -116,7 +116,9 @@ def read_clip(path, sample_rate=None, n_samples=None):
     return waveform[:n_samples], target
 
 
-def load_audio(path: FilePath, sample_rate: int | None = None):
+def load_audio(
+    path: FilePath, sample_rate: int | None = None
+) -> tuple[np.ndarray, int]:
     """Read one audio file as a mono waveform.
 
     WAV, FLAC, OGG, AIFF and whatever else libsndfile decodes, of any sampling rate
@@ -221,7 +223,7 @@ def inspect_audio_files(
     n_samples: int | None = None,
     n_jobs: int | None = None,
     allow_empty: bool = False,
-):
+) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Find all files that cannot be read, without keeping what is read.
 
     Where a header vouches for the samples, as that of a complete WAV file of integers

@@ -58,7 +58,7 @@ class AudioError(ValueError):
     2 audio files cannot be used: 'a.wav' no such file; 'b.wav' is a directory
     """
 
-    def __init__(self, problems):
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__(problems)
         self.problems = problems
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
 
 
-def as_paths_or_waveforms(X: Clips):
+def as_paths_or_waveforms(X: Clips) -> list[str] | np.ndarray:
     """Tell whether `X` holds paths or waveforms, and return it in one form.
 
     Parameters

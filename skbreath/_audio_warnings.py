@@ -1,16 +1,20 @@
 """Warnings about clips that can be read but hardly be told apart."""
 
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from ._audio_file import COUNTED, first_of
 from ._drift import find_drift
 
-__all__ = ["AudioWarning", "warn_of_drift", "warn_of_silence"]
+__all__ = ["AudioWarning", "batch_of_run", "warn_of_drift", "warn_of_silence"]
 
 # Two steps of 16 bits, -84 dB of full scale: what is below is rounding, not sound.
 _QUIET_PEAK = 2.0**-14
+# What the run, of which a batch is being read, has said already; None outside of one.
+_SAID = ContextVar("said", default=None)
 
 
 class AudioWarning(UserWarning):
@@ -26,6 +30,24 @@ class AudioWarning(UserWarning):
     >>> print(caught[0].message)
     1 of 2 clips is digital silence: row 1; a label of it means nothing.
     """
+
+
+@contextmanager
+def batch_of_run(said):
+    """Read clips as one batch of a run that warns of drift once.
+
+    Another microphone has one thing to say, not one for each batch.
+
+    Parameters
+    ----------
+    said : set
+        Empty before the first batch, and the same one for all.
+    """
+    token = _SAID.set(said)
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
 
 
 def warn_of_silence(waveforms, clips):
@@ -68,8 +90,9 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     ignore : ndarray of bool of shape (n_clips,)
         Clips that have had their warning.
     """
+    said = _SAID.get()
     rows = np.flatnonzero(~ignore)
-    if rows.size == 0:
+    if rows.size == 0 or (said is not None and "drift" in said):
         return
     drift = find_drift(waveforms[rows] if ignore.any() else waveforms, reference)
     if drift is None:
@@ -77,7 +100,11 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     unusual = np.zeros(len(waveforms), dtype=bool)
     unusual[rows[drift.rows]] = True
     what = f"unlike the training audio ({'; '.join(drift.reasons)})"
-    _warn(unusual, clips, what, "do not trust the labels of {it} untested")
+    advice = "do not trust the labels of {it} untested"
+    if said is not None:
+        said.add("drift")
+        advice += " (said once; later batches may hold more)"
+    _warn(unusual, clips, what, advice)
 
 
 def _warn(chosen, clips, what, advice):

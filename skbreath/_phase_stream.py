@@ -10,8 +10,14 @@ from ._phase_table import phase_table
 from ._smoothing import LagDecoder, frame_scores, segment_times
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     import pandas as pd
     from numpy.typing import ArrayLike
+
+    from ._frame_stream import FrameStream
+    from ._smoothing import PhaseModel
 
 __all__ = ["PhaseStream"]
 
@@ -62,18 +68,18 @@ class PhaseStream:
 
     def __init__(
         self,
-        frames,
-        scorer,
-        model,
+        frames: FrameStream,
+        scorer: Any,
+        model: PhaseModel,
         *,
-        labels,
-        input_rate,
-        hop_s,
-        lag,
-        emission_weight,
-        log_prior,
-        latency,
-    ):
+        labels: Sequence[str],
+        input_rate: int,
+        hop_s: float,
+        lag: int,
+        emission_weight: float,
+        log_prior: np.ndarray,
+        latency: float,
+    ) -> None:
         self.latency, self.note = latency, ""
         self._frames, self._scorer, self._labels = frames, scorer, labels
         self._decoder = LagDecoder(model, lag)
@@ -84,7 +90,7 @@ class PhaseStream:
         self._finished = False
 
     @property
-    def current(self):
+    def current(self) -> tuple[str | None, float] | None:
         """Phase going on where everything is final, `latency` s ago.
 
         Returns
@@ -207,7 +213,7 @@ class PhaseStream:
         return phase_table(rows)
 
     @property
-    def is_unusable(self):
+    def is_unusable(self) -> bool:
         """Whether the recording so far is silent or too short to hold phases."""
         return self._frames.is_silent or self._is_short()
 

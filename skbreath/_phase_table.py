@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 
 __all__ = [
+    "BEYOND_END_S",
     "COLUMNS",
     "as_phase_tables",
     "check_phases",
     "label_frames",
+    "name_annotations",
     "phase_table",
 ]
 
@@ -16,6 +18,8 @@ COLUMNS = ("start_s", "end_s", "label")
 
 # Times written with six decimals or cut to whole samples may overlap by that much.
 _ROUNDING = 1e-5
+BEYOND_END_S = 0.05
+"""What a track drawn by hand may reach beyond the end of its recording, in s."""
 
 
 def phase_table(rows=(), columns=(*COLUMNS, "probability")):
@@ -38,7 +42,9 @@ def phase_table(rows=(), columns=(*COLUMNS, "probability")):
     return table.astype(kinds)
 
 
-def check_phases(phases, name="phases", *, labels=None, duration=None, lines=None):
+def check_phases(
+    phases, name="phases", *, labels=None, duration=None, slack=_ROUNDING, lines=None
+):
     """Check a table of phases, and sort it by time.
 
     Parameters
@@ -51,6 +57,8 @@ def check_phases(phases, name="phases", *, labels=None, duration=None, lines=Non
         Labels that are known; None takes any.
     duration : float, default=None
         Length of the recording in s, if known: no phase may begin or end after it.
+    slack : float, default=1e-5
+        What an end may be later than `duration`, in s.
     lines : sequence of int, default=None
         Line of the file that each row comes from; None names rows, counted from 0.
 
@@ -98,7 +106,7 @@ def check_phases(phases, name="phases", *, labels=None, duration=None, lines=Non
         )
     if duration is not None:
         place.refuse(
-            end > duration + _ROUNDING,
+            end > duration + slack,
             spans,
             f"a time beyond the end of the recording ({duration:.3f} s)",
         )
@@ -107,6 +115,24 @@ def check_phases(phases, name="phases", *, labels=None, duration=None, lines=Non
     overlap[order[1:]] = start[order[1:]] < end[order[:-1]] - _ROUNDING
     place.refuse(overlap, spans, "a phase that overlaps the one before it")
     return phases.iloc[order].reset_index(drop=True)
+
+
+def name_annotations(phases, recording):
+    """Name annotations in an error: by their recording, and their file if it is known.
+
+    Parameters
+    ----------
+    phases : DataFrame
+        As given by a user; from :func:`~skbreath.read_label_track` it knows its file.
+    recording : Recording
+
+    Returns
+    -------
+    name : str
+    """
+    path = getattr(phases, "attrs", {}).get("path")
+    beside = "" if path is None else f" ({path!r})"
+    return f"annotations of {recording.name}{beside}"
 
 
 class _Places:

@@ -11,7 +11,7 @@ import soxr
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from ._phase_table import check_phases
+from ._phase_table import BEYOND_END_S, check_phases, name_annotations
 from ._recordings import as_recordings
 
 if TYPE_CHECKING:
@@ -109,7 +109,10 @@ def clips_from_recordings(
         rate, waveform = rates[0], np.concatenate(blocks)
         length = len(waveform) / rate
         table = check_phases(
-            table, f"annotations of {recording.name}", duration=length + 0.05
+            table,
+            name_annotations(table, recording),
+            duration=length,
+            slack=BEYOND_END_S,
         )
         if rate != sample_rate:
             waveform = soxr.resample(waveform, rate, sample_rate)

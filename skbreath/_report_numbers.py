@@ -9,7 +9,7 @@ from scipy.stats import binom
 from ._comparison import break_down
 from ._display_axes import fitted_parts
 from ._scores import GroupedScores
-from ._vote_displays import member_names
+from ._voting_weights_display import member_names
 from .threshold import ThresholdClassifier
 from .voting import WeightedVotingClassifier
 

@@ -102,6 +102,7 @@ class Page:
             "start": start,
             "reliability": bins,
             "breakdowns": [],
+            "training": [],
         }
 
     def _facts(self):
@@ -161,6 +162,8 @@ class Page:
         folder = files("skbreath") / "_report"
         style = (folder / "page.css").read_text(encoding="utf-8")
         script = (folder / "page.js").read_text(encoding="utf-8")
+        if self.content["training"] is not None:
+            self.data["training"] = self.content["training"]["charts"]
         if self.content["trials"] is not None:
             self.data["trials"] = self.content["trials"]["points"]
             self.data["metric"] = self.content["trials"]["metric"]

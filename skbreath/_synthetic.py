@@ -167,7 +167,7 @@ def make_breath_sounds(
 
 def write_breath_sounds(
     sounds: Any, folder: FilePath, *, test_size: float = 0.1, random_state: Seed = 0
-):
+) -> Path:
     """Write synthetic clips as files in the layout of the Kaggle competition.
 
     What :func:`~skbreath.datasets.load_kaggle_breath` reads: ``train/``, ``test/``

@@ -1,9 +1,12 @@
 """Prediction of very many files, in bounded memory and resumable."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
 from . import __version__
+from ._audio_warnings import batch_of_run
 from .atomic import atomic_path, check_destination
 from .audio import (
     AudioError,
@@ -20,10 +24,23 @@ from .audio import (
 )
 from .rejection import labels_and_confidence, labels_and_probabilities
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Literal
+
+    from ._typing import Clips
+
 __all__ = ["ResumableTable", "predict_files"]
 
 
-def predict_files(model, paths, batch_size=512, *, errors="raise", reject_below=None):
+def predict_files(
+    model: Any,
+    paths: Clips,
+    batch_size: int = 512,
+    *,
+    errors: Literal["raise", "skip"] = "raise",
+    reject_below: float | None = None,
+) -> Iterator[pd.DataFrame]:
     """Predict files batch by batch, never holding more than one batch in memory.
 
     Parameters
@@ -63,8 +80,8 @@ def predict_files(model, paths, batch_size=512, *, errors="raise", reject_below=
     Warns
     -----
     AudioWarning
-        Of clips that are silent or unlike the training audio, batch by batch; see
-        :class:`~skbreath.AudioReader`.
+        Of clips that are silent, batch by batch; of clips unlike the training audio
+        once, for the first batch that has any. See :class:`~skbreath.AudioReader`.
 
     Examples
     --------
@@ -124,18 +141,20 @@ def inspect_for(model, paths):
 
 
 def _predict_batches(model, paths, batch_size, reject_below):
+    said = set()
     for batch in gen_batches(len(paths), batch_size):
-        yield _predict_batch(model, paths[batch], reject_below)
+        yield _predict_batch(model, paths[batch], reject_below, said)
 
 
 def _predict_what_can_be_read(model, paths, batch_size, reject_below):
+    said = set()
     for batch in gen_batches(len(paths), batch_size):
         whole = pd.DataFrame({"path": paths[batch]})
         good, reasons = paths[batch], {}
         # Reading tells what is wrong; as a rule nothing is.
         while good:
             try:
-                table = _predict_batch(model, good, reject_below)
+                table = _predict_batch(model, good, reject_below, said)
             except AudioError as error:
                 reasons |= dict(error.problems)
                 left = [path for path in good if path not in reasons]
@@ -155,10 +174,10 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
         yield whole
 
 
-def _predict_batch(model, paths, reject_below):
+def _predict_batch(model, paths, reject_below, said):
     # Batches are small: boosted trees, above all, lose more time in handing work to
     # threads than they gain by them, many times over on a busy machine.
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1, user_api="openmp"), batch_of_run(said):
         if reject_below is None:
             labels, proba = labels_and_probabilities(model, paths)
         else:

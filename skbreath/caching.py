@@ -68,7 +68,7 @@ class ClipMemory:
         self.verbose = verbose
         self._memory = joblib.Memory(location, verbose=verbose)
 
-    def cache(self, func: Callable, ignore: Sequence[str] = ()):
+    def cache(self, func: Callable, ignore: Sequence[str] = ()) -> Callable:
         """Make a function that remembers its results.
 
         Parameters
@@ -89,7 +89,7 @@ class ClipMemory:
 
         return cached
 
-    def clear(self):
+    def clear(self) -> None:
         """Delete all results."""
         self._memory.clear(warn=False)
 

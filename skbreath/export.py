@@ -17,8 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 from . import __version__
 from .atomic import atomic_path, check_destination
 from .audio import AudioReader, as_paths_or_waveforms
+from .model_file import checked_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ._typing import Clips, FilePath
@@ -28,6 +30,8 @@ __all__ = ["export_onnx"]
 # Larger differences on the clips that every export is tried on are errors of ours.
 # Single precision makes 1e-6; a boosted tree may take another branch at a tie.
 TOLERANCE = 1e-3
+# Its name in the ONNX standard (docs/IR.md there), and plain text.
+_LICENCE = "model_license"
 
 
 @validate_params(
@@ -35,10 +39,17 @@ TOLERANCE = 1e-3
         "model": [HasMethods("predict_proba")],
         "path": [str, os.PathLike],
         "clips": "no_validation",
+        "metadata": [dict, None],
     },
     prefer_skip_nested_validation=True,
 )
-def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch:
+def export_onnx(
+    model: Any,
+    path: FilePath,
+    clips: Clips | None = None,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+) -> Bunch:
     """Write a fitted model as an ONNX file that needs no Python to run.
 
     The features are part of the graph. Whoever runs it reads the audio, as mono at
@@ -57,6 +68,11 @@ def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch
             default=None
         What the file is compared with the model on; None takes eight synthetic
         breaths. ``n_clips`` is any.
+    metadata : dict, default=None
+        What a receiver should know, of JSON types, such as what
+        :func:`~skbreath.model_info` gives of the model's file: it is written along. An
+        entry ``licence`` or ``license``, a text, is also written by the name that the
+        ONNX standard has for it.
 
     Returns
     -------
@@ -68,8 +84,9 @@ def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch
     Raises
     ------
     ValueError
-        If a part of the model cannot be exported; it is named. Or if file and model
-        disagree by more than 1e-3. Nothing is written then.
+        If a part of the model cannot be exported; it is named. If `metadata` is no
+        dict of JSON types. Or if file and model disagree by more than 1e-3. Nothing is
+        written then.
     ImportError
         If onnx, onnxscript or onnxruntime is missing.
 
@@ -82,8 +99,11 @@ def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch
     The graph takes ``waveform``, float32 of shape (n_clips, n_samples) with any
     number of clips, and gives ``probability``, float32 of shape (n_clips, n_classes)
     in the order of ``classes`` of the metadata, JSON texts: ``classes``,
-    ``pos_label``, ``threshold``, ``sample_rate``, ``n_samples``. With a threshold,
-    `pos_label` is predicted where its probability is at least that. Warnings of
+    ``pos_label``, ``threshold``, ``sample_rate``, ``n_samples``, ``skbreath`` (the
+    version) and, if given, ``metadata``; ``model_license`` is plain text. With a
+    threshold, `pos_label` is predicted where its probability is at least that. The
+    licence of a model that was loaded is in its file, not in the model: pass
+    ``metadata=model_info(file)["metadata"]``, as ``skbreath export`` does. Warnings of
     silence and of audio unlike the training audio are not part of the graph.
 
     All of the default presets can be exported, boosted trees included. Opset 18 and
@@ -100,13 +120,20 @@ def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch
     (['E', 'I'], True)
     """
     path = check_destination(path)
+    given = checked_metadata(metadata)
+    licence = _licence(given or {})
     _check_packages()
     check_is_fitted(model)
     reader = model[0] if hasattr(model, "steps") else None
     if not isinstance(reader, AudioReader):
         reader = None
     n_samples = _n_samples(model, reader)
-    content, metadata = _to_onnx(model, reader, n_samples)
+    about = _about(model, reader, n_samples)
+    if given is not None:
+        about["metadata"] = given
+    if licence is not None:
+        about[_LICENCE] = licence
+    content = _to_onnx(model, n_samples, about)
     waveforms = _clips_to_compare(clips, reader, n_samples)
     difference = _difference(content, model, waveforms)
     if not difference <= TOLERANCE:
@@ -119,8 +146,8 @@ def export_onnx(model: Any, path: FilePath, clips: Clips | None = None) -> Bunch
         temporary.write_bytes(content)
     return Bunch(
         inputs={"waveform": ["n_clips", n_samples]},
-        outputs={"probability": ["n_clips", len(metadata["classes"])]},
-        metadata=metadata,
+        outputs={"probability": ["n_clips", len(about["classes"])]},
+        metadata=about,
         difference=difference,
         n_clips=len(waveforms),
     )
@@ -153,15 +180,20 @@ def _n_samples(model, reader):
     return int(known)
 
 
-def _to_onnx(model, reader, n_samples):
-    """Bytes of the file, and its metadata."""
+def _licence(metadata):
+    """The licence that metadata name, if they do; None if it is no text."""
+    named = [metadata.get(name) for name in ("license", "licence")]
+    return next((licence for licence in named if isinstance(licence, str)), None)
+
+
+def _to_onnx(model, n_samples, about):
+    """Bytes of the file."""
     import onnx
     import torch
 
     from ._graph_model import ModelGraph
 
     graph = ModelGraph(model, n_samples).eval()
-    metadata = _metadata(model, reader, n_samples)
     with _quiet(), torch.no_grad():
         try:
             program = torch.onnx.export(
@@ -183,9 +215,10 @@ def _to_onnx(model, reader, n_samples):
     proto.producer_name, proto.producer_version = "skbreath", __version__
     proto.doc_string = "Inhale or exhale: waveform in, probability out."
     onnx.helper.set_model_props(
-        proto, {key: json.dumps(value) for key, value in metadata.items()}
+        proto,
+        {k: v if k == _LICENCE else json.dumps(v) for k, v in about.items()},
     )
-    return proto.SerializeToString(), metadata
+    return proto.SerializeToString()
 
 
 def _cause(error):
@@ -195,7 +228,8 @@ def _cause(error):
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def _metadata(model, reader, n_samples):
+def _about(model, reader, n_samples):
+    """What whoever runs the file has to know."""
     last = model[-1] if hasattr(model, "steps") else model
     features = next(
         (

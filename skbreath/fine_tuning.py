@@ -41,7 +41,7 @@ _FEWEST_TO_SPLIT = 50
 
 
 def fine_tune(
-    model: Any, X: Clips, y: Column, groups: Column | None = None, **settings
+    model: Any, X: Clips, y: Column, groups: Column | None = None, **settings: Any
 ) -> Any:
     """Adapt a fitted model to labelled clips of another microphone, room or person.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ._label_formats import ADVENTITIOUS, READERS, WRITERS, LineError, sniff
-from ._phase_table import COLUMNS, check_phases
+from ._phase_table import BEYOND_END_S, COLUMNS, check_phases
 from .atomic import atomic_path, check_destination
 
 if TYPE_CHECKING:
@@ -62,13 +62,15 @@ def read_label_track(
     Returns
     -------
     phases : DataFrame
-        ``start_s``, ``end_s``, ``label`` and what else the format has, by time.
+        ``start_s``, ``end_s``, ``label`` and what else the format has, by time. Its
+        ``attrs["path"]`` is the file, for errors to name it.
 
     Raises
     ------
     ValueError
         If the file is not in its format, a phase is reversed, overlaps another, has
-        an unknown label or lies beyond `duration`; the message names file and line.
+        an unknown label or ends more than 0.05 s after `duration`; the message names
+        file and line.
     OSError
         If the file cannot be read.
 
@@ -95,13 +97,16 @@ def read_label_track(
     table = table.astype({"start_s": float, "end_s": float, "label": object})
     for name in {name: None for row in rows for name in row[4]}:
         table[name] = [row[4].get(name) for row in rows]
-    return check_phases(
+    table = check_phases(
         table,
         repr(str(path)),
         labels=labels,
         duration=duration,
+        slack=BEYOND_END_S,
         lines=[row[0] for row in rows],
     )
+    table.attrs["path"] = str(path)
+    return table
 
 
 def track_beside(recording: FilePath) -> Path | None:

@@ -1,11 +1,14 @@
 """Fitted models in files that cannot run code."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import json
 import platform
 import warnings
 from numbers import Number
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
@@ -21,6 +24,12 @@ from ._saved_weights import WeightStore
 from ._training_record import find_record
 from .atomic import atomic_path, check_destination
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ._typing import FilePath
+
 __all__ = ["ModelFileError", "load_model", "model_info", "save_model"]
 
 SUFFIX = ".skb"
@@ -35,7 +44,13 @@ _PACKAGES = (
 )
 
 
-def save_model(model, path, *, metadata=None, half_size=False):
+def save_model(
+    model: Any,
+    path: FilePath,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    half_size: bool = False,
+) -> None:
     """Write a fitted model to a file that can be loaded without running its code.
 
     The file holds data and names of known classes, never instructions: weights of
@@ -90,7 +105,7 @@ def save_model(model, path, *, metadata=None, half_size=False):
     """
     path = check_destination(path)
     check_is_fitted(model)
-    metadata = _checked(metadata)
+    metadata = checked_metadata(metadata)
     try:
         content = _to_bytes(model, metadata, half_size)
         # What cannot be read is not written.
@@ -104,7 +119,7 @@ def save_model(model, path, *, metadata=None, half_size=False):
         temporary.write_bytes(content)
 
 
-def load_model(path):
+def load_model(path: FilePath) -> Any:
     """Read a model that :func:`save_model` wrote, running no code of the file.
 
     Parameters
@@ -141,7 +156,7 @@ def load_model(path):
     return _explained(path, _from_bytes)
 
 
-def model_info(path):
+def model_info(path: FilePath) -> dict[str, Any]:
     """Say what is in a model file, without making the model.
 
     Parameters
@@ -195,7 +210,23 @@ def _explained(path, read):
         raise ModelFileError(f"{path} cannot be used: {error}{hint}") from error
 
 
-def _checked(metadata):
+def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse what JSON would not give back.
+
+    Parameters
+    ----------
+    metadata : dict or None
+        As :func:`save_model` takes it.
+
+    Returns
+    -------
+    metadata : dict or None
+
+    Raises
+    ------
+    ValueError
+        If it is no dict of JSON types.
+    """
     if metadata is None:
         return None
     try:

@@ -5,10 +5,8 @@ from ._learning_curve_display import LearningCurveDisplay
 from ._phase_timeline import PhaseTimelineDisplay
 from ._saliency_display import SaliencyDisplay
 from ._signal_displays import FeatureMapDisplay, SpectrogramDisplay, spectrogram_db
-from ._vote_displays import (
-    ThresholdCurveDisplay,
-    VotingWeightsDisplay,
-)
+from ._threshold_curve_display import ThresholdCurveDisplay
+from ._voting_weights_display import VotingWeightsDisplay
 
 __all__ = [
     "AccuracyCoverageDisplay",

@@ -75,7 +75,7 @@ REFERENCE_TRIALS = {
 
 
 def make_net_member(
-    *, sample_rate: int = 16000, log_scale: bool = True, **net_params
+    *, sample_rate: int = 16000, log_scale: bool = True, **net_params: Any
 ) -> Pipeline:
     """Build a network over time: the 112 channels, scaling, residual CNN.
 
@@ -108,7 +108,7 @@ def make_net_member(
     )
 
 
-def make_frame_member(*, sample_rate: int = 16000, **net_params) -> Pipeline:
+def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipeline:
     """Build a network over the frames: 112 channels and loop, scaling, residual CNN.
 
     The network of :func:`make_net_member` sees where in its loop each frame lies, and
@@ -139,7 +139,7 @@ def make_frame_member(*, sample_rate: int = 16000, **net_params) -> Pipeline:
 
 
 def make_spectrogram_member(
-    *, sample_rate: int = 16000, fmax: float | None = 2000, **net_params
+    *, sample_rate: int = 16000, fmax: float | None = 2000, **net_params: Any
 ) -> Pipeline:
     """Build a network over frequency and time: mel and loop, scaling, residual CNN.
 

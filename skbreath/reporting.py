@@ -17,6 +17,7 @@ from ._report_clips import (
 )
 from ._report_numbers import plain_text, trials_table, vote_table
 from ._report_page import Page
+from ._report_training import training_curves
 from .atomic import atomic_path
 from .audio import AudioReader
 
@@ -47,15 +48,15 @@ def report(
 
     One file that needs no network and no server: scores with intervals, a threshold to
     move, curves, scores by recording or anything else, the weights of the vote, the
-    trials of the search, and the worst errors to hear and see. It can be given away:
-    of the audio it holds only these errors, of the paths only what follows their
-    common folder.
+    losses of its networks, the trials of the search, and the worst errors to hear and
+    see. It can be given away: of the audio it holds only these errors, of the paths
+    only what follows their common folder.
 
     Parameters
     ----------
     result : Bunch
         From :func:`~skbreath.evaluate` (with ``return_estimator=True`` the page has
-        the weights and thresholds of the folds) or
+        the weights, thresholds and losses of the folds) or
         :func:`~skbreath.evaluation.judge`.
     path : str or path
         HTML file; an old one is replaced in one step when the new one is complete.
@@ -63,7 +64,7 @@ def report(
         The clips as they were given for `result`, to play the errors from. None means
         a page without sound.
     model : estimator or list of estimator, default=None
-        Fitted, for the weights, the threshold, and how clips are read. None means the
+        Fitted, for weights, threshold, losses, and how clips are read. None means the
         models in `result`, if it has them.
     search : search or DataFrame, default=None
         A fitted :class:`~skbreath.OptunaSearchCV` or another search of scikit-learn,
@@ -144,6 +145,7 @@ def report(
         page.content["n_known"] = known_clips(models[0], X) or 0
     page.break_down(parts)
     page.put("vote", "The vote", vote_table(models))
+    page.put("training", "Training", training_curves(models))
     trials = None if results is None else trials_table(results, metric)
     page.put("trials", "The search", trials)
     page.put("errors", "Worst errors", _clips(errors, X, models, max_frequency))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
+    from sklearn.utils.metadata_routing import MetadataRouter
+
     from ._typing import Column, Folds, Scoring, Seed
 
 __all__ = ["OptunaSearchCV", "top_estimators"]
@@ -282,7 +284,11 @@ class OptunaSearchCV(BaseSearchCV):
     # one trial fail, and would not keep that trial.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: Any, y: Column | None = None, groups: Column | None = None, **params
+        self,
+        X: Any,
+        y: Column | None = None,
+        groups: Column | None = None,
+        **params: Any,
     ) -> Self:
         """Run the trials and fit the best parameters on all rows.
 
@@ -356,7 +362,7 @@ class OptunaSearchCV(BaseSearchCV):
     def __setstate__(self, state):
         super().__setstate__({"pos_label": None} | state)  # earlier ones had none
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the search takes ``groups`` itself.
 
         Returns

@@ -21,7 +21,13 @@ from ._frame_layout import FrameLayout, textbook_phases
 from ._frame_model import FrameModel, default_classifier
 from ._frame_scorer import FrameScorer
 from ._phase_stream import PhaseStream
-from ._phase_table import check_phases, label_frames, phase_table
+from ._phase_table import (
+    BEYOND_END_S,
+    check_phases,
+    label_frames,
+    name_annotations,
+    phase_table,
+)
 from ._recordings import as_recordings
 from ._smoothing import PhaseModel, estimate_phase_model
 from .caching import VersionedState
@@ -239,7 +245,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 "give one table for each."
             )
         tables = [
-            check_phases(table, f"annotations of {recording.name}", labels=self.labels)
+            check_phases(table, name_annotations(table, recording), labels=self.labels)
             for recording, table in zip(recordings, annotations, strict=True)
         ]
         present = {label for table in tables for label in table["label"]}
@@ -278,7 +284,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return self
 
     @classmethod
-    def from_classifier(cls, classifier: Any, **params):
+    def from_classifier(cls, classifier: Any, **params: Any) -> Self:
         """Build a segmenter from a trained classifier of clips alone.
 
         The classifier is slid over the recording, a window of `clip_duration` every
@@ -513,8 +519,9 @@ def _training_rows(layout, recording, table):
     parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
     check_phases(
         table,
-        f"annotations of {recording.name}",
-        duration=stream.n_samples / rate + layout.hop_s,
+        name_annotations(table, recording),
+        duration=stream.n_samples / rate,
+        slack=BEYOND_END_S,
     )
     rows = np.concatenate([part for part in parts if part is not None])
     times = np.arange(len(rows)) * layout.hop_s

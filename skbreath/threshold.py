@@ -179,7 +179,9 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Column, groups: Column | None = None, **params) -> Self:
+    def fit(
+        self, X: Any, y: Column, groups: Column | None = None, **params: Any
+    ) -> Self:
         """Fit the estimator and set the threshold.
 
         Parameters

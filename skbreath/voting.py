@@ -32,6 +32,8 @@ from .crossfit import check_group_cv, out_of_fold_each, out_of_fold_inside
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
+    from sklearn.utils.metadata_routing import MetadataRouter
+
     from ._typing import Column, Folds, Members, Scoring
 
 __all__ = ["WeightedVotingClassifier"]
@@ -221,7 +223,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Column, groups: Column | None = None, **params) -> Self:
+    def fit(
+        self, X: Any, y: Column, groups: Column | None = None, **params: Any
+    ) -> Self:
         """Fit the members, and learn their weights if asked to.
 
         Parameters
@@ -398,7 +402,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             mixed
         )
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the vote takes ``groups`` itself.
 
         Returns

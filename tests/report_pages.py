@@ -11,7 +11,10 @@ from sklearn.pipeline import make_pipeline
 
 from skbreath import (
     BreathFeatures,
+    ChannelScaler,
+    ResidualCNNClassifier,
     SummaryPooling,
+    WeightedVotingClassifier,
     evaluate,
     make_breath_classifier,
     make_breath_sounds,
@@ -49,6 +52,31 @@ def evaluated():
         *(model(), made.waveforms, made.target, made.recording),
         cv=3,
         n_resamples=50,
+        return_estimator=True,
+    )
+
+
+def network(max_epochs=3, **params):
+    """A quick member with a network."""
+    net = ResidualCNNClassifier(
+        hidden_channels=4, max_epochs=max_epochs, random_state=0, **params
+    )
+    features = BreathFeatures(groups=("rms", "zcr"), hop_length=1024)
+    return make_pipeline(features, ChannelScaler(), net)
+
+
+@cache
+def trained():
+    """As `evaluated`, of a vote with networks; one name is hostile; do not change."""
+    made = sounds()
+    linear = model().named_steps["classifier"].estimator.estimators[0]
+    vote = WeightedVotingClassifier(
+        [("net", network()), linear, (SCRIPT, network(5, early_stopping=False))], cv=2
+    )
+    return evaluate(
+        *(vote, made.waveforms, made.target, made.recording),
+        cv=2,
+        n_resamples=20,
         return_estimator=True,
     )
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from skbreath import (
     AudioError,
     AudioReader,
+    AudioWarning,
     BreathFeatures,
     SummaryPooling,
     ThresholdClassifier,
@@ -182,6 +184,38 @@ def test_bad_files_can_be_skipped_and_leave_no_label(model, some_bad, batch_size
     assert found["label"].tolist() == expected["label"].tolist()
     proba = ["probability_E", "probability_I"]
     np.testing.assert_allclose(found[proba], expected[proba], atol=1e-6)
+
+
+def test_unfamiliar_audio_is_told_once_a_run(clips, tmp_path):
+    steps = BreathFeatures(groups=("mel",)), SummaryPooling(), StandardScaler()
+    model = make_pipeline(AudioReader(drift="warn"), *steps, LogisticRegression())
+    model.fit(clips.paths, clips.target)
+    noise = np.random.default_rng(0).normal(0, 0.3, (12, 16000)).clip(-1, 1)
+    noise[[3, 9]] = 0
+    paths = [str(tmp_path / f"{number}.wav") for number in range(12)]
+    for path, sound in zip(paths, noise, strict=True):
+        soundfile.write(path, sound, 16000)
+
+    def warned(batches, n):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", AudioWarning)
+            assert sum(map(len, batches)) == n
+        return [str(warning.message) for warning in caught]
+
+    for _ in range(2):  # of the next run it is news again
+        batches = predict_files(model, paths, 3, errors="skip")
+        first, *others = warned(batches, 12)
+        assert first.startswith("3 of 3 clips are unlike the training audio (level")
+        assert "later batches" in first
+        # Silent clips have each a name to be told.
+        assert not any("unlike" in message for message in others)
+        assert {"3.wav" in message for message in others} == {True, False}
+    batches = predict_files(model, paths[:3], 1)
+    next(batches)
+    # What others predict meanwhile is none of its business.
+    (alone,) = warned(map(model.predict, [paths[:3]]), 3)
+    assert "later batches" not in alone
+    assert warned(batches, 2) == []
 
 
 def test_error_of_another_file_is_not_taken_for_one_of_these(clips):

@@ -63,6 +63,26 @@ def test_predict_prints_files_and_folders_as_csv(model, breath_folder):
     assert lines[-1].startswith(f"{clip},")
 
 
+def test_a_file_that_is_named_twice_is_predicted_once(
+    model, breath_folder, tmp_path, monkeypatch
+):
+    folder = breath_folder / "test"
+    first, second, *others = sorted(folder.iterdir())
+    monkeypatch.chdir(folder)
+    result = run("predict", "--model", model, second.name, folder, f"./{second.name}")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert table["path"].tolist() == [second.name, *map(str, (first, *others))]
+    assert "1 file is named more than once; each counts once" in result.stderr
+    out = tmp_path / "labels.csv"
+    command = ["predict", "--model", model, folder, first, second, "--out", out]
+    result = run(*command, "--json")
+    assert json.loads(result.stdout)["n_files"] == len(pd.read_csv(out)) == len(table)
+    assert "2 files are named more than once; each counts once" in result.stderr
+    result = run("predict", "--model", model, folder)
+    assert "more than once" not in result.stderr
+
+
 def test_rejected_labels_are_marked_in_a_column_of_their_own(
     model, breath_folder, tmp_path
 ):
@@ -76,8 +96,11 @@ def test_rejected_labels_are_marked_in_a_column_of_their_own(
     assert table["rejected"].tolist() == (table["confidence"] < 0.7).tolist()
     n = table["rejected"].sum()
     assert f"rejected: {n} of {len(table)} labels" in result.stderr
-    run(*command, "--reject-below", 0.7, "--out", out)
+    for options in ((), ("--out", out)):
+        result = run(*command, "--reject-below", 0.7, *options, "--json")
+        assert json.loads(result.stdout)["n_rejected"] == n
     pd.testing.assert_frame_equal(pd.read_csv(out), table)
+    assert "n_rejected" not in json.loads(run(*command, "--json").stdout)
     result = run(
         *("predict", "--model", model, "--submission", breath_folder),
         *("--out", out, "--reject-below", 0.7),
@@ -483,6 +506,7 @@ def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypat
     whole, out = tmp_path / "whole" / "labels.csv", tmp_path / "labels.csv"
     whole.parent.mkdir()
     command = ["predict", "--model", model, *paths, "--skip-bad"]
+    command += ["--reject-below", 0.8]
     assert run(*command, "--out", whole).exit_code == 0
     append, calls = ResumableTable.append, []
 
@@ -496,11 +520,14 @@ def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypat
         patch.setattr(ResumableTable, "append", killed)
         result = run(*command, "--out", out, "--batch-size", 3)
     assert result.exit_code == 130 and not out.exists()
-    assert run(*command, "--out", out, "--batch-size", 7).exit_code == 0
-    columns = ["path", "label"]
+    result = run(*command, "--out", out, "--batch-size", 7, "--json")
+    assert result.exit_code == 0
+    columns = ["path", "label", "rejected"]
     pd.testing.assert_frame_equal(
         pd.read_csv(out)[columns], pd.read_csv(whole)[columns]
     )
+    n = int(pd.read_csv(whole)["rejected"].sum())
+    assert n > 0 and json.loads(result.stdout)["n_rejected"] == n  # of both runs
     check_bad_files(tmp_path / "bad-files.csv", bad)
 
 
@@ -531,9 +558,9 @@ def test_audio_unlike_the_training_audio_is_pointed_out(model, breath_folder, tm
     result = run("predict", "--model", model, tmp_path, "--batch-size", 1)
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 14
-    lines = result.stderr.splitlines()
-    assert len(lines) == 6 and lines[-1].startswith("Warning: further warnings")
-    assert "unlike the training audio (level: " in lines[0] and "00.wav" in lines[0]
+    unlike, silent = result.stderr.splitlines()
+    assert "unlike the training audio (level: " in unlike and "00.wav" in unlike
+    assert "silent.wav" in silent
     result = run("predict", "--model", model, tmp_path)
     assert "1 of 13 clips is digital silence" in result.stderr
     assert len(result.stderr.splitlines()) == 2

@@ -207,4 +207,7 @@ def test_training_names_what_is_wrong(folder, tmp_path):
     (data / "a.txt").write_text("0\t1\tI\n2\t9\tE\n")
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2 and "beyond the end" in result.stderr
+    # Where in which file, and how long the sound beside it really is.
+    assert "a.txt' has" in result.stderr and "line 2 (2 to 9)" in result.stderr
+    assert "(5.000 s)" in result.stderr
     assert not out.exists()

@@ -181,6 +181,29 @@ def test_a_missing_config_file_is_named(tmp_path):
     assert result.exit_code == 2 and "gone.toml" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--fmin", -1], "'--fmin': -1.0 is not in the range"),
+        (["--fmin", "nan"], "'--fmin': nan is not in the range"),
+        (["--fmax", "inf"], "'--fmax': inf is not in the range"),
+        (["--fmin", 9000], "--fmin must be below --fmax=8000 Hz, got 9000"),
+        (["--fmax", 9000], "--fmax must be at most half the sample rate, 8000 Hz"),
+        (["--fmin", 1999, "--fmax", 2000], "--n-mels=64 is too many"),
+        (["--n-fft", 33], "--n-fft must be even"),
+        (["--hop-length", 2048], "--hop-length must be at most --n-fft=1024"),
+        (["--sample-rate", 300], "Leave contrast out of --groups"),
+    ],
+)
+def test_wrong_features_are_named_by_their_option(options, message, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("is looked at later")
+    result = run("features", bad, "--out", tmp_path / "f.npz", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr and "BreathFeatures" not in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_of_shells(shell):
     env = os.environ | {"_SKBREATH_COMPLETE": f"{shell}_source"}

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 import re
 import runpy
 import sys
@@ -109,12 +110,68 @@ def test_stub_has_every_public_name():
     assert stub == module["stub"](), "run: python docs/write_stub.py"
 
 
+def public_signatures(reference):
+    """Functions of the reference, and what its classes define for all to call."""
+    for name in reference:
+        module, _, last = f"skbreath.{name}".rpartition(".")
+        found = getattr(importlib.import_module(module), last)
+        if inspect.isclass(found):
+            for method, member in vars(found).items():
+                if isinstance(member, (classmethod, staticmethod)):
+                    member = member.__func__
+                if isinstance(member, property):
+                    member = member.fget
+                public = not method.startswith("_") or method in (
+                    "__init__",
+                    "__call__",
+                )
+                if public and callable(member):
+                    yield f"{name}.{method}", inspect.unwrap(member)
+        elif callable(found):
+            yield name, inspect.unwrap(found)
+
+
+def test_public_signatures_are_annotated(reference):
+    bare, names = [], []
+    for name, function in public_signatures(reference):
+        names.append(name)
+        signature = inspect.signature(function)
+        parameters = {p.name: p.annotation for p in signature.parameters.values()}
+        parameters.pop("self", None)
+        parameters.pop("cls", None)
+        parameters["return"] = signature.return_annotation
+        missing = [
+            key for key, what in parameters.items() if what is inspect.Signature.empty
+        ]
+        if missing:
+            bare.append(f"{name}: {', '.join(missing)}")
+    # The walk has met functions, methods and constructors.
+    assert {"save_model", "BreathFeatures.fit", "AudioReader.__init__"} <= set(names)
+    assert not bare, "\n".join(bare)
+
+
+def test_page_of_commands_is_what_they_print():
+    module = runpy.run_path(str(DOCS / "write_commands.py"))
+    page = module["PAGE"].read_text(encoding="utf-8")
+    assert page == module["page"](), "run: python docs/write_commands.py"
+    assert "\n## skbreath predict\n" in page
+    assert "--reject-below" in page
+
+
 def test_readme_names_files_that_exist():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r"\b((?:docs|benchmarks|fuzz|examples)/[\w./-]+)", text))
     assert names
     for name in names - {"docs/_build/html"}:
         assert (REPOSITORY / name.rstrip(".")).exists(), name
+
+
+def test_every_picture_is_in_the_gallery():
+    files = (REPOSITORY / "examples").glob("plot_*.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    pictures = skbreath._PUBLIC["plotting"]
+    drawn = [name for name in pictures if re.search(rf"{name}[.(]", text)]
+    assert len(drawn) > 5 and drawn == pictures
 
 
 def test_quoted_results_exist():

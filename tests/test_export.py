@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
 
 from skbreath import (
     AudioReader,
@@ -20,12 +21,16 @@ from skbreath import (
     SummaryPooling,
     ThresholdClassifier,
     WeightedVotingClassifier,
+    __version__,
+    make_breath_classifier,
     make_breath_sounds,
+    model_info,
     save_model,
 )
 from skbreath._graph_model import ModelGraph
 from skbreath.cli import main
 from skbreath.export import export_onnx
+from skbreath.pretrained import PRETRAINED
 
 N_SAMPLES = 4000
 
@@ -183,7 +188,8 @@ def whole(sounds):
 def test_exported_file_classifies_like_the_model(whole, sounds, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    save_model(whole, tmp_path / "model.skb")
+    note = {"licence": "CC BY-NC 4.0", "patients": 8}
+    save_model(whole, tmp_path / "model.skb", metadata=note)
     path = tmp_path / "model.onnx"
     result = CliRunner().invoke(
         main, ["export", str(tmp_path / "model.skb"), str(path), "--json"]
@@ -191,14 +197,17 @@ def test_exported_file_classifies_like_the_model(whole, sounds, tmp_path):
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert told["ok"] and told["difference"] < 1e-5
+    assert told["metadata"]["metadata"] == note
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (given,), (made,) = session.get_inputs(), session.get_outputs()
     assert (given.name, given.shape[1]) == ("waveform", N_SAMPLES)
     assert (made.name, made.shape[1]) == ("probability", 2)
     about = session.get_modelmeta().custom_metadata_map
+    assert about.pop("model_license") == "CC BY-NC 4.0"  # the name of the standard
     about = {name: json.loads(value) for name, value in about.items()}
     assert about["classes"] == ["E", "I"] and about["sample_rate"] == 16000
     assert about["pos_label"] == "I" and about["n_samples"] == N_SAMPLES
+    assert about["skbreath"] == __version__ and about["metadata"] == note
     expected = whole.predict_proba(sounds.waveforms)
     for n_clips in (1, 80):  # any number of clips
         waveforms = sounds.waveforms[:n_clips]
@@ -221,8 +230,50 @@ def test_graph_equals_the_model_on_real_clips(real_data):
     np.testing.assert_allclose(found, model.predict_proba(clips), atol=1e-4)
 
 
+@pytest.mark.slow
+def test_the_largest_preset_is_exported(tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    sounds = make_breath_sounds(60, n_subjects=10, random_state=0)
+    model = make_breath_classifier(
+        preset="accurate", max_epochs=1, cv=2, random_state=0
+    )
+    model.fit(sounds.waveforms, sounds.target, classifier__groups=sounds.subject)
+    clips = sounds.waveforms[:20]
+    assert np.ptp(model.predict_proba(clips)[:, 1]) > 0.01
+    about = export_onnx(model, tmp_path / "model.onnx", clips)
+    assert about.difference < 1e-4 and about.n_clips == 20
+
+
+def test_the_pretrained_model_takes_its_licence_along(tmp_path, monkeypatch):
+    """By its name; what is written is tested above, and takes half a minute here."""
+    seen = {}
+
+    def instead(model, path, clips=None, *, metadata=None):
+        seen.update(model=model, metadata=metadata)
+        about = {"classes": ["E", "I"], "model_license": metadata["licence"]}
+        return Bunch(
+            inputs={"waveform": ["n_clips", 16000]},
+            metadata=about,
+            difference=0.0,
+            n_clips=1,
+        )
+
+    monkeypatch.setattr("skbreath.export.export_onnx", instead)
+    result = CliRunner().invoke(
+        main, ["export", "pretrained", str(tmp_path / "m.onnx")]
+    )
+    assert result.exit_code == 0, result.output
+    assert seen["model"].classes_.tolist() == ["E", "I"]
+    assert seen["metadata"] == model_info(PRETRAINED)["metadata"]
+    assert "licence: CC BY-NC 4.0" in result.stdout
+
+
 def test_wrong_arguments_are_named(whole, sounds, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
+    for wrong in ({"clips": {1, 2}}, ["CC0"], {1: "CC0"}):
+        with pytest.raises(ValueError, match="metadata"):
+            export_onnx(whole, tmp_path / "m.onnx", metadata=wrong)
     with pytest.raises(ValueError, match="does not tell how many samples"):
         export_onnx(_Unsized().fit(None, None), tmp_path / "m.onnx")
     save_model(whole, tmp_path / "m.skb")

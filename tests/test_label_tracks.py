@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skbreath import read_label_track, write_label_track
+from skbreath import (
+    PhaseSegmenter,
+    clips_from_recordings,
+    read_label_track,
+    write_label_track,
+)
 
 FORMATS = {
     "audacity": (".txt", 1e-6),
@@ -216,3 +221,26 @@ def test_the_tracks_of_real_recordings_are_read(real_data):
     assert sum(map(len, phases)) == sum(
         len(track.read_text().splitlines()) for track in tracks
     )
+
+
+def test_phases_may_end_a_little_after_the_sound(tmp_path):
+    """As tracks that were drawn by hand do."""
+    path = tmp_path / "a.txt"
+    path.write_text("9\t10.04\tI\n")
+    assert len(read_label_track(path, duration=10)) == 1
+    path.write_text("9\t10.06\tI\n")
+    with pytest.raises(ValueError, match=r"a.txt' .*\(10.000 s\): line 1"):
+        read_label_track(path, duration=10)
+
+
+@pytest.mark.parametrize("where", ["fit", "clips_from_recordings"])
+def test_the_track_is_named_beside_the_recording(where, tmp_path):
+    path = tmp_path / "steth.txt"
+    path.write_text("1\t1.5\tI\n2\t3\tE\n4\t9\tI\n")
+    recording, table = np.zeros(80000), read_label_track(path)
+    later = table.iloc[1:]  # a part of it is of the same file
+    with pytest.raises(ValueError, match=r"recording 0 \(.*steth.txt'\) .*row 1 "):
+        if where == "fit":
+            PhaseSegmenter().fit([recording], [later])
+        else:
+            clips_from_recordings([recording], [later])

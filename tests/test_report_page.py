@@ -5,7 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
-from report_pages import IMAGE, SCRIPT, evaluated, model, sounds, trials, write_clips
+from report_pages import (
+    IMAGE,
+    SCRIPT,
+    evaluated,
+    model,
+    sounds,
+    trained,
+    trials,
+    write_clips,
+)
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -69,6 +78,14 @@ def hostile(tmp_path_factory):
         n_errors=2,
     )
     return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def with_networks(tmp_path_factory):
+    """Of models with networks, and one that has a hostile name."""
+    path = tmp_path_factory.mktemp("networks") / "report.html"
+    report(trained(), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -265,13 +282,40 @@ def test_errors_can_be_heard_one_at_a_time(visit, ordinary):
     page.evaluate(UNTIL, "moving")
 
 
-@pytest.mark.parametrize("kind", ["ordinary", "hostile"])
+@pytest.mark.parametrize("kind", ["ordinary", "hostile", "with_networks"])
 def test_nothing_is_wider_than_a_phone(visit, request, kind):
     page = visit(request.getfixturevalue(kind))
     for width in (320, 375, 768):
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#slider").bounding_box()["width"] > 0.4 * min(width, 500)
+
+
+POINTS = """(path) => path.getAttribute("d").split(/[ML]/).slice(1).map(
+  (point) => point.split(" ").map(Number))"""
+
+
+def test_learning_curves_are_drawn(visit, with_networks):
+    page = visit(with_networks)
+    assert page.locator("nav a", has_text="Training").count() == 1
+    net, other = page.locator("#training figure").all()
+    assert net.locator("path.faint").count() == 4  # two networks, two losses
+    assert net.locator("path:not(.faint)").count() == 2  # their means
+    assert net.locator("circle").count() == 2  # lowest validation losses
+    assert other.locator("path.faint").count() == 2
+    assert other.locator("path:not(.faint)").count() == 1
+    assert other.locator("circle").count() == 0
+    # Lower on the page is a lower loss, and what comes later is further right.
+    histories = [
+        vote.named_estimators_[SCRIPT][-1].history_ for vote in trained().estimator
+    ]
+    mean = np.mean([[e["train_loss"] for e in h] for h in histories], axis=0)
+    x, y = np.transpose(other.locator("path:not(.faint)").evaluate(POINTS))
+    assert (np.diff(x) > 0).all() and len(x) == 5
+    assert np.corrcoef(y, mean)[0, 1] == pytest.approx(-1, abs=1e-3)
+    assert "epoch" in net.locator("svg").inner_html()
+    assert page.evaluate("window.broken") is None
+    assert SCRIPT in other.locator("figcaption").inner_text()
 
 
 CONTRAST = """(names) => {

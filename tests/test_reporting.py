@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 import soundfile
 from PIL import Image
-from report_pages import IMAGE, SCRIPT, evaluated, model, sounds, trials, write_clips
+from report_pages import (
+    IMAGE,
+    SCRIPT,
+    evaluated,
+    model,
+    network,
+    sounds,
+    trained,
+    trials,
+    write_clips,
+)
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -20,8 +30,10 @@ from skbreath import (
     SummaryPooling,
     WeightedVotingClassifier,
     evaluate,
+    load_model,
     make_breath_sounds,
     report,
+    save_model,
 )
 from skbreath.audio import AudioError
 from skbreath.evaluation import judge
@@ -171,6 +183,54 @@ def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
     ]
     assert len(marked) == 1
     assert page.words.index("▼ bad") < page.words.index(" ok ")
+
+
+def test_networks_of_the_vote_show_how_they_were_trained(tmp_path):
+    page = write(tmp_path, trained())
+    assert page.attributes("section", "id")[-3:] == ["vote", "training", "errors"]
+    first, second = page.numbers["training"]  # of the two members with a network
+    votes = trained().estimator
+    for part, name in ((first, "net"), (second, SCRIPT)):
+        histories = [vote.named_estimators_[name][-1].history_ for vote in votes]
+        for kind in ("train", "valid"):
+            losses = [
+                [epoch[f"{kind}_loss"] for epoch in history]
+                for history in histories
+                if f"{kind}_loss" in history[0]
+            ]
+            assert len(part[kind]["each"]) == len(losses)
+            for found, loss in zip(part[kind]["each"], losses, strict=True):
+                assert found == pytest.approx(loss, abs=1e-4)
+            if losses:
+                expected = np.mean(losses, axis=0)
+                assert part[kind]["mean"] == pytest.approx(expected, abs=1e-4)
+    assert len(first["valid"]["each"]) == 2 and not second["valid"]["each"]
+    assert [len(loss) for loss in second["train"]["each"]] == [5, 5]
+    lowest = min(votes[0].named_estimators_["net"][-1].history_, key=_valid)
+    assert f"{lowest['valid_loss']:.3f}" in page.words
+    assert "net 2 3" in page.words  # networks, epochs
+
+
+def _valid(epoch):
+    return epoch["valid_loss"]
+
+
+def test_a_network_alone_has_its_curve_and_a_broken_loss_is_shown(tmp_path):
+    made = sounds()
+    fitted = network(4).fit(made.waveforms[:60], made.target[:60])
+    save_model(fitted, tmp_path / "model.skb")
+    fitted = load_model(tmp_path / "model.skb")
+    result = judge(fitted, made.waveforms[60:], made.target[60:], n_resamples=10)
+    (part,) = write(tmp_path, result, model=fitted).numbers["training"]
+    assert part["name"] == "the network" and len(part["train"]["each"][0]) == 4
+    fitted[-1].history_[2]["train_loss"] = float("nan")
+    page = write(tmp_path, result, model=fitted)
+    (part,) = page.numbers["training"]
+    assert part["train"]["each"][0][2] is None and part["train"]["mean"][2] is None
+    assert "1 network has losses that are no numbers" in page.words
+    del fitted[-1].history_  # of a network that got its weights elsewhere
+    page = write(tmp_path, result, model=fitted)
+    assert "training" not in page.attributes("section", "id")
 
 
 def test_bare_result_makes_a_smaller_page(tmp_path):

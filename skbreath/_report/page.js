@@ -187,9 +187,35 @@
     for (const trial of scored) c.dot(trial.number, trial.value, trial.complete ? "pos-fill" : "faded", trial.complete ? 4.5 : 3.5);
   };
 
+  const drawTraining = ({ id, name, train, valid }) => {
+    const lines = [...train.each, ...valid.each];
+    const values = lines.flat().filter((loss) => loss !== null);
+    if (!values.length) return;
+    const last = Math.max(...lines.map((losses) => losses.length));
+    const from = Math.min(...values), to = Math.max(...values), room = (to - from || 0.1) * 0.08;
+    const c = chart(id, {
+      x: [0.5, last + 0.5], y: [Math.max(0, from - room), to + room], whole: true, xLabel: "epoch", yLabel: "loss",
+      label: "Losses of " + name + " by epoch",
+    });
+    const draw = (losses, cls) => {
+      const points = losses.map((loss, i) => [i + 1, loss]).filter(([, loss]) => loss !== null);
+      if (points.length) c.line(points, cls);
+    };
+    const both = [[train, "pos-line"], [valid, "neg-line dashed-line"]];
+    for (const [kind, cls] of both) for (const losses of kind.each) draw(losses, cls + " faint");
+    for (const [kind, cls] of both) draw(kind.mean, cls);
+    for (const losses of valid.each) {
+      const known = losses.filter((loss) => loss !== null);
+      if (!known.length) continue;
+      const lowest = Math.min(...known);
+      c.dot(losses.indexOf(lowest) + 1, lowest, "dot", 4.5);
+    }
+  };
+
   const movers = [drawHistogram(), drawCurve(), drawRoc(), drawPr()];
   if (data.reliability) drawReliability();
   data.breakdowns.forEach(drawBreakdown);
+  data.training.forEach(drawTraining);
   if (data.trials) drawTrials();
 
   // ---- The threshold ----------------------------------------------------------

@@ -132,10 +132,20 @@ def load_any(path):
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
     if not path.is_file():
         raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
+    return _unpickle(path) if _is_pickle(path) else load_model(path)
+
+
+def metadata_of(path):
+    """What a model file says of its model; None where it is a pickle."""
+    from ..model_file import model_info
+
+    return None if _is_pickle(path) else model_info(path)["metadata"]
+
+
+def _is_pickle(path):
     with path.open("rb") as file:
         archive = file.read(2) == b"PK"  # a .skb by another name
-    pickled = path.suffix == ".joblib" and not archive
-    return _unpickle(path) if pickled else load_model(path)
+    return path.suffix == ".joblib" and not archive
 
 
 def _unpickle(path):
@@ -262,6 +272,20 @@ def print_table(table, title):
         console = Console(width=120)
     console.print(title, highlight=False)
     console.print(shown)
+
+
+def named_once(files):
+    """Files in the order in which they are named first; tell what is named again."""
+    first, again = {}, set()
+    for file in files:
+        path = os.path.abspath(file)
+        if path in first:
+            again.add(path)
+        first.setdefault(path, file)
+    if again:
+        said = "1 file is" if len(again) == 1 else f"{len(again)} files are"
+        click.echo(f"Note: {said} named more than once; each counts once.", err=True)
+    return list(first.values())
 
 
 # What is picked up from a folder; a file named by itself may be called anything.

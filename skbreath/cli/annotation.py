@@ -46,6 +46,7 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
       skbreath train-phases recordings/ --out phases.skb
     """
     from ..atomic import check_destination
+    from ..audio import check_audio_files
     from ..label_tracks import read_label_track, track_beside
     from ..progress import StepProgress
     from ..segmentation import PhaseSegmenter
@@ -53,13 +54,14 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     check_destination(out)
     files = audio_files([data])
     tables, without, tracks = [], [], []
-    for file in files:
+    for file, duration in zip(files, check_audio_files(files), strict=True):
         track = track_beside(file)
         if track is None:
             without.append(file)
         else:
             tracks.append(track)
-            tables.append(read_label_track(track, labels=("I", "E")))
+            table = read_label_track(track, labels=("I", "E"), duration=duration)
+            tables.append(table)
     _refuse_overwriting([out], [*files, *tracks], f"--out {out}")
     if without:
         raise ValueError(

@@ -3,7 +3,7 @@
 import click
 
 from ._output import Command, answer
-from ._shared import audio_files, folder, load_any
+from ._shared import audio_files, folder, load_any, metadata_of, model_path
 
 
 @click.command(cls=Command)
@@ -20,10 +20,10 @@ from ._shared import audio_files, folder, load_any
 def export(model, out, clips):
     """Write a model as ONNX, which runs without Python.
 
-    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`;
-    OUT ends in .onnx. The features are part of the file, labels and threshold are in
-    its metadata. It is compared with the model before it is written. Needs the extra
-    "onnx".
+    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`, or
+    is the word pretrained; OUT ends in .onnx. The features are part of the file;
+    labels, threshold and what the model file says of its licence are in its metadata.
+    It is compared with the model before it is written. Needs the extra "onnx".
 
     \b
     Examples:
@@ -38,6 +38,7 @@ def export(model, out, clips):
     if out.suffix.lower() != ".onnx":
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
     files = audio_files(clips) if clips else None
+    model = model_path(model)
     fitted = load_any(model)
     if not hasattr(fitted, "predict_proba"):
         raise ValueError(
@@ -45,10 +46,12 @@ def export(model, out, clips):
             "`train` and `tune` write them, can be exported."
         )
     with StepProgress() as progress, progress.step("Exporting", None):
-        about = export_onnx(fitted, out, files)
+        about = export_onnx(fitted, out, files, metadata=metadata_of(model))
     (n_samples,) = about.inputs["waveform"][1:]
     click.echo(f"in: waveform, (n_clips, {n_samples}) float32")
     click.echo(f"out: probability of {', '.join(map(str, about.metadata['classes']))}")
+    if "model_license" in about.metadata:
+        click.echo(f"licence: {about.metadata['model_license']}")
     click.echo(
         f"largest difference from the model: {about.difference:.1e} "
         f"({about.n_clips} clips)"

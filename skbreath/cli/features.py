@@ -1,9 +1,19 @@
 """``skbreath features``."""
 
+import math
+import re
+
 import click
 
 from ._output import Command, answer
-from ._shared import audio_files, batch_size_option, cores, folder, jobs_option
+from ._shared import (
+    audio_files,
+    batch_size_option,
+    cores,
+    folder,
+    jobs_option,
+    named_once,
+)
 
 # As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
@@ -18,6 +28,22 @@ class _Groups(click.ParamType):
         if unknown:
             self.fail(f"{', '.join(unknown)} is none of {', '.join(GROUPS)}")
         return groups
+
+
+class _Hertz(click.FloatRange):
+    """A number: "nan" is a float, too, and in no range."""
+
+    def convert(self, value, param, ctx):
+        value = super().convert(value, param, ctx)
+        if not math.isfinite(value):
+            self.fail(f"{value} is not in the range {self._describe_range()}.")
+        return value
+
+
+# Parameters by the names that a user of the command knows.
+_PARAMETER = re.compile(
+    r"\b(groups|sample_rate|n_mels|n_fft|hop_length|n_mfcc|fm\w\w)\b"
+)
 
 
 @click.command(cls=Command)
@@ -55,8 +81,12 @@ class _Groups(click.ParamType):
 @click.option("--n-mels", default=64, show_default=True, type=click.IntRange(1))
 @click.option("--n-fft", default=1024, show_default=True, type=click.IntRange(2))
 @click.option("--hop-length", default=256, show_default=True, type=click.IntRange(1))
-@click.option("--fmin", default=0.0, show_default=True, help="In Hz.")
-@click.option("--fmax", type=float, help="In Hz.  [default: half the rate]")
+@click.option("--fmin", default=0.0, show_default=True, type=_Hertz(0), help="In Hz.")
+@click.option(
+    "--fmax",
+    type=_Hertz(0, min_open=True),
+    help="In Hz.  [default: half the rate]",
+)
 @click.option("--n-mfcc", default=13, show_default=True, type=click.IntRange(1))
 @click.option(
     "--log-scale/--linear",
@@ -70,7 +100,8 @@ def features(
 ):
     """Extract features of audio files into one file.
 
-    PATHS are clips, or folders of them. The file holds the features, the names of
+    PATHS are clips, or folders of them; one that is named twice, also by its folder,
+    counts once. The file holds the features, the names of
     the channels and the paths; .npy has the latter two beside it, as .npy.json.
     Tables (.csv, .parquet) have one row per frame, or per file with --summary. Any
     number of files takes the memory of one batch.
@@ -88,13 +119,18 @@ def features(
     from ..progress import StepProgress
 
     check_destination(out)
-    files = audio_files(paths)
-    problems = unreadable_files(files, sample_rate, duration)
-    if problems:
-        raise AudioError(problems)
     extract = BreathFeatures(
         sample_rate=sample_rate, groups=groups, n_jobs=cores(jobs), **params
     )
+    try:
+        extract.fit([[0.0]])  # learns nothing, and checks the parameters
+    except ValueError as error:
+        named = _PARAMETER.sub(lambda m: "--" + m[0].replace("_", "-"), str(error))
+        raise click.UsageError(named) from error
+    files = named_once(audio_files(paths))
+    problems = unreadable_files(files, sample_rate, duration)
+    if problems:
+        raise AudioError(problems)
     with StepProgress() as progress:
         with progress.step("Extracting", len(files)) as advance:
             shape, names = write_features(

@@ -12,6 +12,7 @@ from ._shared import (
     folder,
     load,
     model_path,
+    named_once,
     report_bad_files,
     report_count,
     skip_bad_option,
@@ -43,7 +44,8 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
-    beginning is used. A file's label is the positive class where its probability
+    beginning is used. One that is named twice, also by its folder, is predicted once.
+    A file's label is the positive class where its probability
     reaches the threshold set in training, which need not be 0.5.
 
     All files are looked at before the first is predicted; if any cannot be read, all
@@ -83,7 +85,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     if submission is not None:
         _predict_submission(fitted, submission, out)
         return
-    files = audio_files(paths)
+    files = named_once(audio_files(paths))
     settings = {"batch_size": batch_size, "reject_below": reject_below}
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
@@ -114,6 +116,8 @@ def _print_predictions(fitted, files, settings, skip_bad):
         if wants_json():
             kept += good.to_dict(orient="records")
     answer(predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems])
+    if settings["reject_below"] is not None:
+        answer(n_rejected=n_rejected)
     _report_long(fitted, n_long, len(files))
     _report_rejected(n_rejected, len(files), settings)
     report_bad_files(problems, len(files))
@@ -155,7 +159,11 @@ def _write_predictions(fitted, model, files, out, settings, skip_bad):
         if skip_bad:
             listed.finish()
     _report_long(fitted, n_long, len(files))
-    _report_rejected(n_rejected, len(todo), settings)
+    if settings["reject_below"] is not None:
+        if len(todo) < len(files):  # some were written by an earlier run
+            n_rejected = _count_rejected_in(out)
+        answer(n_rejected=n_rejected)
+    _report_rejected(n_rejected, len(files), settings)
     report_count(n_bad, len(todo), out)
     click.echo(f"wrote {out}")
     answer(out=out, n_files=len(files), n_bad=n_bad)
@@ -203,6 +211,16 @@ def _count_long(fitted, paths):
 
 def _count_rejected(good):
     return int(good["rejected"].sum()) if "rejected" in good else 0
+
+
+def _count_rejected_in(out):
+    import pandas as pd
+
+    # A file name need not be UTF-8.
+    table = pd.read_csv(
+        out, usecols=["rejected"], encoding_errors="surrogateescape", dtype=bool
+    )
+    return int(table["rejected"].sum())
 
 
 def _report_rejected(n_rejected, n_files, settings):

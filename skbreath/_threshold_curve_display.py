@@ -1,4 +1,4 @@
-"""Pictures of what a vote has learned: its threshold, its weights."""
+"""A picture of a metric against the decision threshold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._display_axes import BLUE, INK, ORANGE, new_axes, the_part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any, Self
 
     from matplotlib.axes import Axes
 
     from ._typing import Column, Scoring
 
-__all__ = ["ThresholdCurveDisplay", "VotingWeightsDisplay", "member_names"]
+__all__ = ["ThresholdCurveDisplay"]
 
 
 def _title(scoring):
@@ -237,128 +236,3 @@ class ThresholdCurveDisplay:
         ax.grid(alpha=0.3)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-
-class VotingWeightsDisplay:
-    """Weights of the members of a vote, with those of each fold.
-
-    Use :meth:`from_estimator` to make one.
-
-    Parameters
-    ----------
-    names : sequence of str of length n_members
-        The members.
-    weights : ndarray of shape (n_members,)
-        What they weigh; sum 1.
-    fold_weights : ndarray of shape (n_folds, n_members), default=None
-        What they weighed without each fold's rows: the wider these spread, the less
-        a weight means.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes of the latest plot.
-    figure_ : matplotlib Figure
-        Its figure.
-    """
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        weights: np.ndarray,
-        fold_weights: np.ndarray | None = None,
-    ) -> None:
-        self.names = names
-        self.weights = weights
-        self.fold_weights = fold_weights
-
-    @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
-        """Draw the weights of a fitted vote.
-
-        Parameters
-        ----------
-        estimator : estimator
-            A fitted :class:`~skbreath.WeightedVotingClassifier`, or a model that
-            holds one, such as that of :func:`~skbreath.make_breath_classifier`.
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : VotingWeightsDisplay
-
-        Raises
-        ------
-        ValueError
-            If there is no vote in the model, or more than one.
-        NotFittedError
-            If it is not fitted.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_breast_cancer
-        >>> from sklearn.naive_bayes import GaussianNB
-        >>> from sklearn.tree import DecisionTreeClassifier
-        >>> from skbreath import WeightedVotingClassifier
-        >>> from skbreath.plotting import VotingWeightsDisplay
-        >>> members = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier())]
-        >>> vote = WeightedVotingClassifier(members, weights="learned")
-        >>> vote = vote.fit(*load_breast_cancer(return_X_y=True))
-        >>> VotingWeightsDisplay.from_estimator(vote).names
-        ['bayes', 'tree']
-        """
-        from .voting import WeightedVotingClassifier
-
-        vote = the_part(estimator, WeightedVotingClassifier)
-        check_is_fitted(vote, "weights_")
-        display = cls(
-            member_names(vote), vote.weights_, getattr(vote, "fold_weights_", None)
-        )
-        return display.plot(ax=ax)
-
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : VotingWeightsDisplay
-        """
-        n = len(self.names)
-        ax = new_axes(ax, figsize=(6.4, 1.4 + 0.55 * n))
-        places = np.arange(n)
-        ax.barh(places, self.weights, height=0.6, color=BLUE, label="on all folds")
-        if self.fold_weights is not None:
-            n_folds = len(self.fold_weights)
-            # Side by side: equal weights of several folds stay visible.
-            shift = np.linspace(-0.2, 0.2, n_folds) if n_folds > 1 else np.zeros(1)
-            ax.plot(
-                np.ravel(self.fold_weights),
-                np.add.outer(shift, places).ravel(),
-                "o",
-                markersize=5,
-                markerfacecolor=ORANGE,
-                markeredgecolor="black",
-                markeredgewidth=0.8,
-                label="without one fold",
-            )
-        ax.axvline(1 / n, color=INK, linestyle=":", label="all alike")
-        for place, weight in enumerate(self.weights):
-            ax.text(1.015, place, f"{weight:.2f}", va="center", clip_on=False)
-        ax.set_yticks(places, self.names)
-        ax.set(xlim=(0, 1), ylim=(n - 0.5, -0.5), xlabel="Weight in the vote")
-        ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.tick_params(axis="y", length=0)
-        ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
-
-
-def member_names(vote: Any) -> list[str]:
-    """Names of the members of a fitted vote that are not dropped, in order."""
-    return [name for name, member in vote.estimators if member != "drop"]

@@ -1,0 +1,52 @@
+"""
+What a network listened to
+==========================
+
+Grad-CAM: which part of a spectrogram spoke for the label.
+"""
+
+# %%
+# A network over frequency and time, as the default preset has one, trained briefly.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skbreath import SaliencyDisplay, make_breath_sounds
+from skbreath.presets import make_spectrogram_member
+
+sounds = make_breath_sounds(400, n_subjects=20, difficulty=0.2, random_state=0)
+test = np.isin(sounds.subject, np.unique(sounds.subject)[:4])
+member = make_spectrogram_member(hidden_channels=8, max_epochs=15, random_state=0)
+member.fit(
+    sounds.waveforms[~test], sounds.target[~test], net__groups=sounds.subject[~test]
+)
+print(f"accuracy {member.score(sounds.waveforms[test], sounds.target[test]):.2f}")
+
+# %%
+# Two clips of subjects it has not heard. The line encloses what spoke for the label at
+# least half as much as anything did, the thick line four fifths; above, the share of
+# each moment. It says where the network looked, not why, and with another seed another
+# network may look elsewhere.
+
+probability = member.predict_proba(sounds.waveforms[test])
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+for ax, column, label in zip(axes, (1, 0), ("I", "E")):
+    right = np.where(sounds.target[test] == label, probability[:, column], 0)
+    SaliencyDisplay.from_estimator(
+        member, sounds.waveforms[test][right.argmax()], ax=ax
+    )
+plt.show()
+
+# %%
+# What speaks for the *other* label in a clip that it gets wrong?
+
+wrong = np.flatnonzero(member.predict(sounds.waveforms[test]) != sounds.target[test])
+if len(wrong):
+    clip = wrong[probability[wrong].max(axis=1).argmax()]
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+    for ax, label in zip(axes, ("I", "E")):
+        SaliencyDisplay.from_estimator(
+            member, sounds.waveforms[test][clip], label=label, ax=ax
+        )
+    figure.suptitle(f"Truly {sounds.target[test][clip]}, and labelled wrongly")
+    plt.show()
