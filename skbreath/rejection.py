@@ -202,7 +202,7 @@ def labels_and_confidence(
 
 
 def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Predict both, in one pass where the last step has a threshold on probabilities.
+    """Predict both; what comes before the last step of a Pipeline runs once.
 
     Parameters
     ----------
@@ -214,8 +214,12 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
     labels : ndarray of shape (n_clips,)
     proba : ndarray of shape (n_clips, n_classes)
     """
-    proba = np.asarray(model.predict_proba(X))
     last = _thresholded(model)
+    if last is None and hasattr(model, "steps"):
+        if len(model.steps) > 1:
+            X = model[:-1].transform(X)
+        return labels_and_probabilities(model[-1], X)
+    proba = np.asarray(model.predict_proba(X))
     if last is None:
         return np.asarray(model.predict(X)), proba
     return last.apply_threshold(proba), proba

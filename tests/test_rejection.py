@@ -7,7 +7,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skbreath import (
@@ -110,6 +110,22 @@ def test_methods_of_the_threshold_say_the_same(model, data):
     assert rejected.tolist() == expected[1].tolist()
     mask = model[-1].rejection_mask(scaled, reject_below=0.7)
     assert rejected.tolist() == mask.tolist()
+
+
+def test_rows_pass_the_steps_of_a_pipeline_once(data):
+    X, y = data[0], data[1]
+    passed = []
+
+    def watch(rows):
+        passed.append(len(rows))
+        return rows
+
+    model = make_pipeline(FunctionTransformer(watch), LogisticRegression()).fit(X, y)
+    passed.clear()
+    labels, rejected = predict_with_rejection(model, X[:20], reject_below=0.9)
+    assert passed == [20]
+    np.testing.assert_array_equal(labels, model.predict(X[:20]))
+    assert rejected.tolist() == (model.predict_proba(X[:20]).max(axis=1) < 0.9).tolist()
 
 
 def test_a_model_without_probabilities_and_a_wrong_limit_are_refused(model, data):
