@@ -27,8 +27,8 @@ class AudioWarning(UserWarning):
     >>> from skbreath.audio import AudioWarning
     >>> with warnings.catch_warnings(record=True, category=AudioWarning) as caught:
     ...     clips = AudioReader().fit_transform([[0.1, -0.1], [0.0, 0.0]])
-    >>> print(caught[0].message)
-    1 of 2 clips is digital silence: row 1; a label of it means nothing.
+    >>> print(caught[0].message)  # doctest: +ELLIPSIS
+    1 of 2 clips is digital silence: row 1 ...; a label of it means nothing.
     """
 
 
