@@ -29,7 +29,7 @@ def target(data):
         assert np.isnan(durations[0]), f"only reading finds: {reason}"
         assert found == error.problems, f"{found}, then {error.problems}"
     else:
-        assert found == [] and durations[0] > 0
+        assert found == [] and durations[0] > 0, f"{found}, {durations}"
         assert samples.dtype == np.float32 and samples.ndim == 1 and len(samples)
         assert np.isfinite(samples).all() and read_rate == (rate or read_rate)
     try:

@@ -137,7 +137,7 @@ def test_reader_names_the_clips(sounds, tmp_path, as_files):
 def test_clip_that_is_too_quiet_is_named_in_training_too(sounds):
     clips = sounds.waveforms[:60].copy()
     clips[5] *= 1e-5
-    with pytest.warns(AudioWarning, match="1 of 60 clips is too quiet .* row 5 .*; check"):
+    with pytest.warns(AudioWarning, match="1 of 60 clips is too quiet .* row 5 "):
         AudioReader().fit_transform(clips)
 
 

@@ -289,7 +289,7 @@ def named_once(files):
 
 
 # What is picked up from a folder; a file named by itself may be called anything.
-_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
 
 
 def audio_files(paths):
@@ -304,7 +304,7 @@ def audio_files(paths):
             os.path.join(folder, name)
             for folder, _, names in os.walk(path)
             for name in names
-            if os.path.splitext(name)[1].lower() in _AUDIO_SUFFIXES
+            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
         )
         if not inside:
             raise ValueError(f"No audio file in the folder {path}.")

@@ -3,6 +3,7 @@
 import click
 
 from ._output import Command, answer
+from ._outputs import check_outputs
 from ._shared import cores, folder, jobs_option
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -39,12 +40,11 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
       skbreath check clips.csv --group patient --out files.csv
       skbreath check recordings/ --json
     """
-    from ..atomic import atomic_path, check_destination
+    from ..atomic import atomic_path
     from ..dataset_check import check_dataset
     from ..progress import StepProgress
 
-    if out is not None:
-        check_destination(out)
+    check_outputs({"--out": out}, [data])
     with StepProgress() as progress:
         with progress.step("Reading files", None) as advance:
             checked = check_dataset(

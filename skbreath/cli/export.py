@@ -3,6 +3,7 @@
 import click
 
 from ._output import Command, answer
+from ._outputs import check_outputs
 from ._shared import audio_files, folder, load_any, metadata_of, model_path
 
 
@@ -30,11 +31,10 @@ def export(model, out, clips):
       skbreath export model.skb model.onnx
       skbreath export model.skb model.onnx --compare clips/
     """
-    from ..atomic import check_destination
     from ..export import export_onnx
     from ..progress import StepProgress
 
-    check_destination(out)
+    check_outputs({"OUT": out}, [model, *clips])
     if out.suffix.lower() != ".onnx":
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
     files = audio_files(clips) if clips else None

@@ -6,6 +6,7 @@ import re
 import click
 
 from ._output import Command, answer
+from ._outputs import check_outputs
 from ._shared import (
     audio_files,
     batch_size_option,
@@ -113,12 +114,11 @@ def features(
       skbreath features clips/ --groups mel,loop --fmax 2000 --out mel.npz
     """
     from .._feature_file import unreadable_files, write_features
-    from ..atomic import check_destination
     from ..audio import AudioError
     from ..features import BreathFeatures
     from ..progress import StepProgress
 
-    check_destination(out)
+    check_outputs({"--out": out}, paths)
     extract = BreathFeatures(
         sample_rate=sample_rate, groups=groups, n_jobs=cores(jobs), **params
     )

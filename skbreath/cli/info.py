@@ -3,7 +3,7 @@
 import click
 
 from ._output import Command, answer
-from ._shared import folder
+from ._shared import folder, model_path
 
 _PACKAGES = (
     "numpy",
@@ -29,8 +29,8 @@ _PACKAGES = (
 def info(model):
     """Show what a model file holds, or versions.
 
-    MODEL is a file .skb; nothing in it is run. Without MODEL: versions and machine,
-    which belong in a report of an error.
+    MODEL is a file .skb, or the word pretrained; nothing in it is run. Without MODEL:
+    versions and machine, which belong in a report of an error.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def info(model):
     else:
         from ..model_file import model_info
 
-        about = model_info(model)
+        about = model_info(model_path(model))
     for line in _lines(about):
         click.echo(line)
     answer(**about)

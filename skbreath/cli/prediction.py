@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import click
 
 from ._output import Command, answer, wants_json
+from ._outputs import check_outputs
 from ._shared import (
     BAD_FILES,
     audio_files,
@@ -76,10 +77,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
             "--submission has the columns ID,Target alone; give --reject-below with "
             "PATHS, such as the folder test/."
         )
-    from ..atomic import check_destination
-
-    if out is not None:
-        check_destination(out)
+    check_outputs({"--out": out}, [*paths, model, submission])
     model = model_path(model)
     fitted = load(model)
     if submission is not None:

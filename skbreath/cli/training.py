@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ._output import Command, answer
+from ._outputs import check_model_output, check_outputs
 from ._report_input import breakdown_columns, read_trials
 from ._shared import (
     cores,
@@ -53,11 +54,10 @@ def train(
       skbreath train kaggle-breath --preset accurate --out model.skb
       skbreath train clips.csv --group patient --out model.skb
     """
-    from ..atomic import check_destination
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
-    check_destination(out)
+    check_model_output(out, data)
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         preset=preset,
@@ -165,13 +165,12 @@ def tune(
     import pandas as pd
 
     from .._study_storage import check_storage
-    from ..atomic import atomic_path, check_destination
+    from ..atomic import atomic_path
     from ..progress import StepProgress
     from ..tuning import tune_breath_classifier
 
-    for path in (out, trials_csv):
-        if path is not None:
-            check_destination(path)
+    check_model_output(out, data)
+    check_outputs({"--trials-csv": trials_csv, "--out": out}, [data])
     check_storage(storage)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
@@ -274,15 +273,16 @@ def evaluate(
       skbreath evaluate kaggle-breath --group day --report report.html
       skbreath evaluate new-clips.csv --group patient --model model.skb
     """
-    from ..atomic import atomic_path, check_destination
+    from ..atomic import atomic_path
     from ..evaluation import evaluate, judge
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
     from ..reporting import report
 
-    for path in (out, breakdown, page):
-        if path is not None:
-            check_destination(path)
+    check_outputs(
+        {"--out": out, "--breakdown": breakdown, "--report": page},
+        [data, model_file, trials_csv],
+    )
     trials = None if trials_csv is None else read_trials(trials_csv)
     clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
     paths, y, groups = clips.paths, clips.target, clips.groups

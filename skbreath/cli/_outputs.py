@@ -1,0 +1,58 @@
+"""Files that a command is to write: possible, and none that it reads."""
+
+from pathlib import Path
+
+import click
+
+from ._shared import AUDIO_SUFFIXES
+
+_TABLES = ("train.csv", "test.csv", "sample_submission.csv")
+
+
+def check_outputs(outputs, inputs=()):
+    """Refuse, before any work, what cannot be written or would replace an input.
+
+    Parameters
+    ----------
+    outputs : dict of str to Path or None
+        By option; None is nothing to write.
+    inputs : iterable of Path or None
+        Files and folders that are read.
+
+    Raises
+    ------
+    click.UsageError
+        If two outputs are one file, or an output would replace a file that is read, a
+        table of a data set that is, or any sound.
+    OSError
+        As :func:`skbreath.atomic.check_destination`.
+    """
+    from ..atomic import check_destination
+
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    written = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        check_destination(path)
+        target = path.resolve()
+        if target in written:
+            raise click.UsageError(
+                f"{option} and {written[target]} are one file, {path}; name another."
+            )
+        written[target] = option
+        is_table = target.name in _TABLES and target.parent in read
+        is_sound = target.suffix.lower() in AUDIO_SUFFIXES
+        if target.exists() and (target in read or is_table or is_sound):
+            raise click.UsageError(
+                f"{option} {path} would overwrite a file of yours; name another."
+            )
+
+
+def check_model_output(path, data):
+    """Refuse a model file that :func:`check_outputs` does, or of another suffix."""
+    if path.suffix.lower() not in (".skb", ".joblib"):
+        raise click.UsageError(
+            f"--out must end in .skb, or .joblib for a pickle, got {path}."
+        )
+    check_outputs({"--out": path}, [data])
