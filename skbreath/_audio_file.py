@@ -155,6 +155,10 @@ def _open_file(path):
 def _check_header(sound, allow_empty):
     log = sound.extra_info
     cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
+    if "Junk after the last page" in log:
+        # Of the same file libsndfile then finds the end of the stream at one reading,
+        # and misses it at the next.
+        raise Unusable("is truncated or damaged at its last page (copy it again)")
     if cut and cut["ogg"]:
         raise Unusable("is truncated: its last page is missing (copy it again)")
     if cut and int(cut["claim"]) > int(cut["real"]):

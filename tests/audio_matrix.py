@@ -532,6 +532,13 @@ damaged("Ogg Vorbis cut in half", "a.ogg", cut(0.5), "truncated")
 damaged("Ogg Vorbis with a wrong byte", "a.ogg", flip, "is damaged")
 damaged("Ogg Opus cut in half", "a.ogg", cut(0.5), "truncated", subtype="OPUS")
 damaged("Ogg Opus with a wrong byte", "a.ogg", flip, "is damaged", subtype="OPUS")
+damaged(
+    "Ogg Opus with more after its last page",
+    "a.ogg",
+    lambda c: c + c[-300:],
+    "truncated or damaged",
+    subtype="OPUS",
+)
 damaged("MP3 cut in half", "a.mp3", cut(0.5), "truncated")
 damaged("MP3 cut to ten bytes", "a.mp3", lambda c: c[:10], _BAD)
 damaged(
