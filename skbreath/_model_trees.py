@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest
 from sklearn.ensemble._forest import BaseForest
 from sklearn.ensemble._gb import BaseGradientBoosting
+from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import (
     BaseHistGradientBoosting,
 )
@@ -101,7 +102,9 @@ def _check_tree(tree, n_columns):
 
 
 def _check_predictor(predictor, n_columns):
-    nodes = predictor.nodes
+    nodes = getattr(predictor, "nodes", None)
+    if not isinstance(nodes, np.ndarray) or nodes.dtype != PREDICTOR_RECORD_DTYPE:
+        raise ModelFileError("it has boosted trees without nodes.")
     n_nodes = len(nodes)
     inner = nodes["is_leaf"] == 0
     here = np.arange(n_nodes)[inner]

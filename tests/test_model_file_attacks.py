@@ -289,6 +289,18 @@ def test_trees_that_lead_out_of_bounds_are_refused(
     refused(broken, "indices are out of bounds", False)
 
 
+@pytest.mark.parametrize("nodes", [None, [], np.zeros(3)])
+def test_boosted_trees_without_nodes_are_refused(nodes, tmp_path):
+    model = HistGradientBoostingClassifier(max_iter=1).fit(X, Y)
+    tree = model._predictors[0][0]
+    if nodes is None:
+        del tree.nodes
+    else:
+        tree.nodes = nodes
+    with pytest.raises(ModelFileError, match="without nodes"):
+        save_model(model, tmp_path / "model.skb")
+
+
 @pytest.mark.parametrize(
     "version, match", [(2, "newer skbreath"), (0, "0"), ("1", "1")]
 )
