@@ -84,9 +84,10 @@ def name_positive_class(scoring, pos_label, classes):
         return scorer, pos_label
     if pos_label is None:
         if classes not in ([0, 1], [-1, 1]):  # False and True equal 0 and 1
+            # The hint names the last, as 1 of 0 and 1: of I and E it is inhale.
             raise ValueError(
                 f"scoring={scoring!r} needs a positive class and y has the classes "
-                f"{classes}: name it with pos_label, such as pos_label={classes[0]!r}."
+                f"{classes}: name it with pos_label, such as pos_label={classes[1]!r}."
             )
         pos_label = classes[1]
     return _with_kwargs(scorer, pos_label=pos_label), pos_label

@@ -62,7 +62,7 @@ def join_study(search, data, splits, objectives):
     Raises
     ------
     ValueError
-        If it is of another search.
+        If it is of another search, or more trials are enqueued in a new one than run.
     OSError
         If the storage cannot be opened.
     """
@@ -79,10 +79,26 @@ def join_study(search, data, splits, objectives):
             seed = int(seed) if isinstance(seed, Integral) else None
             sampler = type(search.sampler).__name__
             name = f"skbreath-{digest(parts, seed, sampler, search.prune_on)}"
+    _check_room(search, storage, name)
     study, joined = open_study(search, storage, name, len(objectives))
     if parts is not None:
         check_fingerprint(study, parts)
     return study, joined
+
+
+def _check_room(search, storage, name):
+    """Refuse parameters to try first that would wait for ever in a new study."""
+    from optuna.study import get_all_study_names
+
+    asked, n_trials = len(search.enqueue or ()), search.n_trials
+    if n_trials is None or asked <= n_trials:
+        return
+    if search.storage is not None and name in get_all_study_names(storage):
+        return  # whoever made it has enqueued them
+    raise ValueError(
+        f"enqueue has {asked} entries, but n_trials={n_trials}: as they count as "
+        f"trials, n_trials must be at least {asked}."
+    )
 
 
 def run_trials(search, scorer, objectives, enqueue, joined):

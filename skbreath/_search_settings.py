@@ -33,8 +33,11 @@ def check_settings(search):
     stored = search.storage is not None
     check_space(search.param_distributions, names, stored)
     enqueue = check_enqueue(search.enqueue, search.param_distributions)
-    if search.n_trials is None and search.timeout is None:
-        raise ValueError("n_trials=None needs a timeout, or it never ends.")
+    if search.n_trials is None and search.timeout is None and not search.callbacks:
+        raise ValueError(
+            "n_trials=None needs a timeout, or callbacks of which one stops the study, "
+            "or it never ends."
+        )
     if search.study_name is not None and not stored:
         raise ValueError("study_name needs a storage in which to find the study.")
     objectives = find_objectives(search.scoring, search.refit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,13 @@ def spectrogram_db(
     frequencies : ndarray of shape (n_bins,)
         Centres of the bins in Hz.
 
+    Raises
+    ------
+    TypeError
+        If `waveform` is a file name.
+    ValueError
+        If it is empty or more than one clip.
+
     Examples
     --------
     >>> from skbreath.plotting import spectrogram_db
@@ -57,7 +65,16 @@ def spectrogram_db(
     """
     from scipy.signal import ShortTimeFFT, get_window
 
+    if isinstance(waveform, str | PathLike):
+        raise TypeError(
+            f"waveform must be samples, got the file name {str(waveform)!r}; "
+            "AudioReader().fit_transform([name])[0] reads them."
+        )
     waveform = np.asarray(waveform, dtype=np.float64)
+    if waveform.ndim != 1 or not len(waveform):
+        raise ValueError(
+            f"waveform must be the samples of one clip, got the shape {waveform.shape}."
+        )
     if len(waveform) < n_fft:
         waveform = np.pad(waveform, (0, n_fft - len(waveform)))
     transform = ShortTimeFFT(get_window("hann", n_fft), hop_length, sample_rate)

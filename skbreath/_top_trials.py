@@ -39,6 +39,8 @@ def top_estimators(
 
     Raises
     ------
+    TypeError
+        If `search` is no OptunaSearchCV.
     ValueError
         If there are fewer than `k` distinct complete trials, no trial has a
         parameter of `distinct`, or several metrics have equal rights.
@@ -57,6 +59,13 @@ def top_estimators(
     trial_1 KNeighborsClassifier()
     trial_0 KNeighborsClassifier(n_neighbors=15)
     """
+    from .search import OptunaSearchCV  # that module names this function, too
+
+    if not isinstance(search, OptunaSearchCV):
+        raise TypeError(
+            "top_estimators takes a fitted OptunaSearchCV, got an object of the class "
+            f"{type(search).__name__}."
+        )
     check_is_fitted(search, "cv_results_")
     if not isinstance(k, Integral) or k < 1:
         raise ValueError(f"k must be an integer of at least 1, got {k!r}.")

@@ -5,7 +5,40 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_path", "check_destination"]
+__all__ = ["as_path", "atomic_path", "check_destination"]
+
+
+def as_path(path):
+    """Take a file name of any kind, and refuse what is none.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    path : pathlib.Path
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, such as a table where arguments are swapped.
+
+    Examples
+    --------
+    >>> from skbreath.atomic import as_path
+    >>> as_path(None)
+    Traceback (most recent call last):
+    ...
+    TypeError: path must be a file name, as text or os.PathLike; got NoneType.
+    """
+    try:
+        return Path(path)
+    except TypeError:
+        raise TypeError(
+            "path must be a file name, as text or os.PathLike; got "
+            f"{type(path).__name__}."
+        ) from None
 
 
 def check_destination(path):
@@ -22,6 +55,8 @@ def check_destination(path):
 
     Raises
     ------
+    TypeError
+        If `path` is no file name.
     FileNotFoundError
         If the folder of `path` does not exist.
     IsADirectoryError
@@ -35,7 +70,7 @@ def check_destination(path):
     >>> check_destination("labels.csv").name
     'labels.csv'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file to write to.")
     if not path.parent.is_dir():

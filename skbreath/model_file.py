@@ -7,7 +7,6 @@ import json
 import platform
 import warnings
 from numbers import Number
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from ._model_trees import check_trees
 from ._model_writer import dump_data
 from ._saved_weights import WeightStore
 from ._training_record import find_record
-from .atomic import atomic_path, check_destination
+from .atomic import as_path, atomic_path, check_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +193,7 @@ def model_info(path: FilePath) -> dict[str, Any]:
 
 
 def _explained(path, read):
-    path = Path(path)
+    path = as_path(path)
     if path.exists() and not path.is_file():
         raise IsADirectoryError(f"{path} is no file: a model is a single file.")
     content = path.read_bytes()

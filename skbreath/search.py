@@ -57,7 +57,7 @@ class OptunaSearchCV(BaseSearchCV):
     n_trials : int or None, default=10
         Number of trials, of all workers and earlier fits together where the study
         is shared. Complete, pruned and failed trials count; lost ones do not. None
-        goes on until `timeout`.
+        goes on until `timeout`, or until one of `callbacks` stops the study.
     timeout : float, default=None
         Seconds after which no further batch is started.
     batch_size : int, default=1
@@ -92,7 +92,8 @@ class OptunaSearchCV(BaseSearchCV):
         of its own, and finds it again.
     enqueue : list of dict, default=None
         Parameters to try first, such as known good ones; what a dict leaves open is
-        sampled. They count as trials.
+        sampled. They count as trials: more of them than `n_trials` are refused, unless
+        the study was there before.
     callbacks : list of callable, default=None
         Called with the study and the finished trial, as Optuna's own; they may call
         ``study.stop()``.

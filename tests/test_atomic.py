@@ -1,7 +1,9 @@
 import os
 
+import pandas as pd
 import pytest
 
+from skbreath import write_label_track
 from skbreath.atomic import atomic_path
 
 
@@ -30,3 +32,9 @@ def test_missing_folder_and_folder_are_named(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder"):
         with atomic_path(tmp_path):
             pass
+
+
+def test_swapped_arguments_of_a_writer_are_told(tmp_path):
+    phases = pd.DataFrame({"start_s": [0.5], "end_s": [1.5], "label": ["I"]})
+    with pytest.raises(TypeError, match="path must be a file name.* got DataFrame"):
+        write_label_track(phases, tmp_path / "labels.txt")

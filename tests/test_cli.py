@@ -183,10 +183,23 @@ def test_evaluate_refuses_a_report_before_it_trains(
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize("option", ["--by", "--trials-csv"])
+def test_what_only_a_report_shows_is_refused_without_one(
+    option, breath_folder, tmp_path
+):
+    trials = tmp_path / "day"
+    trials.write_text("trial_number\n")
+    value = "day" if option == "--by" else trials
+    result = run("evaluate", breath_folder, option, value)
+    assert result.exit_code == 2
+    assert f"{option} is for the report only: add --report" in result.stderr
+
+
 def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     out, trials = tmp_path / "tuned.joblib", tmp_path / "trials.csv"
     result = run(
-        *("tune", breath_folder, "--trials", 2, "--members", 2, "--trial-epochs", 1),
+        # Fewer trials than the members that there are by default.
+        *("tune", breath_folder, "--trials", 2, "--trial-epochs", 1),
         *(*FAST, "--out", out, "--trials-csv", trials),
     )
     assert result.exit_code == 0, result.output
@@ -320,7 +333,8 @@ def test_usage_errors(model, tmp_path):
     assert run("predict", "--model", model).exit_code == 2
     result = run("predict", "--model", model, "--submission", tmp_path)
     assert result.exit_code == 2 and "--out" in result.stderr
-    result = run("tune", tmp_path, "--out", tmp_path / "m", "--trials", 1)
+    out = ["--out", tmp_path / "m"]
+    result = run("tune", tmp_path, *out, "--trials", 1, "--members", 2)
     assert result.exit_code == 2 and "--members" in result.stderr
 
 

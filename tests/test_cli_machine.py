@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 import soundfile
@@ -159,8 +160,11 @@ def test_config_file_equals_the_flags_and_flags_win(clips, tmp_path):
         ("[feature]\nn-mels = 3\n", "unknown table or key 'feature'"),
         ("n-mels = 3\n", "unknown table or key 'n-mels'"),
         ("features = 3\n", "features must be a table"),
-        ('[features]\nn-mels = "x"\n', "n-mels in [features]: 'x' is not"),
-        ("[features]\nn-mels = true\n", "n-mels in [features] must be a value"),
+        (
+            '[features]\nn-mels = "x"\n',
+            "n-mels in [features] must be a whole number, got 'x'",
+        ),
+        ("[features]\nn-mels = true\n", "n-mels in [features] must be a whole number"),
         ("[features]\nsummary = 1\n", "summary in [features] must be true or false"),
         ("[features]\nn-mels = [1]\n", "n-mels in [features] must be a single value"),
         ('[features]\npaths = "x"\n', "paths in [features] must be a list"),
@@ -174,6 +178,47 @@ def test_mistakes_in_a_config_file_name_file_and_key(text, message, tmp_path, cl
     assert result.exit_code == 2 and not out.exists()
     assert str(path) in result.stderr and message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+    # The same for a machine, on whichever side of --config it asks.
+    for options in (["--config", path, "--json"], ["--json", "--config", path]):
+        answer = told(run("features", clips, "--out", out, *options), code=2)
+        assert answer["command"] == "features" and answer["ok"] is False
+        assert str(path) in answer["error"] and message in answer["error"]
+
+
+OPTIONS = [
+    (name, (param.name if isinstance(param, click.Argument) else param.opts[0]), param)
+    for name, command in main.commands.items()
+    for param in command.params
+    if param.expose_value
+]
+NO_TEXT = ("3", "3.5", "2026-01-01", "12:00:00", "true", "{a = 1}", "[3]", "[[]]")
+
+
+@pytest.mark.parametrize(
+    "command, option, param", OPTIONS, ids=[f"{name} {key}" for name, key, _ in OPTIONS]
+)
+def test_any_option_of_a_wrong_type_is_an_error_that_names_it(
+    command, option, param, tmp_path
+):
+    key = option.removeprefix("--")
+    wrong = NO_TEXT
+    if getattr(param, "is_flag", False):
+        wrong = ("3", '"true"', "2026-01-01", "[true]")
+    elif "int" in type(param.type).__name__.lower():
+        wrong = ('"two"', '"2"', "2.0", "true", "2026-01-01", "[3]")
+    elif "float" in type(param.type).__name__.lower() or key in ("fmin", "fmax"):
+        wrong = ('"two"', '"2"', "true", "2026-01-01", "[3]")
+    for value in wrong:
+        path = config(tmp_path, f"[{command}]\n{key} = {value}\n")
+        result = run(command, "--config", path)
+        assert result.exit_code == 2, (value, result.output)
+        assert f"{path}: {key} in [{command}] must be " in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_missing_argument_is_told_to_machines_too():
+    answer = told(run("train", "--json"), code=2)
+    assert answer["ok"] is False and "DATA" in answer["error"]
 
 
 def test_a_missing_config_file_is_named(tmp_path):

@@ -430,3 +430,12 @@ def test_half_size_takes_half_the_bytes_and_nearly_the_same_probabilities(tmp_pa
         net.net_.module_.head[0].weight[0, 0] = 1e6
     save_model(net, paths[1], half_size=True)
     assert load_model(paths[1]).get_weights()["head.0.weight"][0, 0] == 1e6
+
+
+def test_what_is_no_file_name_is_named_for_what_it_is(tmp_path):
+    with pytest.raises(TypeError, match="must be a file name.* got NoneType"):
+        load_model(None)
+    with pytest.raises(TypeError, match="must be a file name.* got int"):
+        model_info(3)
+    with pytest.raises(TypeError, match="must be a file name.* got LinearDiscrim"):
+        save_model(tmp_path / "model.skb", LinearDiscriminantAnalysis())

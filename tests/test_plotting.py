@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import optuna
@@ -248,3 +250,17 @@ def searched():
     }
     search = OptunaSearchCV(LogisticRegression(), space, n_trials=6, random_state=0)
     return search.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "waveform, kind, message",
+    [
+        ("r0.wav", TypeError, "file name 'r0.wav'; AudioReader"),
+        (Path("r0.wav"), TypeError, "file name 'r0.wav'; AudioReader"),
+        (np.ones((2, 16000)), ValueError, r"shape \(2, 16000\)"),
+        ([], ValueError, r"shape \(0,\)"),
+    ],
+)
+def test_a_spectrogram_takes_the_samples_of_one_clip(waveform, kind, message):
+    with pytest.raises(kind, match=message):
+        SpectrogramDisplay.from_waveform(waveform)

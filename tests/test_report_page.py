@@ -10,6 +10,7 @@ from report_pages import (
     SCRIPT,
     evaluated,
     model,
+    network,
     sounds,
     trained,
     trials,
@@ -316,6 +317,20 @@ def test_learning_curves_are_drawn(visit, with_networks):
     assert "epoch" in net.locator("svg").inner_html()
     assert page.evaluate("window.broken") is None
     assert SCRIPT in other.locator("figcaption").inner_text()
+
+
+def test_the_one_epoch_of_a_network_is_a_dot(visit, tmp_path):
+    made = sounds()
+    net = network(1, early_stopping=False).fit(made.waveforms, made.target)
+    path = tmp_path / "report.html"
+    report(evaluated(), path, X=made.waveforms, model=net)
+    chart = visit(path).locator("#training figure")
+    assert chart.locator("path").count() == 0
+    dots = chart.locator("circle.pos-fill")
+    assert dots.count() == 2  # the network and the mean over it
+    for dot in dots.all():
+        assert dot.evaluate("dot => getComputedStyle(dot).fill") != "none"
+        assert dot.bounding_box()["width"] > 4
 
 
 CONTRAST = """(names) => {

@@ -301,7 +301,8 @@ def test_steps_with_memory(tmp_path):
         ({"smoothing": FloatDistribution(0, 1)}, {}, r"no parameters \['smoothing'\]"),
         ({"var_smoothing": [0.1, 0.2]}, {}, "must be an Optuna distribution"),
         (SMOOTHING, {"n_trials": 0}, "'n_trials' parameter"),
-        (SMOOTHING, {"n_trials": None}, "needs a timeout"),
+        (SMOOTHING, {"n_trials": None}, "needs a timeout, or callbacks"),
+        (SMOOTHING, {"n_trials": None, "callbacks": []}, "needs a timeout"),
         (SMOOTHING, {"enqueue": [{"name": "x"}]}, r"enqueue\[0\] names 'name'"),
         (lambda trial: None, {}, "must return a dict of parameters"),
         (lambda trial: {"smoothing": 1}, {}, "Invalid parameter 'smoothing'"),
@@ -316,6 +317,15 @@ def test_wrong_settings_are_errors_before_any_fit(space, params, message):
 def test_a_timeout_ends_the_search_after_at_least_one_trial():
     search = search_for(GaussianNB(), SMOOTHING, n_trials=None, timeout=1e-6).fit(X, y)
     assert len(search.study_.trials) == 1
+
+
+def test_callbacks_may_end_a_search_without_a_number_of_trials():
+    def stop(study, trial):
+        if trial.number == 2:
+            study.stop()
+
+    search = search_for(GaussianNB(), SMOOTHING, n_trials=None, callbacks=[stop])
+    assert len(search.fit(X, y).study_.trials) == 3
 
 
 # Failures

@@ -63,7 +63,7 @@ def test_so_do_several_metrics(scoring):
 @pytest.mark.parametrize(
     "params, message",
     [
-        ({"scoring": "f1"}, r"scoring='f1'.*\['E', 'I'\].*pos_label='E'"),
+        ({"scoring": "f1"}, r"scoring='f1'.*\['E', 'I'\].*pos_label='I'"),
         (
             {"scoring": ["accuracy", "recall"], "refit": "recall"},
             "scoring='recall'.*pos_label",
@@ -228,6 +228,20 @@ def test_a_space_may_look_at_the_study_of_its_trial():
     known = [{"smoothing": 0.5}]
     search = search_for(GaussianNB(), space, enqueue=known, n_trials=1).fit(X, y)
     assert search.best_params_ == {"var_smoothing": 0.5}
+
+
+def test_more_enqueued_entries_than_trials_are_refused(tmp_path):
+    entries = [{"C": 1.0}, {"C": 2.0}, {"C": 3.0}]
+    path = tmp_path / "trials.db"
+    for storage in (None, path):
+        search = search_for(Recorder(), SPACE, enqueue=entries, storage=storage)
+        with pytest.raises(ValueError, match="enqueue has 3 entries, but n_trials=2"):
+            search.set_params(n_trials=2).fit(X, y)
+    # Nothing of it is left; and who joins a study enqueues nothing.
+    for n_trials in (3, 2):
+        search.set_params(n_trials=n_trials).fit(X, y)
+        assert [t.state.name for t in search.study_.trials] == ["COMPLETE"] * 3
+        assert [t.params["C"] for t in search.study_.trials] == [1.0, 2.0, 3.0]
 
 
 def test_enqueued_numbers_may_be_those_of_numpy(tmp_path):

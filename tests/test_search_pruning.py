@@ -142,7 +142,7 @@ def test_if_all_trials_are_pruned_nothing_is_refitted():
         def prune(self, study, trial):
             return True
 
-    search = quality_search(pruner=Everything(), n_trials=3)
+    search = quality_search(pruner=Everything(), n_trials=3, enqueue=None)
     with pytest.raises(ValueError, match="Of 3 trials 3 were pruned, 0 failed"):
         search.fit(X, y)
     assert not hasattr(search, "best_params_")
@@ -217,7 +217,9 @@ def test_networks_end_after_an_epoch(estimator, prefix, params):
 
 def test_a_pruned_epoch_passes_every_net_of_except_exception():
     inner = GridSearchCV(net(), {"dropout": [0.1, 0.2]}, cv=2)  # catches Exceptions
-    search = net_search(inner, "estimator__", n_trials=3).fit(CLEAR, y)
+    enqueue = [{"estimator__lr": lr} for lr in LRS[:3]]
+    search = net_search(inner, "estimator__", n_trials=3, enqueue=enqueue)
+    search.fit(CLEAR, y)
     assert search.cv_results_["trial_state"][2] == "PRUNED"
 
 

@@ -5,6 +5,7 @@ from optuna.distributions import (
 )
 from searches import C, X, search_for, y
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 
 from skbreath import (
@@ -31,6 +32,16 @@ def test_top_estimators_are_distinct_unfitted_and_ready_for_the_vote():
     assert WeightedVotingClassifier(members).fit(X, y).score(X, y) > 0.7
     with pytest.raises(ValueError, match="only 4 of the 20 complete trials"):
         top_estimators(search, k=5)
+
+
+@pytest.mark.parametrize(
+    "search", [GridSearchCV(GaussianNB(), {"var_smoothing": [0.1, 1.0]}, cv=3), None]
+)
+def test_top_estimators_are_those_of_an_optuna_search(search):
+    if search is not None:
+        search.fit(X, y)
+    with pytest.raises(TypeError, match="takes a fitted OptunaSearchCV, got .*(Gr|No)"):
+        top_estimators(search, 2)
 
 
 def test_top_estimators_can_be_distinct_in_some_parameters():

@@ -199,7 +199,9 @@
     });
     const draw = (losses, cls) => {
       const points = losses.map((loss, i) => [i + 1, loss]).filter(([, loss]) => loss !== null);
-      if (points.length) c.line(points, cls);
+      if (points.length > 1) c.line(points, cls);
+      // A line of one point cannot be seen.
+      else for (const [epoch, loss] of points) c.dot(epoch, loss, cls.replace("-line", "-fill"), 4.5);
     };
     const both = [[train, "pos-line"], [valid, "neg-line dashed-line"]];
     for (const [kind, cls] of both) for (const losses of kind.each) draw(losses, cls + " faint");

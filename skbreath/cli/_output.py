@@ -48,6 +48,17 @@ class Command(click.Command):
             ),
         ]
 
+    def parse_args(self, ctx, args):
+        # Asked before parsing: what is wrong may stand before --json.
+        as_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if as_json:
+                shown = {"command": self.name, "ok": False, "error": one_line(error)}
+                click.echo(json.dumps(_plain(shown), allow_nan=False))
+            raise
+
     def invoke(self, ctx):
         if not ctx.meta.get(_JSON):
             return super().invoke(ctx)
@@ -154,17 +165,29 @@ def _keys(command):
 
 def _check(ctx, param, value, where):
     """Refuse a value of a wrong type here, where file and key can be named."""
-    if isinstance(value, bool) != bool(getattr(param, "is_flag", False)):
-        wanted = "true or false" if not isinstance(value, bool) else "a value"
-        raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
     many = param.nargs != 1 or getattr(param, "multiple", False)
     if isinstance(value, dict) or isinstance(value, list) != many:
         wanted = "a list" if many else "a single value"
         raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
-    whole = isinstance(param.type, click.types.IntParamType)
-    if whole and isinstance(value, float):
-        raise click.UsageError(f"{where} must be a whole number, got {value!r}.", ctx)
+    types, wanted = _expected(param)
+    for one in value if many else [value]:
+        # click would make text of a number, or fail at a path that is one. To Python
+        # true and false are whole numbers.
+        if not isinstance(one, types) or isinstance(one, bool) != (types is bool):
+            wanted = f"a list, each entry {wanted}" if many else wanted
+            raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
     try:
         param.type_cast_value(ctx, value)
     except click.BadParameter as error:
         raise click.UsageError(f"{where}: {error.message}", ctx) from error
+
+
+def _expected(param):
+    """Types that a parameter may have in TOML, and what a user calls them."""
+    if getattr(param, "is_flag", False):
+        return bool, "true or false"
+    if isinstance(param.type, click.types.IntParamType):
+        return int, "a whole number"
+    if isinstance(param.type, click.types.FloatParamType):
+        return (int, float), "a number"
+    return str, "text in quotes"

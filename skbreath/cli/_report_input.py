@@ -17,6 +17,16 @@ def breakdown_columns(data, frame, group, by):
     return {name: frame[name].to_numpy() for name in names}
 
 
+def refuse_without_report(**options):
+    """Refuse what only a report shows, where none is asked for."""
+    for name, value in options.items():
+        if value:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} is for the report only: add --report with its file name."
+            )
+
+
 def read_trials(path):
     """Trials of a search, as ``skbreath tune --trials-csv`` writes them."""
     import pandas as pd

@@ -6,7 +6,7 @@ import click
 
 from ._output import Command, answer
 from ._outputs import check_model_output, check_outputs
-from ._report_input import breakdown_columns, read_trials
+from ._report_input import breakdown_columns, read_trials, refuse_without_report
 from ._shared import (
     cores,
     data_argument,
@@ -88,10 +88,9 @@ def train(
     "--n-members",
     "--members",
     "members",
-    default=3,
-    show_default=True,
+    default=None,
     type=click.IntRange(1),
-    help="Best trials that vote.",
+    help="Best trials that vote.  [default: 3, or --trials if that is less]",
 )
 @click.option(
     "--trial-epochs",
@@ -154,7 +153,8 @@ def tune(
 ):
     """Tune, let the best trials vote, and save the model.
 
-    DATA is as for `skbreath train`.
+    DATA is as for `skbreath train`. The trials are compared by their ROC AUC;
+    --scoring is for the threshold of the vote.
 
     \b
     Examples:
@@ -172,6 +172,8 @@ def tune(
     check_model_output(out, data)
     check_outputs({"--trials-csv": trials_csv, "--out": out}, [data])
     check_storage(storage)
+    if members is None:
+        members = min(3, trials)
     if members > trials:
         raise click.UsageError("--members cannot exceed --trials.")
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
@@ -283,6 +285,8 @@ def evaluate(
         {"--out": out, "--breakdown": breakdown, "--report": page},
         [data, model_file, trials_csv],
     )
+    if page is None:
+        refuse_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else read_trials(trials_csv)
     clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
     paths, y, groups = clips.paths, clips.target, clips.groups
