@@ -96,7 +96,8 @@ def check_phases(
     start, end, label = (phases[column].to_numpy() for column in COLUMNS)
     spans = [f"{a:g} to {b:g}" for a, b in zip(start, end, strict=True)]
     place.refuse(start < 0, spans, "a negative time")
-    place.refuse(end <= start, spans, "a phase that ends before it begins")
+    place.refuse(end == start, spans, "a phase that is empty (has no length)")
+    place.refuse(end < start, spans, "a phase that ends before it begins")
     no_label = phases["label"].isna().to_numpy() | (label == "")
     place.refuse(no_label, spans, "no label")
     if labels is not None:

@@ -172,7 +172,8 @@ class PhaseTimelineDisplay:
         axes = figure.subplots(
             3, 1, sharex=True, gridspec_kw={"height_ratios": [2, 3, 1]}
         )
-        labels = sorted(set(self.phases["label"]), key=lambda k: (k != "I", k))
+        # I and E keep their colours where one of them does not occur.
+        labels = [*_NAMES, *sorted(set(self.phases["label"]) - set(_NAMES))]
         colours = dict(zip(labels, _COLOURS * len(labels), strict=False))
         self._draw_waveform(axes[0], colours)
         self._draw_spectrogram(axes[1])
@@ -241,6 +242,7 @@ class PhaseTimelineDisplay:
             handles=[
                 Patch(color=colour, label=_NAMES.get(label, label))
                 for label, colour in colours.items()
+                if label in set(self.phases["label"])
             ],
             loc="center left",
             bbox_to_anchor=(1.005, 0.5),

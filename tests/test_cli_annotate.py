@@ -181,6 +181,30 @@ def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
     assert {path: path.read_bytes() for path in kept} == kept
 
 
+@pytest.mark.parametrize("to", ["{data}", "{data}/r0.txt"])
+def test_labels_beside_a_recording_are_replaced_only_if_told(
+    to, model, folder, tmp_path
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    soundfile.write(data / "r0.wav", *soundfile.read(folder / "r0.wav"))
+    (data / "r0.txt").write_text("0.1\t1.1\tI\n")
+    what = data / "r0.wav" if to.endswith(".txt") else data
+    args = ("annotate", what, "--model", model, "--out", to.format(data=data))
+    result = run(*args)
+    assert result.exit_code == 2
+    assert f"{data / 'r0.txt'}" in result.stderr and "--overwrite" in result.stderr
+    assert (data / "r0.txt").read_text() == "0.1\t1.1\tI\n"
+    result = run(*args, "--overwrite")
+    assert result.exit_code == 0, result.output
+    assert len((data / "r0.txt").read_text().splitlines()) > 2
+
+
+def test_a_folder_of_its_own_may_be_written_again(model, folder, tmp_path):
+    args = ("annotate", folder / "r0.wav", "--model", model, "--out", tmp_path)
+    assert [run(*args).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
     (tmp_path / "bad.wav").write_text("no sound")
     out = tmp_path / "new" / "labels"

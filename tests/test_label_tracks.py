@@ -138,6 +138,7 @@ def test_raven_lists_each_selection_once(tmp_path):
     "name, text, line, what",
     [
         ("a.txt", "0\t1\tI\n2\t1.5\tE\n", 2, "ends before it begins"),
+        ("a.txt", "1\t1\tI\n", 1, "is empty"),
         ("a.txt", "0\t1\tI\n\n0.5\t2\tE\n", 3, "overlaps"),
         ("a.txt", "0\t1\tI\n1\t2\tX\n", 2, "a label other than 'I', 'E'"),
         ("a.txt", "0\t1\tI\n9\t11\tE\n", 2, "beyond the end of the recording"),

@@ -27,6 +27,18 @@ def test_a_picture_has_three_parts_and_names_the_phases(tmp_path):
     display.figure_.savefig(tmp_path / "out.png")
 
 
+def test_a_label_keeps_its_colour_where_the_other_is_missing():
+    exhales = MADE.phases[MADE.phases["label"] == "E"].reset_index(drop=True)
+    colours = []
+    for phases in (MADE.phases, exhales):
+        display = PhaseTimelineDisplay.from_recording(MADE.waveform, phases)
+        bar = display.axes_[2].patches[list(phases["label"]).index("E")]
+        colours.append(bar.get_facecolor()[:3])
+    assert colours[0] == colours[1]
+    texts = display.axes_[2].get_legend().get_texts()
+    assert [text.get_text() for text in texts] == ["exhale"]
+
+
 def test_a_waveform_gives_the_same_as_its_file(tmp_path):
     path = tmp_path / "breath.wav"
     soundfile.write(path, MADE.waveform, 16000, "FLOAT")

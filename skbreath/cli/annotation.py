@@ -105,7 +105,13 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     help="Picture to write, or a folder for several recordings.",
 )
 @click.option("--statistics", is_flag=True, help="Print rate, I:E ratio and pauses.")
-def annotate(paths, model, out, format_, plot, statistics):
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Let --out replace label tracks that lie beside their recordings; without it "
+    "that is refused, since they may be made by hand.",
+)
+def annotate(paths, model, out, format_, plot, statistics, overwrite):
     """Find inhales and exhales in whole recordings.
 
     PATHS are recordings of any length, or folders of them. A model file .skb may come
@@ -127,6 +133,8 @@ def annotate(paths, model, out, format_, plot, statistics):
     # Before a folder is made for the results.
     durations = check_audio_files(files, allow_empty=True)
     suffix = _SUFFIX[format_ or "audacity"]
+    if out is not None and not overwrite:
+        _refuse_replacing(files, out, many, suffix)
     tracks = _destinations(files, out, many, suffix, "--out", model)
     pictures = _destinations(files, plot, many, ".png", "--plot", model)
     if plot is not None and plot.suffix:
@@ -216,6 +224,22 @@ def _destinations(files, target, many, suffix, option, model):
     for path in made:
         check_destination(path)
     return made
+
+
+def _refuse_replacing(files, out, many, suffix):
+    """Labels beside a recording may be somebody's work; see that none is lost."""
+    from pathlib import Path
+
+    for file in map(Path, files):
+        track = out / f"{file.stem}{suffix}" if many or out.is_dir() else out
+        beside = track.parent.resolve() == file.parent.resolve()
+        if beside and track.stem == file.stem and track.exists():
+            # Sound is no label track: refused below, whatever the options.
+            if track.resolve() != file.resolve():
+                raise ValueError(
+                    f"--out {out} would overwrite the label track {track} beside its "
+                    "recording; name another --out, or add --overwrite."
+                )
 
 
 def _refuse_overwriting(targets, sources, what):
