@@ -66,7 +66,7 @@ def _formats(good, layout):
                 f"{value:g}{unit} ({n})" if column != "encoding" else f"{value} ({n})"
                 for value, n in counts.items()
             )
-            what = f"{len(counts)} different {column}s: {listed}"
+            what = f"{len(counts)} different {column.removesuffix('s')}s: {listed}"
             problems.append(("note", "format", what, f"{advice} one of the labels"))
     low = good[good["rate"] < 4000]
     if len(low):

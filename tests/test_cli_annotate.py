@@ -147,6 +147,7 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
         (["{folder}/r0.wav", "--out", "{tmp}/no/labels.txt"], "does not exist"),
         (["{folder}/r0.wav", "--model", "{tmp}/no.joblib"], "No model file"),
         (["{folder}/r0.txt"], "not readable as audio"),
+        (["{folder}/r0.wav", "--format", "csv"], "give both"),
     ],
 )
 def test_errors_are_one_line(args, what, model, folder, tmp_path):

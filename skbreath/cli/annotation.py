@@ -97,7 +97,8 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     "--format",
     "format_",
     type=click.Choice(sorted(_SUFFIX)),
-    help="Format of the labels.  [default: by the suffix of --out, else audacity]",
+    help="Format of the labels in --out.  [default: by its suffix, audacity in a "
+    "folder]; without --out a CSV table is printed.",
 )
 @click.option(
     "--plot",
@@ -128,6 +129,8 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite):
     from ..audio import check_audio_files
     from ..progress import StepProgress
 
+    if format_ is not None and out is None:
+        raise click.UsageError("--format is that of the files in --out; give both.")
     files = audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
     # Before a folder is made for the results.
@@ -188,8 +191,8 @@ def _described(file, phases, duration, track):
     summary = breath_statistics(phases, float(duration) + 1e-3).summary
     return {
         "path": file,
-        "duration_s": float(duration),
-        "phases": phases,
+        "duration_s": round(float(duration), 6),
+        "phases": phases.round({"start_s": 6, "end_s": 6}),
         "statistics": summary.to_dict(),
         "note": phases.attrs["note"],
         "out": track,
@@ -345,7 +348,12 @@ def _print_statistics(file, phases, duration):
         return
     click.echo(
         f"{file}: {summary['rate_per_min']:.1f} breaths a minute, "
-        f"inhale {summary['ti_s']:.2f} s, exhale {summary['te_s']:.2f} s, "
-        f"I:E {summary['ie_ratio']:.2f}, {summary['n_apnoeas']:.0f} pauses of 10 s or "
-        f"more, longest pause {summary['longest_pause_s']:.1f} s"
+        f"inhale {_or_dash(summary['ti_s'])} s, exhale {_or_dash(summary['te_s'])} s, "
+        f"I:E {_or_dash(summary['ie_ratio'])}, {summary['n_apnoeas']:.0f} pauses of "
+        f"10 s or more, longest pause {summary['longest_pause_s']:.1f} s"
     )
+
+
+def _or_dash(value):
+    """Of a recording without inhales, their length is nothing."""
+    return "-" if math.isnan(value) else f"{value:.2f}"
