@@ -4,6 +4,7 @@ import json
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from click.testing import CliRunner
@@ -127,6 +128,26 @@ def test_an_empty_recording_stops_no_folder(model, folder, tmp_path):
     assert (out / "empty.txt").read_text() == ""
     assert len((out / "good.txt").read_text().splitlines()) > 2
     assert [path.name for path in pictures.iterdir()] == ["good.png"]
+
+
+def test_bad_recordings_are_left_out_and_listed(model, folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    content = (folder / "r0.wav").read_bytes()
+    (data / "good.wav").write_bytes(content)
+    (data / "cut.wav").write_bytes(content[: len(content) // 2])
+    (data / "text.wav").write_text("no sound")
+    out = tmp_path / "labels"
+    command = ["annotate", data, "--model", model, "--out", out]
+    assert run(*command).exit_code == 2 and not out.exists()
+    result = run(*command, "--skip-bad")
+    assert result.exit_code == 0, result.output
+    assert "2 of 3 files cannot be read" in result.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["bad-files.csv", "good.txt"]
+    listed = pd.read_csv(out / "bad-files.csv")
+    assert sorted(listed["path"]) == [str(data / "cut.wav"), str(data / "text.wav")]
+    (data / "good.wav").unlink()
+    assert run(*command, "--skip-bad").exit_code == 2
 
 
 def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):

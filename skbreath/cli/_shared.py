@@ -200,7 +200,6 @@ def _find_good(paths, out, skip_bad):
     """Which files can be read; without `skip_bad` one error for those that cannot."""
     import numpy as np
 
-    from ..atomic import atomic_path
     from ..audio import AudioError, AudioReader, inspect_audio_files
 
     reader = AudioReader()  # as make_breath_classifier makes it
@@ -211,17 +210,24 @@ def _find_good(paths, out, skip_bad):
     )
     if problems and not skip_bad:
         raise AudioError(problems)
-    if skip_bad and out is not None:
-        import pandas as pd
-
-        with atomic_path(out.parent / BAD_FILES) as path:
-            pd.DataFrame(problems, columns=["path", "reason"]).to_csv(
-                path, index=False, lineterminator="\n", errors="surrogateescape"
-            )
-        report_count(len(problems), len(paths), out)
-    else:
-        report_bad_files(problems, len(paths))
+    leave_out(problems, len(paths), out if skip_bad else None)
     return np.isfinite(durations)
+
+
+def leave_out(problems, n_files, out):
+    """Tell of files that are left out, and list them beside `out` if that is given."""
+    if out is None:
+        report_bad_files(problems, n_files)
+        return
+    import pandas as pd
+
+    from ..atomic import atomic_path
+
+    with atomic_path(out.parent / BAD_FILES) as path:
+        pd.DataFrame(problems, columns=["path", "reason"]).to_csv(
+            path, index=False, lineterminator="\n", errors="surrogateescape"
+        )
+    report_count(len(problems), n_files, out)
 
 
 def report_count(n_bad, n_files, out):

@@ -5,7 +5,16 @@ import math
 import click
 
 from ._output import Command, answer, wants_json
-from ._shared import audio_files, folder, load_any, out_option, save, seed_option
+from ._shared import (
+    audio_files,
+    folder,
+    leave_out,
+    load_any,
+    out_option,
+    save,
+    seed_option,
+    skip_bad_option,
+)
 
 _SUFFIX = {
     "audacity": ".txt",
@@ -112,7 +121,8 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     help="Let --out replace label tracks that lie beside their recordings; without it "
     "that is refused, since they may be made by hand.",
 )
-def annotate(paths, model, out, format_, plot, statistics, overwrite):
+@skip_bad_option
+def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
     """Find inhales and exhales in whole recordings.
 
     PATHS are recordings of any length, or folders of them. A model file .skb may come
@@ -126,15 +136,15 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite):
     """
     import warnings
 
-    from ..audio import check_audio_files
     from ..progress import StepProgress
 
     if format_ is not None and out is None:
         raise click.UsageError("--format is that of the files in --out; give both.")
     files = audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
+    n_files = len(files)
     # Before a folder is made for the results.
-    durations = check_audio_files(files, allow_empty=True)
+    files, durations, problems = _readable(files, skip_bad)
     suffix = _SUFFIX[format_ or "audacity"]
     if out is not None and not overwrite:
         _refuse_replacing(files, out, many, suffix)
@@ -148,6 +158,9 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite):
             raise click.UsageError(
                 f"--plot {plot}: pictures end in one of {', '.join(sorted(kinds))}."
             )
+    if skip_bad:
+        beside = out if out is None or not many else out / "labels"
+        leave_out(problems, n_files, beside)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(files)) as advance:
@@ -180,6 +193,23 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite):
             _print_statistics(file, phases, durations[number])
     if not tracks and not statistics:
         _print_csv(files, results)
+
+
+def _readable(files, skip_bad):
+    """Recordings, their lengths in s, and those left out; else one error for them."""
+    from ..audio import AudioError, check_audio_files, inspect_audio_files
+
+    if not skip_bad:
+        return files, check_audio_files(files, allow_empty=True), []
+    durations, problems = inspect_audio_files(files, n_samples=0, allow_empty=True)
+    lengths = dict(zip(files, durations, strict=True))
+    # What is damaged beyond its header.
+    problems += inspect_audio_files([file for file in files if lengths[file] > 0])[1]
+    bad = {path for path, _ in problems}
+    good = [file for file in files if file not in bad]
+    if not good:
+        raise AudioError(problems)
+    return good, [lengths[file] for file in good], problems
 
 
 def _described(file, phases, duration, track):
