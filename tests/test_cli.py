@@ -333,7 +333,7 @@ def test_usage_errors(model, tmp_path):
     assert run("predict", "--model", model).exit_code == 2
     result = run("predict", "--model", model, "--submission", tmp_path)
     assert result.exit_code == 2 and "--out" in result.stderr
-    out = ["--out", tmp_path / "m"]
+    out = ["--out", tmp_path / "m.skb"]
     result = run("tune", tmp_path, *out, "--trials", 1, "--members", 2)
     assert result.exit_code == 2 and "--members" in result.stderr
 
