@@ -184,7 +184,7 @@ def test_errors_are_one_line(args, what, model, folder, tmp_path):
 def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
-    for name in ("r0.wav", "r0.txt"):
+    for name in ("r0.wav", "r0.txt", "r1.wav"):
         (data / name).write_bytes((folder / name).read_bytes())
     (data / "link.txt").symlink_to(data / "r0.wav")
     kept = {path: path.read_bytes() for path in (*data.iterdir(), model)}
@@ -194,6 +194,7 @@ def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
         ("annotate", sound, "--model", model, "--out", data / "link.txt"),
         ("annotate", sound, "--model", model, "--plot", sound),
         ("annotate", sound, "--model", model, "--out", model),
+        ("annotate", sound, "--model", model, "--out", data / "r1.wav"),
         ("train-phases", data, "--out", sound),
         ("train-phases", data, "--out", data / "r0.txt"),
     ):

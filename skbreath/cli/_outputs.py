@@ -29,7 +29,6 @@ def check_outputs(outputs, inputs=()):
     """
     from ..atomic import check_destination
 
-    read = {Path(path).resolve() for path in inputs if path is not None}
     written = {}
     for option, path in outputs.items():
         if path is None:
@@ -41,6 +40,28 @@ def check_outputs(outputs, inputs=()):
                 f"{option} and {written[target]} are one file, {path}; name another."
             )
         written[target] = option
+        refuse_overwriting(option, [path], inputs)
+
+
+def refuse_overwriting(option, paths, inputs):
+    """Refuse paths that would replace a file that is read, or any sound.
+
+    Parameters
+    ----------
+    option : str
+        That names the paths.
+    paths : list of Path
+        To be written; their folders need not exist yet.
+    inputs : iterable of Path or str or None
+        As in :func:`check_outputs`.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    for path in paths:
+        target = path.resolve()
         is_table = target.name in _TABLES and target.parent in read
         is_sound = target.suffix.lower() in AUDIO_SUFFIXES
         if target.exists() and (target in read or is_table or is_sound):
@@ -49,10 +70,9 @@ def check_outputs(outputs, inputs=()):
             )
 
 
-def check_model_output(path, data):
-    """Refuse a model file that :func:`check_outputs` does, or of another suffix."""
+def check_model_suffix(path):
+    """Refuse a suffix that no reader of models would know."""
     if path.suffix.lower() not in (".skb", ".joblib"):
         raise click.UsageError(
             f"--out must end in .skb, or .joblib for a pickle, got {path}."
         )
-    check_outputs({"--out": path}, [data])

@@ -5,6 +5,7 @@ import math
 import click
 
 from ._output import Command, answer, wants_json
+from ._outputs import check_model_suffix, check_outputs, refuse_overwriting
 from ._shared import (
     audio_files,
     folder,
@@ -54,13 +55,12 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     Example:
       skbreath train-phases recordings/ --out phases.skb
     """
-    from ..atomic import check_destination
     from ..audio import check_audio_files
     from ..label_tracks import read_label_track, track_beside
     from ..progress import StepProgress
     from ..segmentation import PhaseSegmenter
 
-    check_destination(out)
+    check_outputs({"--out": out})
     files = audio_files([data])
     tables, without, tracks = [], [], []
     for file, duration in zip(files, check_audio_files(files), strict=True):
@@ -71,7 +71,8 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
             tracks.append(track)
             table = read_label_track(track, labels=("I", "E"), duration=duration)
             tables.append(table)
-    _refuse_overwriting([out], [*files, *tracks], f"--out {out}")
+    refuse_overwriting("--out", [out], [*files, *tracks])
+    check_model_suffix(out)
     if without:
         raise ValueError(
             f"{len(without)} of {len(files)} recordings have no label track beside "
@@ -237,10 +238,9 @@ def _destinations(files, target, many, suffix, option, model):
 
     if target is None:
         return None
-    sources = [*files, *([] if model is None else [model])]
+    sources = [*files, model]
     if not many and not target.is_dir():
-        _refuse_overwriting([target], sources, f"{option} {target}")
-        check_destination(target)
+        check_outputs({option: target}, sources)
         return [target]
     if target.suffix and not target.is_dir():
         raise click.UsageError(
@@ -252,7 +252,7 @@ def _destinations(files, target, many, suffix, option, model):
             "Recordings of the same name would overwrite each other's results; name "
             "each once, and annotate folder by folder."
         )
-    _refuse_overwriting(made, sources, f"{option} {target}")
+    refuse_overwriting(option, made, sources)
     target.mkdir(parents=True, exist_ok=True)
     for path in made:
         check_destination(path)
@@ -273,14 +273,6 @@ def _refuse_replacing(files, out, many, suffix):
                     f"--out {out} would overwrite the label track {track} beside its "
                     "recording; name another --out, or add --overwrite."
                 )
-
-
-def _refuse_overwriting(targets, sources, what):
-    from pathlib import Path
-
-    both = {path.resolve() for path in targets} & {Path(s).resolve() for s in sources}
-    if both:
-        raise ValueError(f"{what} would overwrite {min(both)}; name another.")
 
 
 def _load_segmenter(model, progress):

@@ -102,10 +102,10 @@ def features(
     """Extract features of audio files into one file.
 
     PATHS are clips, or folders of them; one that is named twice, also by its folder,
-    counts once. The file holds the features, the names of
-    the channels and the paths; .npy has the latter two beside it, as .npy.json.
-    Tables (.csv, .parquet) have one row per frame, or per file with --summary. Any
-    number of files takes the memory of one batch.
+    counts once. The file holds the features, the names of the channels and the paths;
+    .npy has the latter two beside it, as .npy.json. Tables (.csv, .parquet) have one
+    row per frame, or per file with --summary. Any number of files takes the memory of
+    one batch.
 
     \b
     Examples:

@@ -46,8 +46,8 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
     beginning is used. One that is named twice, also by its folder, is predicted once.
-    A file's label is the positive class where its probability
-    reaches the threshold set in training, which need not be 0.5.
+    A file's label is the positive class where its probability reaches the threshold
+    set in training, which need not be 0.5.
 
     All files are looked at before the first is predicted; if any cannot be read, all
     of those are named and nothing is predicted. With --skip-bad, the others are.

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ._output import Command, answer
-from ._outputs import check_model_output, check_outputs
+from ._outputs import check_model_suffix, check_outputs
 from ._report_input import breakdown_columns, read_trials, refuse_without_report
 from ._shared import (
     cores,
@@ -57,7 +57,8 @@ def train(
     from ..pipeline import make_breath_classifier
     from ..progress import StepProgress
 
-    check_model_output(out, data)
+    check_model_suffix(out)
+    check_outputs({"--out": out}, [data])
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         preset=preset,
@@ -169,7 +170,7 @@ def tune(
     from ..progress import StepProgress
     from ..tuning import tune_breath_classifier
 
-    check_model_output(out, data)
+    check_model_suffix(out)
     check_outputs({"--trials-csv": trials_csv, "--out": out}, [data])
     check_storage(storage)
     if members is None:
