@@ -1,0 +1,154 @@
+"""The ideas of `bench_ablation`: what is put into, or taken out of, the networks."""
+
+from sklearn.pipeline import Pipeline
+
+from benchmarks.ablation_parts import (
+    AttentionHead,
+    ChannelEnergy,
+    FillsMasks,
+    MixStyle,
+    Noise,
+    RandomFilter,
+    RandomGain,
+    RecurrentHead,
+    RelativeBands,
+    SmoothLabels,
+    SqueezeExciteBlocks,
+    WithoutDoubtful,
+)
+from skbreath._feature_stack import GROUPS
+from skbreath.augmentation import (
+    CircularShift,
+    CutMix,
+    MaskChannels,
+    MaskFrames,
+    Mixup,
+)
+from skbreath.presets import (
+    REFERENCE_TRIALS,
+    make_frame_member,
+    make_net_member,
+    make_spectrogram_member,
+)
+
+
+def spectrogram(**params):
+    """The network over frequency and time, at half as many epochs as in the presets."""
+    return make_spectrogram_member(**({"max_epochs": 30} | params))
+
+
+def changed(make, **params):
+    """The member with parameters of its network changed."""
+    return lambda seed: make(random_state=seed, **params)
+
+
+def features(make, **params):
+    """The member with parameters of its features changed."""
+    return lambda seed: make(random_state=seed).set_params(
+        **{f"features__{name}": value for name, value in params.items()}
+    )
+
+
+def without(make, *kinds):
+    """The member without some of its augmentations."""
+
+    def remake(seed):
+        member = make(random_state=seed)
+        kept = [a for a in member["net"].augmentations if not isinstance(a, kinds)]
+        return member.set_params(net__augmentations=kept)
+
+    return remake
+
+
+def with_first(make, augmentation):
+    """The member with one augmentation more, before all others."""
+
+    def remake(seed):
+        member = make(random_state=seed)
+        return member.set_params(
+            net__augmentations=[augmentation, *member["net"].augmentations]
+        )
+
+    return remake
+
+
+def relative(make, *axes):
+    """The member with levels taken out of its bands."""
+
+    def remake(seed):
+        member = make(random_state=seed)
+        member.steps.insert(1, ("relative", RelativeBands(axes)))
+        return member
+
+    return remake
+
+
+def no_planes(seed):
+    """The network over the spectrogram without knowledge of loops."""
+    member = spectrogram(random_state=seed, net_params={})
+    return member.set_params(features__groups=("mel",))
+
+
+def trial_54(seed):
+    """The network over frames as the original entry trained it, on decibels."""
+    return make_net_member(random_state=seed, **REFERENCE_TRIALS["trial_54"])
+
+
+def channel_energy(seed):
+    """The network over the spectrogram on other than logarithmic bands."""
+    member = spectrogram(random_state=seed).set_params(features__log_scale=False)
+    return Pipeline([member.steps[0], ("energy", ChannelEnergy()), *member.steps[1:]])
+
+
+def wrapped(wrapper, make):
+    """The member inside of another way to fit it."""
+    return lambda seed: wrapper(make(random_state=seed))
+
+
+# The first of each is the one that the others are compared with.
+IDEAS = {
+    "spectrogram": {
+        "as it is": changed(spectrogram),
+        "no loop planes": no_planes,
+        "no circular shift": without(spectrogram, CircularShift),
+        "no CutMix": without(spectrogram, CutMix),
+        "no mixup": without(spectrogram, Mixup),
+        "no masks": without(spectrogram, MaskFrames, MaskChannels),
+        "random gain": with_first(spectrogram, RandomGain()),
+        "noise": with_first(spectrogram, Noise()),
+        "random filter": with_first(spectrogram, RandomFilter()),
+        "MixStyle": with_first(spectrogram, MixStyle()),
+        "label smoothing 0.1": with_first(spectrogram, SmoothLabels()),
+        "bands to 8 kHz": features(spectrogram, fmax=None),
+        "bands to 4 kHz": features(spectrogram, fmax=4000),
+        "32 bands": features(spectrogram, n_mels=32),
+        "96 bands": features(spectrogram, n_mels=96),
+        "frames of 10 ms": features(spectrogram, hop_length=160),
+        "windows of 32 ms": features(spectrogram, n_fft=512),
+        "levels relative to the clip": relative(spectrogram, 1, 2),
+        "bands relative to the clip": relative(spectrogram, 2),
+        "GRU head": changed(spectrogram, module=RecurrentHead),
+        "attention head": changed(spectrogram, module=AttentionHead),
+        "squeeze and excitation": changed(spectrogram, module=SqueezeExciteBlocks),
+        "per-channel energy": channel_energy,
+        "filling masks first": wrapped(FillsMasks, spectrogram),
+        "without doubtful clips": wrapped(WithoutDoubtful, spectrogram),
+        "24 channels": changed(spectrogram, hidden_channels=24),
+        "15 epochs": changed(spectrogram, max_epochs=15),
+        "60 epochs": changed(spectrogram, max_epochs=60),
+        "120 epochs": changed(spectrogram, max_epochs=120),
+    },
+    "frames": {
+        "as it is": changed(make_frame_member),
+        "trained as the original entry was": trial_54,
+        "no loop channels": features(make_frame_member, groups=GROUPS),
+        "no mixup": without(make_frame_member, Mixup),
+        "no CutMix": without(make_frame_member, CutMix),
+        "no masks": without(make_frame_member, MaskFrames, MaskChannels),
+        "circular shift": with_first(make_frame_member, CircularShift(0.25)),
+        "without doubtful clips": wrapped(WithoutDoubtful, make_frame_member),
+        "96 channels": changed(make_frame_member, hidden_channels=96),
+        "20 epochs": changed(make_frame_member, max_epochs=20),
+        "80 epochs": changed(make_frame_member, max_epochs=80),
+    },
+}
