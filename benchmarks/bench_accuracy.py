@@ -37,7 +37,7 @@ from skbreath.evaluation import compare_predictions, score_predictions
 from skbreath.rejection import labels_and_confidence
 
 PRESETS = ("reference", "fast", "default", "accurate")
-RIVALS = ("SVC", "boosting", "MiniRocket")
+RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel")
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
 
 
@@ -61,8 +61,10 @@ def make_model(name, seed, n_jobs):
 def fit_fold(name, data, groups, train, test, options):
     """Train on some clips and predict others; give what the table needs."""
     paths, labels = np.asarray(data.paths), data.target
-    if name == "MiniRocket":
-        return fit_peer(paths, labels, train, test, options)
+    if name.startswith("MiniRocket"):
+        steps = [BreathFeatures(groups=("mel",))] if name.endswith("mel") else []
+        heard = make_pipeline(AudioReader(), *steps)
+        return fit_peer(heard, paths, labels, train, test, options)
     model = make_model(name, options.seed, options.n_jobs)
     fit_params = {"classifier__groups": groups[train]} if name in PRESETS else {}
     began, cpu = time.perf_counter(), time.process_time()
@@ -86,12 +88,12 @@ def fit_fold(name, data, groups, train, test, options):
     }
 
 
-def fit_peer(paths, labels, train, test, options):
+def fit_peer(heard, paths, labels, train, test, options):
     """The same for MiniRocket, in an environment of its own."""
-    waveforms = AudioReader().fit_transform(list(paths))
+    X = heard.fit_transform(list(paths))
     with tempfile.TemporaryDirectory() as folder:
         given, result = Path(folder) / "given.npz", Path(folder) / "result.npz"
-        np.savez(given, X=waveforms, y=labels == "I", train=train, test=test)
+        np.savez(given, X=X, y=labels == "I", train=train, test=test)
         script = Path(__file__).with_name("peer_minirocket.py")
         subprocess.run([options.peer, script, given, result], check=True)
         return dict(np.load(result))
@@ -121,7 +123,9 @@ def run(options, data, groups):
                 continue
             file = fold_file(options.folder, options.split, name, options.seed, fold)
             if not file.is_file():
-                if options.report or (name == "MiniRocket" and not options.peer):
+                if options.report or (
+                    name.startswith("MiniRocket") and not options.peer
+                ):
                     continue
                 found = fit_fold(name, data, groups, train, test, options)
                 np.savez(file, **found)

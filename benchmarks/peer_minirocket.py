@@ -1,4 +1,4 @@
-"""MiniRocket on waveforms, run by `bench_accuracy` in an environment with aeon.
+"""MiniRocket on waveforms or features, called by `bench_accuracy`; needs aeon.
 
 ``pip install aeon==1.6 "pandas<3.1" "numba<0.64"``, apart from skbreath: it wants older
 packages. Called as ``python peer_minirocket.py given.npz result.npz``.
@@ -20,10 +20,11 @@ def main(given, result):
     """Train and predict; write what the table needs."""
     data = np.load(given)
     X, y, train, test = (data[key] for key in ("X", "y", "train", "test"))
-    X = X.astype(np.float32)[:, None]
+    X = X.astype(np.float32)
+    X = X[:, None] if X.ndim == 2 else X
     ridge = RidgeClassifierCV(alphas=np.logspace(-3, 5, 9))
     model = make_pipeline(
-        MiniRocket(random_state=0, n_jobs=2),
+        MiniRocket(random_state=0, n_jobs=1),
         StandardScaler(with_mean=False),
         CalibratedClassifierCV(ridge, ensemble=False),
     )
