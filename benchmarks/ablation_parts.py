@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_predict
 from torch import nn
 
 from skbreath import ResidualCNN2d
-from skbreath.presets import make_boosting_member
+from skbreath.presets import make_boosting_member, make_frame_member
 
 
 class RelativeBands(TransformerMixin, BaseEstimator):
@@ -211,6 +211,60 @@ class WithoutDoubtful(BaseEstimator):
 
     def predict_proba(self, X):
         return self.member_.predict_proba(X)
+
+
+@dataclass(frozen=True)
+class TeachersTargets:
+    """Pull the targets towards what a teacher says, who comes as the last channel."""
+
+    trust: float = 0.5
+
+    def __call__(self, X, targets):
+        teacher = X[:, -1:, 0]
+        X = X.clone()
+        X[:, -1] = 0
+        return X, (1 - self.trust) * targets + self.trust * teacher
+
+
+class LearnsFromTeachers(BaseEstimator):
+    """Train on soft targets: the label, and teachers who have not heard the clip.
+
+    The teachers are the boosted trees and a network over frames, in three folds.
+    """
+
+    def __init__(self, member, trust=0.5):
+        self.member = member
+        self.trust = trust
+
+    def fit(self, X, y):
+        teachers = [
+            make_boosting_member(random_state=0),
+            make_frame_member(random_state=0),
+        ]
+        said = [
+            cross_val_predict(teacher, X, y, cv=3, method="predict_proba")[:, 1]
+            for teacher in teachers
+        ]
+        member = clone(self.member)
+        self.features_ = member[:-1].fit(X)
+        net = member["net"]
+        n_planes = net.net_params["module__n_planes"] + 1
+        self.net_ = net.set_params(
+            augmentations=[TeachersTargets(self.trust), *net.augmentations],
+            net_params={"module__n_planes": n_planes},
+        ).fit(self._with_channel(X, np.mean(said, axis=0)), y)
+        self.classes_ = self.net_.classes_
+        return self
+
+    def _with_channel(self, X, values):
+        features = self.features_.transform(X)
+        channel = np.broadcast_to(
+            np.reshape(values, (-1, 1, 1)), (len(X), 1, features.shape[2])
+        )
+        return np.concatenate([features, channel], axis=1).astype(np.float32)
+
+    def predict_proba(self, X):
+        return self.net_.predict_proba(self._with_channel(X, np.zeros(len(X))))
 
 
 class FillsMasks(BaseEstimator):
