@@ -44,8 +44,8 @@ from skbreath import (
     load_pretrained,
     read_label_track,
 )
+from skbreath._model_parts import networks_of
 from skbreath.classifier import ResidualCNNClassifier
-from skbreath.fine_tuning import _networks
 
 SIZES = (5, 20, 80)
 N_UPDATES = 100
@@ -68,7 +68,7 @@ def from_scratch(pretrained, n_train, seed):
     name, member = next(
         (name, member)
         for name, member in threshold.estimator_.named_estimators_.items()
-        if any(True for _ in _networks(member))
+        if any(True for _ in networks_of(member))
     )
     epochs = -(-N_UPDATES // max(1, -(-(n_train - 1) // 16)))
     members = []
@@ -96,7 +96,7 @@ def sides(pretrained, n_train, seed):
 
     names = {
         name
-        for network in _networks(pretrained)
+        for network in networks_of(pretrained)
         if hasattr(network, "classes_")
         for name, _ in network.net_.module_.named_children()
     }

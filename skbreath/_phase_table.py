@@ -77,8 +77,8 @@ def check_phases(
     """
     if not isinstance(phases, pd.DataFrame):
         raise ValueError(
-            f"{name} must be a DataFrame with the columns {', '.join(COLUMNS)}; got "
-            f"{type(phases).__name__}."
+            f"{name} must be a DataFrame with the columns {', '.join(COLUMNS)}, as "
+            f"read_label_track gives it; got {type(phases).__name__}."
         )
     missing = [column for column in COLUMNS if column not in phases]
     if missing:

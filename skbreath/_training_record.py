@@ -9,7 +9,7 @@ import pandas as pd
 
 from ._fit_log import is_inside_fit
 
-__all__ = ["clip_digests", "find_record", "recording"]
+__all__ = ["clip_digests", "find_record", "known_metadata", "recording"]
 
 _RECORDING = ContextVar("recording_training", default=False)
 
@@ -119,3 +119,18 @@ def find_record(model):
     if record is None and hasattr(model, "steps"):
         return find_record(model.steps[-1][1])
     return record
+
+
+def known_metadata(model):
+    """Get what the file said of a model that was loaded, or of what it came from.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    metadata : dict
+        Empty if nothing is known; a fit forgets it, as weights are other then.
+    """
+    return (find_record(model) or {}).get("metadata", {})

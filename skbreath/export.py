@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
+from ._training_record import known_metadata
 from .atomic import atomic_path, check_destination
 from .audio import AudioReader, as_paths_or_waveforms
 from .model_file import checked_metadata
@@ -69,10 +70,9 @@ def export_onnx(
         What the file is compared with the model on; None takes eight synthetic
         breaths. ``n_clips`` is any.
     metadata : dict, default=None
-        What a receiver should know, of JSON types, such as what
-        :func:`~skbreath.model_info` gives of the model's file: it is written along. An
-        entry ``licence`` or ``license``, a text, is also written by the name that the
-        ONNX standard has for it.
+        What a receiver should know, of JSON types: it is written along, with what
+        the file of a model that was loaded said. An entry ``licence`` or ``license``, a
+        text, is also written by the name that the ONNX standard has for it.
 
     Returns
     -------
@@ -100,11 +100,10 @@ def export_onnx(
     number of clips, and gives ``probability``, float32 of shape (n_clips, n_classes)
     in the order of ``classes`` of the metadata, JSON texts: ``classes``,
     ``pos_label``, ``threshold``, ``sample_rate``, ``n_samples``, ``skbreath`` (the
-    version) and, if given, ``metadata``; ``model_license`` is plain text. With a
-    threshold, `pos_label` is predicted where its probability is at least that. The
-    licence of a model that was loaded is in its file, not in the model: pass
-    ``metadata=model_info(file)["metadata"]``, as ``skbreath export`` does. Warnings of
-    silence and of audio unlike the training audio are not part of the graph.
+    version) and, if there is any, ``metadata``; ``model_license`` is plain text. With
+    a threshold, `pos_label` is predicted where its probability is at least that.
+    Warnings of silence and of audio unlike the training audio are not part of the
+    graph.
 
     All of the default presets can be exported, boosted trees included. Opset 18 and
     no custom operators, so that onnxruntime runs it on phones and in browsers.
@@ -120,8 +119,8 @@ def export_onnx(
     (['E', 'I'], True)
     """
     path = check_destination(path)
-    given = checked_metadata(metadata)
-    licence = _licence(given or {})
+    metadata = known_metadata(model) | (checked_metadata(metadata) or {})
+    licence = _licence(metadata)
     _check_packages()
     check_is_fitted(model)
     reader = model[0] if hasattr(model, "steps") else None
@@ -129,8 +128,8 @@ def export_onnx(
         reader = None
     n_samples = _n_samples(model, reader)
     about = _about(model, reader, n_samples)
-    if given is not None:
-        about["metadata"] = given
+    if metadata:
+        about["metadata"] = metadata
     if licence is not None:
         about[_LICENCE] = licence
     content = _to_onnx(model, n_samples, about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._fold_average import FoldAverage
 from ._metadata import asks_for_groups, metadata_context
-from ._training_record import find_record
+from ._model_parts import has_network, networks_of, part_names, restore_parameters
+from ._training_record import find_record, known_metadata
 from .classifier import ResidualCNNClassifier
 from .crossfit import check_group_cv
 from .threshold import ThresholdClassifier
@@ -38,6 +40,8 @@ __all__ = ["FineTunedClassifier", "fine_tune"]
 # Clips below which what is learned out of fold is little but chance: the calibration
 # of twenty clips has been seen to turn the scores round.
 _FEWEST_TO_SPLIT = 50
+# Entries of a model's metadata that hold for what is made of it.
+_LICENCE = re.compile("licen[cs]e", re.IGNORECASE)
 
 
 def fine_tune(
@@ -63,8 +67,8 @@ def fine_tune(
     Returns
     -------
     model : estimator
-        Fitted, of the kind of `model`. Fitting it again trains it from scratch;
-        fine-tuning it again goes on.
+        Fitted, of the kind of `model` and with its parameters: fitting it again trains
+        it from scratch as `model` was trained, fine-tuning it again goes on.
 
     Raises
     ------
@@ -106,8 +110,8 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     - *weights* of the members and the *calibration* are learned anew from out-of-fold
       predictions of the new clips, and the decision *threshold* is tuned on them. With
       fewer than 50 clips, or where recordings cannot be split into folds, members that
-      cannot go on are left out, the others keep their weights, there is no
-      calibration, and the threshold is 0.5;
+      cannot go on have no weight, the others keep theirs, there is no calibration, and
+      the threshold is 0.5;
     - what the audio should sound like (``drift``) is learned from the new clips.
 
     Parameters
@@ -231,12 +235,13 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"the model knows the classes {self.model.classes_.tolist()}, but y "
                 f"has {classes.tolist()}; fine-tuning needs clips of these, of each."
             )
-        if not _has_network(self.model):
+        if not has_network(self.model):
             raise ValueError(
                 f"there is no network in this {type(self.model).__name__} that could "
-                "go on learning; train a model on the new clips instead."
+                "go on learning; give the fitted model inside of it, such as "
+                "best_estimator_ or model_, or train a model on the new clips instead."
             )
-        known = set().union(*map(_parts, _networks(self.model)))
+        known = set().union(*map(part_names, networks_of(self.model)))
         for name in self.frozen or ():
             if name not in known:
                 raise ValueError(
@@ -248,10 +253,9 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             self.model_ = tuned.fit(
                 X, y, **(metadata if asks_for_groups(tuned) else {})
             )
-        for network in _networks(self.model_):
-            network.initial_weights = None  # several times the size of the model
+        restore_parameters(self.model_, self.model)
         self.classes_ = classes
-        self._remember_earlier_clips()
+        self._remember_earlier_training()
         return self
 
     def _continued(self, part, task):
@@ -260,7 +264,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             return clone(part).set_params(
                 initial_weights=part.get_weights(),
                 warm_start=False,
-                frozen=[name for name in self.frozen or () if name in _parts(part)],
+                frozen=[name for name in self.frozen or () if name in part_names(part)],
                 lr=self.lr,
                 scheduler="cosine",
                 max_epochs=task.n_epochs,
@@ -272,7 +276,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             steps = [(name, self._continued(step, task)) for name, step in part.steps]
             return Pipeline(steps)
         if isinstance(part, FoldAverage):
-            if not _has_network(part):
+            if not has_network(part):
                 return clone(part.estimators[0])
             models = [self._continued(model, task) for model in part.estimators]
             return WeightedVotingClassifier(
@@ -300,23 +304,28 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         params = {"refit": True, "n_jobs": self.n_jobs}
         if task.n_folds is None:
             # Nothing can tell what a member is worth that begins from nothing.
-            members = {name: m for name, m in members.items() if _has_network(m)}
-            kept = {name: weights[name] for name in members}
-            params["weights"] = kept if sum(kept.values()) > 0 else None
-            params["calibration"] = None
+            kept = {n: weights[n] if has_network(m) else 0 for n, m in members.items()}
+            if not sum(kept.values()):
+                kept = {name: int(has_network(m)) for name, m in members.items()}
+            params |= {"weights": kept, "calibration": None}
         else:
             params |= {"weights": "learned", "cv": task.n_folds, "strict": False}
         estimators = [(name, self._continued(m, task)) for name, m in members.items()]
         return clone(vote).set_params(estimators=estimators, **params)
 
-    def _remember_earlier_clips(self):
-        """What the model was trained on before is no test of it now."""
+    def _remember_earlier_training(self):
+        """Its clips are no test of the model now, and its licence holds on."""
         record, earlier = find_record(self.model_), find_record(self.model)
         if record is None or earlier is None:
             return
         clips = [part["clips"] for part in (record, earlier)]
         if all(part is not None for part in clips):
             record["clips"] = np.unique(np.concatenate(clips))
+        told = known_metadata(self.model)
+        if told:
+            licence = {key: told[key] for key in told if _LICENCE.match(key)}
+            origin = {"fine_tuned_from": told.get("fine_tuned_from", told)}
+            record["metadata"] = licence | origin
 
     def predict_proba(self, X: Clips) -> np.ndarray:
         """Get probabilities from the fine-tuned model.
@@ -401,34 +410,3 @@ def _possible_folds(most, y, groups):
         ):
             return n_folds
     return None
-
-
-def _networks(part):
-    """All network classifiers in a model, fitted or not."""
-    if isinstance(part, ResidualCNNClassifier):
-        yield part
-        return
-    children = []
-    if isinstance(part, Pipeline):
-        children += [step for _, step in part.steps]
-    if isinstance(part, FoldAverage):
-        children += part.estimators
-    if isinstance(part, WeightedVotingClassifier):
-        children += [member for _, member in part.estimators]
-        children += getattr(part, "estimators_", [])
-    if isinstance(part, ThresholdClassifier):
-        children += [part.estimator]
-        children += [part.estimator_] if hasattr(part, "estimator_") else []
-    for child in children:
-        yield from _networks(child)
-
-
-def _parts(network):
-    """Names of the parts of a fitted network; none of one that is not fitted."""
-    if not hasattr(network, "classes_"):
-        return set()
-    return {name for name, _ in network.net_.module_.named_modules() if name}
-
-
-def _has_network(part):
-    return any(True for _ in _networks(part))

@@ -20,7 +20,7 @@ from ._model_reader import load_data
 from ._model_trees import check_trees
 from ._model_writer import dump_data
 from ._saved_weights import WeightStore
-from ._training_record import find_record
+from ._training_record import find_record, known_metadata
 from .atomic import as_path, atomic_path, check_destination
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def save_model(
         File to write, by convention ``.skb``.
     metadata : dict, default=None
         What a receiver should know, such as the licence and the source of the training
-        data; :func:`model_info` gives it back. JSON types only.
+        data; :func:`model_info` gives it back. JSON types only. Of a model that was
+        loaded, or fine-tuned from one, entries that are not given stay as they were.
     half_size : bool, default=False
         Write the kernels and matrices of networks as float16, half the bytes. The
         probabilities of the model that is read back differ by about 1e-3.
@@ -104,7 +105,7 @@ def save_model(
     """
     path = check_destination(path)
     check_is_fitted(model)
-    metadata = checked_metadata(metadata)
+    metadata = known_metadata(model) | (checked_metadata(metadata) or {}) or None
     try:
         content = _to_bytes(model, metadata, half_size)
         # What cannot be read is not written.
@@ -278,6 +279,10 @@ def _from_bytes(content):
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = load_data(data)
     check_trees(model)
+    record, metadata = find_record(model), about.get("metadata")
+    if record is not None and isinstance(metadata, dict):
+        # A licence goes with the weights, wherever they are saved next.
+        record["metadata"] = metadata
     packages = about.get("packages")
     written = packages.get("scikit-learn") if isinstance(packages, dict) else None
     installed = importlib.metadata.version("scikit-learn")
@@ -296,7 +301,8 @@ def _about(model):
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     record = find_record(model)
     if record is not None:
-        record = {key: value for key, value in record.items() if key != "clips"}
+        left_out = ("clips", "metadata")
+        record = {key: value for key, value in record.items() if key not in left_out}
     kind = type(model)
     return {
         "format_version": FORMAT_VERSION,

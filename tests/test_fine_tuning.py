@@ -20,6 +20,7 @@ from skbreath import (
     load_model,
     make_breath_classifier,
     make_breath_sounds,
+    model_info,
     save_model,
 )
 from skbreath._leakage import known_clips
@@ -28,9 +29,16 @@ from skbreath._leakage import known_clips
 def members():
     mel = BreathFeatures(groups=("mel",), n_mels=16, fmax=4000)
     net = ResidualCNNClassifier(
-        hidden_channels=4, max_epochs=6, early_stopping=False, lr=0.01, batch_size=16
+        hidden_channels=4,
+        max_epochs=6,
+        early_stopping=False,
+        lr=0.01,
+        batch_size=16,
+        random_state=0,
     )
-    boosting = HistGradientBoostingClassifier(max_iter=5, early_stopping=False)
+    boosting = HistGradientBoostingClassifier(
+        max_iter=5, early_stopping=False, random_state=0
+    )
     return [
         ("net", Pipeline([("mel", mel), ("scaler", ChannelScaler()), ("net", net)])),
         (
@@ -116,7 +124,7 @@ def test_one_recording_is_enough_to_begin_with(model, other_microphone):
     tuned = fine_tune(model, X[rows], y[rows], np.zeros(4), n_updates=2, random_state=0)
     threshold = tuned["classifier"]
     assert threshold.best_threshold_ == 0.5
-    assert [name for name, _ in threshold.estimator_.estimators] == ["net"]
+    assert threshold.estimator_.weights_.tolist() == [1, 0]
     assert not hasattr(threshold.estimator_, "calibrator_")
     assert tuned.predict_proba(X).shape == (60, 2)
 
@@ -144,6 +152,50 @@ def test_clips_of_both_trainings_are_known(model, sounds, other_microphone):
     assert known_clips(tuned, sounds.waveforms) == len(sounds.waveforms)
 
 
+def test_another_fit_trains_from_scratch_on_all_rows(model, other_microphone):
+    X, y, groups = other_microphone
+    model = clone(model).set_params(classifier__estimator__refit=True)
+    model.fit(X, y, classifier__groups=groups)
+    few = fine_tune(model, X[:12], y[:12], groups[:12], n_updates=1, random_state=0)
+    again = clone(few).fit(X, y, classifier__groups=groups)
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again["classifier"].best_threshold_ == model["classifier"].best_threshold_
+    fewer = clone(few).fit(X[:10], y[:10], classifier__groups=groups[:10])
+    assert fewer.predict_proba(X).shape == (len(X), 2)
+
+
+def test_fine_tuning_twice_learns_all_that_once_learns(model, other_microphone):
+    X, y, groups = other_microphone
+    settings = {"n_updates": 1, "random_state": 0}
+    few = fine_tune(model, X[:12], y[:12], groups[:12], **settings)
+    twice = fine_tune(few, X, y, groups, **settings)["classifier"]
+    assert [name for name, _ in twice.estimator_.estimators] == ["net", "trees"]
+    assert hasattr(twice.estimator_, "calibrator_") and twice.thresholds == "all"
+    assert len(twice.estimator_.oof_proba_) == len(X)
+
+
+def test_the_licence_goes_with_the_weights(model, other_microphone, tmp_path):
+    X, y, groups = other_microphone
+    told = {"licence": "CC BY-NC 4.0", "name": "chest"}
+    save_model(model, tmp_path / "first.skb", metadata=told)
+    loaded = load_model(tmp_path / "first.skb")
+    save_model(loaded, tmp_path / "again.skb", metadata={"name": "renamed"})
+    again = model_info(tmp_path / "again.skb")
+    assert again["metadata"] == told | {"name": "renamed"}
+    assert "metadata" not in again["training_data"]
+    for number in range(2):
+        loaded = fine_tune(loaded, X, y, groups, n_updates=1, random_state=0)
+        save_model(loaded, tmp_path / f"{number}.skb")
+        assert model_info(tmp_path / f"{number}.skb")["metadata"] == {
+            "licence": "CC BY-NC 4.0",
+            "fine_tuned_from": told,
+        }
+        loaded = load_model(tmp_path / f"{number}.skb")
+    fresh = clone(loaded).fit(X, y, classifier__groups=groups)
+    save_model(fresh, tmp_path / "fresh.skb")
+    assert model_info(tmp_path / "fresh.skb")["metadata"] is None
+
+
 def test_cross_validates_as_any_classifier(model, other_microphone):
     X, y, groups = other_microphone
     tuner = FineTunedClassifier(model, n_updates=1, random_state=0)
@@ -160,7 +212,8 @@ def test_a_network_alone_can_be_fine_tuned():
     X = rng.normal(size=(40, 8, 16)) + (y == "I")[:, None, None]
     net = ResidualCNNClassifier(hidden_channels=4, max_epochs=2, random_state=0)
     tuned = fine_tune(net.fit(X, y), X[::4], y[::4], n_updates=3, frozen=["stem"])
-    assert type(tuned) is ResidualCNNClassifier and tuned.max_epochs == 3
+    assert type(tuned) is ResidualCNNClassifier
+    assert len(tuned.history_) == 3 and tuned.max_epochs == 2
     name = "stem.0.weight"
     assert np.array_equal(tuned.get_weights()[name], net.get_weights()[name])
 
