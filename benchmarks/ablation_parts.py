@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -182,6 +181,9 @@ class ChannelEnergy(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
+        # Not above: all other ideas do without this optional package.
+        import librosa
+
         n_bands = X.shape[1] - self.n_planes
         # librosa's advice for floating point: its defaults expect 32 bit integers.
         bands = librosa.pcen(

@@ -10,9 +10,8 @@ has shown nothing. Each fit is kept in ``--folder``; a run goes on with what is 
 """
 
 import argparse
-import tempfile
+import importlib.util
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,11 +20,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import harness
 from benchmarks.ablation_ideas import IDEAS
-from skbreath import AudioReader, load_kaggle_breath
+from skbreath import AudioReader
+from skbreath.atomic import atomic_path
 from skbreath.evaluation import compare_predictions
 
 FOLDS = (0, 1)
 SEEDS = (0, 1, 2)
+LIBROSA_IDEAS = ("per-channel energy",)
 
 
 def fitted_scores(make, seed, waveforms, labels, train, test):
@@ -35,34 +36,86 @@ def fitted_scores(make, seed, waveforms, labels, train, test):
     return member.predict_proba(waveforms[test])[:, list(member.classes_).index("I")]
 
 
+def score_file(folder, network, name, seed, fold):
+    """Where the scores of a fold are kept."""
+    return folder / f"{network}-{name}-{seed}-{fold}.npy"
+
+
+def check_ideas(arguments, options):
+    """Refuse ideas that no chosen network has, or that this machine cannot try."""
+    networks = options.networks
+    known = list(dict.fromkeys(idea for name in networks for idea in IDEAS[name]))
+    tried = known if options.ideas is None else options.ideas
+    unknown = [idea for idea in tried if idea not in known]
+    if unknown:
+        arguments.error(
+            f"argument --ideas: {', '.join(map(repr, unknown))} is none of the ideas "
+            f"for {' or '.join(networks)}: {', '.join(map(repr, known))}."
+        )
+    if options.report or importlib.util.find_spec("librosa"):
+        return
+    if needs_librosa := [idea for idea in tried if idea in LIBROSA_IDEAS]:
+        arguments.error(
+            f"the idea {needs_librosa[0]!r} needs librosa: leave it out with --ideas, "
+            'or pip install -c constraints.txt -e ".[bench]".'
+        )
+
+
+def check_bases(arguments, options, folder):
+    """Refuse to report a network whose fits as it is are not in the folder."""
+    for network in options.networks:
+        base = next(iter(IDEAS[network]))
+        files = [score_file(folder, network, base, SEEDS[0], fold) for fold in FOLDS]
+        if missing := [file for file in files if not file.is_file()]:
+            arguments.error(
+                f"{str(missing[0])!r} is missing, and all ideas for {network} are "
+                "compared with it: run python -m benchmarks.bench_ablation --data "
+                f"{options.data} --networks {network} --ideas --folder {folder} first, "
+                "or leave the network out with --networks."
+            )
+
+
 def main():
     """Run the benchmark."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data", required=True, help="folder in the Kaggle layout")
-    options.add_argument("--networks", nargs="+", choices=IDEAS, default=list(IDEAS))
-    options.add_argument("--ideas", nargs="*", metavar="IDEA", help="not all of them")
-    options.add_argument("--folder", help="keeps each fit; a temporary one if absent")
-    options.add_argument("--report", action="store_true", help="fit nothing more")
-    options.add_argument("--save", action="store_true")
-    options = options.parse_args()
-    folder = Path(options.folder or tempfile.mkdtemp())
-    folder.mkdir(exist_ok=True)
-    data = load_kaggle_breath(options.data)
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--data", required=True, help="folder in the Kaggle layout")
+    arguments.add_argument(
+        "--networks",
+        nargs="+",
+        choices=IDEAS,
+        default=list(IDEAS),
+        metavar="NETWORK",
+        help=f"only some of {', '.join(IDEAS)}",
+    )
+    arguments.add_argument("--ideas", nargs="*", metavar="IDEA", help="not all of them")
+    arguments.add_argument("--folder", help="keeps each fit; a temporary one if absent")
+    arguments.add_argument("--report", action="store_true", help="fit nothing more")
+    arguments.add_argument("--save", action="store_true")
+    options = arguments.parse_args()
+    check_ideas(arguments, options)
+    data = harness.load_clips(arguments, options.data)
+    folder = harness.kept_folder(arguments, options.folder, report=options.report)
+    if options.report:
+        check_bases(arguments, options, folder)
     labels, waveforms = data.target, AudioReader().fit_transform(list(data.paths))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     splits = [list(folds.split(labels, labels, data.day))[fold] for fold in FOLDS]
 
     def scores_of(network, name, seed, fold, train, test):
         """From the folder, or fitted; None if nothing is to be fitted."""
-        file = folder / f"{network}-{name}-{seed}-{fold}.npy"
+        file = score_file(folder, network, name, seed, fold)
         if not file.is_file():
             if options.report:
                 return None
             began = time.process_time()
             make = IDEAS[network][name]
-            np.save(file, fitted_scores(make, seed, waveforms, labels, train, test))
+            scores = fitted_scores(make, seed, waveforms, labels, train, test)
+            with atomic_path(file) as path:
+                np.save(path, scores)
             print(f"{file.name} {time.process_time() - began:.0f} s", flush=True)
-        return np.load(file)
+        scores = np.load(file)
+        harness.check_kept(file, len(scores), len(test))
+        return scores
 
     def predictions(network, name, seed):
         """Of all folds; None if one is missing."""
@@ -93,16 +146,20 @@ def main():
         tried += [(idea, idea, SEEDS[0]) for idea in ideas]
         if options.ideas is not None:
             tried = [entry for entry in tried if entry[1] in options.ideas]
-        rows = []
+        rows, missing = [], []
         for title, idea, seed in tried:
             frame = predictions(network, idea, seed)
-            if frame is not None:
+            if frame is None:
+                missing.append(title)
+            else:
                 rows.append((title, *compared(first, frame)))
         report.table(
             f"Network: {network}; 95 % intervals by recording",
             ("", "AUC", "difference of AUC", "difference of accuracy"),
             [(f"{base}, seed {SEEDS[0]}", *compared(first, first)), *rows],
         )
+        if missing:
+            report.line(f"not run: {'; '.join(missing)}")
     if options.save:
         report.save()
 

@@ -5,10 +5,12 @@
 Five folds by recording, and five by day, of the clips of one data set: every clip is
 predicted by models that have heard nothing of its recording, or of its day. Each fit is
 kept in ``--folder``, and a run goes on with what is missing; ``--report`` only reports.
+MiniRocket is fitted in an environment of its own, ``--peer``, and left out without it.
 Nothing is tuned here: what the presets are was chosen on two of the folds by day.
 """
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 import time
@@ -29,15 +31,16 @@ from skbreath import (
     AudioReader,
     BreathFeatures,
     SummaryPooling,
-    load_kaggle_breath,
     make_breath_classifier,
     save_model,
 )
+from skbreath.atomic import atomic_path
 from skbreath.evaluation import compare_predictions, score_predictions
 from skbreath.rejection import labels_and_confidence
 
 PRESETS = ("reference", "fast", "default", "accurate")
 RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel")
+N_FOLDS = 5
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
 
 
@@ -55,6 +58,8 @@ def make_model(name, seed, n_jobs):
     if name == "SVC":
         svc = make_pipeline(StandardScaler(), SVC(random_state=seed))
         return pooled(CalibratedClassifierCV(svc, ensemble=False))
+    if name != "boosting":
+        raise ValueError(f"there is no model {name!r}.")
     return pooled(HistGradientBoostingClassifier(random_state=seed))
 
 
@@ -104,34 +109,43 @@ def fold_file(folder, split, name, seed, fold):
     return Path(folder) / f"{split}-{name}-{seed}-{fold}.npz"
 
 
+def load_fold(file, test):
+    """What is kept of a fold with the clips `test`."""
+    found = np.load(file)
+    harness.check_kept(file, len(found["score"]), len(test))
+    return found
+
+
 def five_folds(data, groups, seed):
     """The folds of all models."""
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
     return list(folds.split(data.target, data.target, groups))
 
 
 def run(options, data, groups):
-    """Fit what is missing; give a table of predictions and of costs per model."""
+    """Fit what is missing; give predictions, costs, or why not, of each model."""
     labels = data.target
     recordings = data.recording
-    predictions, costs = {}, {}
+    predictions, costs, unmeasured = {}, {}, {}
     splits = five_folds(data, groups, options.seed)
     for name in options.models:
-        kept = []
-        for fold, (train, test) in enumerate(splits):
-            if options.folds is not None and fold not in options.folds:
-                continue
+        no_peer = name.startswith("MiniRocket") and not options.peer
+        kept, missing = [], []
+        for fold in options.folds:
+            train, test = splits[fold]
             file = fold_file(options.folder, options.split, name, options.seed, fold)
             if not file.is_file():
-                if options.report or (
-                    name.startswith("MiniRocket") and not options.peer
-                ):
+                if options.report or no_peer:
+                    missing.append(str(fold))
                     continue
                 found = fit_fold(name, data, groups, train, test, options)
-                np.savez(file, **found)
+                with atomic_path(file) as path:
+                    np.savez(path, **found)
                 print(f"{file.name} {found['fit_seconds']:.0f} s", flush=True)
-            kept.append((fold, test, np.load(file)))
-        if len(kept) != (5 if options.folds is None else len(options.folds)):
+            kept.append((fold, test, load_fold(file, test)))
+        if missing:
+            why = "" if options.report else "no --peer is given, and "
+            unmeasured[name] = f"{why}these folds are missing: {', '.join(missing)}"
             continue
         predictions[name] = pd.concat(
             pd.DataFrame(
@@ -150,11 +164,17 @@ def run(options, data, groups):
             key: np.median([found[key] for _, _, found in kept])
             for key in ("fit_seconds", "fit_cpu", "latency_ms", "size_mb")
         }
-    return predictions, costs
+    return predictions, costs, unmeasured
 
 
-def show(report, split, predictions, costs):
+def show(report, split, predictions, costs, unmeasured):
     """Scores with intervals, paired differences to the reference, and costs."""
+    if unmeasured:
+        report.line()
+    for name, why in unmeasured.items():
+        report.line(f"Held out by {split}, not measured: {name}, because {why}")
+    if not predictions:
+        return
     tables = {
         name: score_predictions(
             frame["y_true"], frame["y_pred"], frame["y_score"], frame["group"]
@@ -176,7 +196,7 @@ def show(report, split, predictions, costs):
             for name, table in tables.items()
         ],
     )
-    if "reference" in predictions:
+    if "reference" in predictions and len(predictions) > 1:
         rows = []
         for name, frame in predictions.items():
             if name != "reference":
@@ -215,32 +235,63 @@ def show(report, split, predictions, costs):
 
 def main():
     """Run the benchmark."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data", required=True, help="folder in the Kaggle layout")
-    options.add_argument("--split", choices=("recording", "day"), action="append")
-    options.add_argument("--models", nargs="+", default=[*PRESETS, *RIVALS])
-    options.add_argument("--folds", nargs="+", type=int, help="only some of the five")
-    options.add_argument("--folder", help="keeps each fit; a temporary one if absent")
-    options.add_argument("--peer", help="python of an environment with aeon")
-    options.add_argument(
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--data", required=True, help="folder in the Kaggle layout")
+    arguments.add_argument("--split", choices=("recording", "day"), action="append")
+    models = (*PRESETS, *RIVALS)
+    arguments.add_argument(
+        "--models",
+        nargs="+",
+        choices=models,
+        default=models,
+        metavar="MODEL",
+        help=f"only some of {', '.join(models)}",
+    )
+    arguments.add_argument(
+        "--folds",
+        nargs="+",
+        type=int,
+        choices=range(N_FOLDS),
+        default=range(N_FOLDS),
+        metavar="FOLD",
+        help="only some of the five, 0 to 4",
+    )
+    arguments.add_argument("--folder", help="keeps each fit; a temporary one if absent")
+    arguments.add_argument(
+        "--peer",
+        help="python of an environment with aeon (see peer_minirocket.py); without it "
+        "MiniRocket is not fitted",
+    )
+    arguments.add_argument(
         "--n-jobs", type=int, default=1, help="CPU seconds are known of one only"
     )
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--report", action="store_true", help="fit nothing more")
-    options.add_argument("--save", action="store_true")
-    options = options.parse_args()
-    options.folder = options.folder or tempfile.mkdtemp()
-    Path(options.folder).mkdir(exist_ok=True)
-    data = load_kaggle_breath(options.data)
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--report", action="store_true", help="fit nothing more")
+    arguments.add_argument("--save", action="store_true")
+    options = arguments.parse_args()
+    options.folds = sorted(set(options.folds))
+    if options.peer and shutil.which(options.peer) is None:
+        arguments.error(f"argument --peer: there is no program {options.peer!r}.")
+    data = harness.load_clips(arguments, options.data)
+    options.folder = harness.kept_folder(
+        arguments, options.folder, report=options.report
+    )
     groups = {"recording": data.recording, "day": data.day}
     report = harness.Report("bench_accuracy")
     report.line(
         f"{len(data.target)} clips, {len(set(data.recording))} recordings, "
         f"{len(set(data.day))} days; seed {options.seed}, n_jobs={options.n_jobs}"
     )
+    if len(options.folds) < N_FOLDS:
+        report.line(f"only these folds: {', '.join(map(str, options.folds))}")
+    measured = False
     for split in options.split or groups:
         options.split = split
-        show(report, split, *run(options, data, groups[split]))
+        predictions, *others = run(options, data, groups[split])
+        show(report, split, predictions, *others)
+        measured = measured or bool(predictions)
+    if not measured:
+        raise SystemExit("No model is measured, for the reasons above.")
     if options.save:
         report.save()
 

@@ -144,18 +144,41 @@ def judged(fit, X, clips, train, test):
     }
 
 
+def labelled_phases(arguments, folder):
+    """Recordings of a folder and clips of their phases; an error if there are none."""
+    files = sorted(folder.glob("*.wav"))
+    if not files:
+        arguments.error(f"argument --data: there is no *.wav in {str(folder)!r}.")
+    tracks = [file.with_suffix(".txt") for file in files]
+    if missing := [track.name for track in tracks if not track.is_file()]:
+        arguments.error(
+            f"argument --data: {len(missing)} of {len(files)} recordings in "
+            f"{str(folder)!r} have no label track, such as {missing[0]!r}, beside them."
+        )
+    try:
+        clips = clips_from_recordings(files, [read_label_track(t) for t in tracks])
+    except ValueError as error:
+        arguments.error(f"argument --data: {error}")
+    if len(clips.target) <= max(SIZES):
+        arguments.error(
+            f"argument --data: {str(folder)!r} has {len(clips.target)} labelled "
+            f"phases; to train on {max(SIZES)} and judge by others it takes more."
+        )
+    return files, clips
+
+
 def main():
-    options = harness.parser(__doc__)
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--work", type=Path, required=True)
-    options.add_argument("--draws", type=int, default=5)
-    options = options.parse_args()
+    arguments = harness.parser(__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--work", type=Path, required=True)
+    arguments.add_argument("--draws", type=int, default=5)
+    options = arguments.parse_args()
+    if options.draws < 1:
+        arguments.error(f"argument --draws: {options.draws} is less than 1.")
     # The warning of another microphone is right, and told by the first row anyway.
     warnings.simplefilter("ignore", AudioWarning)
 
-    files = sorted(options.data.glob("*.wav"))
-    tracks = [read_label_track(file.with_suffix(".txt")) for file in files]
-    clips = clips_from_recordings(files, tracks)
+    files, clips = labelled_phases(arguments, options.data)
     inputs = {
         "as recorded": clips.waveforms,
         "same level": levelled(clips.waveforms),

@@ -28,7 +28,6 @@ from skbreath import (
     OptunaSearchCV,
     ThresholdClassifier,
     WeightedVotingClassifier,
-    load_kaggle_breath,
     top_estimators,
 )
 from skbreath._vote_weights import GivenProbabilities
@@ -153,12 +152,13 @@ def paired(y, first, second, groups, n_resamples=2000):
 
 
 def main():
-    options = harness.parser(__doc__)
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--quick", action="store_true", help="three minutes")
-    options.add_argument("--seed", type=int, default=0, help="of the hold-outs")
-    options.add_argument("--folder", type=Path, help="where the trials are kept")
-    options = options.parse_args()
+    arguments = harness.parser(__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--quick", action="store_true", help="three minutes")
+    arguments.add_argument("--seed", type=int, default=0, help="of the hold-outs")
+    arguments.add_argument("--folder", type=Path, help="where the trials are kept")
+    options = arguments.parse_args()
+    clips = harness.load_clips(arguments, options.data)
     settings = {"trials": 60, "trial_epochs": 10, "epochs": 25}
     if options.quick:
         settings = {"trials": 6, "trial_epochs": 4, "epochs": 8}
@@ -169,7 +169,6 @@ def main():
         report.line("goes on with the trials of an earlier run; times are of this one")
     report.line(f"settings: {settings}, hold-outs of seed {options.seed}")
     began = time.perf_counter()
-    clips = load_kaggle_breath(options.data)
     rest, tests = split(clips, options.seed)
     if options.quick:
         rest = rest[np.random.default_rng(0).permutation(len(rest))[:600]]

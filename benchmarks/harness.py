@@ -1,4 +1,4 @@
-"""What all benchmarks share: interleaved repeats, medians with spread, one table."""
+"""What benchmarks share: repeats in turn, medians with spread, one table, options."""
 
 import argparse
 import importlib.metadata
@@ -6,11 +6,22 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Report", "Timing", "data_folder", "measure", "memory_mb", "parser"]
+__all__ = [
+    "Report",
+    "Timing",
+    "check_kept",
+    "data_folder",
+    "kept_folder",
+    "load_clips",
+    "measure",
+    "memory_mb",
+    "parser",
+]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "numba", "librosa", "scikit-learn", "torch", "skbreath")
@@ -94,6 +105,44 @@ def parser(description, *, repeats=9):
         "--save", action="store_true", help="also write the text to benchmarks/results"
     )
     return options
+
+
+def load_clips(arguments, folder):
+    """Clips in the Kaggle layout; an error of `arguments`, a parser, if unusable."""
+    # Not above: what importing it costs is measured with this module loaded.
+    from skbreath import load_kaggle_breath
+
+    try:
+        return load_kaggle_breath(folder)
+    except ValueError as error:
+        arguments.error(f"argument --data: {error}")
+
+
+def kept_folder(arguments, folder, *, report):
+    """Folder that keeps fits, made where it is missing; None makes a temporary one.
+
+    If it is only reported (`report`) it must be there.
+    """
+    if report and folder is None:
+        arguments.error("--report shows the fits that a folder keeps: give --folder.")
+    if report and not Path(folder).is_dir():
+        arguments.error(f"argument --folder: there is no folder {str(folder)!r}.")
+    folder = Path(folder or tempfile.mkdtemp())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        arguments.error(f"argument --folder: it cannot be made: {error}")
+    return folder
+
+
+def check_kept(file, n_scores, n_clips):
+    """Refuse a kept fit that has not judged as many clips as the fold has."""
+    if n_scores != n_clips:
+        raise SystemExit(
+            f"{file} has the scores of {n_scores} clips, but this fold of the data has "
+            f"{n_clips}: it was made from other data. Give another --folder, or delete "
+            "the file."
+        )
 
 
 class Report:

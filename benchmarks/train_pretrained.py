@@ -1,12 +1,14 @@
 """Train the model that comes with the package, and measure it for its model card.
 
-``python -m benchmarks.train_pretrained --data DATA --folder FOLDER``
+DATA is the competition's, with train.csv. What models trained the same way say of days
+that they have not heard must be in FOLDER before. It is kept there by
 
-DATA is the competition's, with train.csv. The model is trained on all clips, seeds
-fixed, unless FOLDER has it already, and written to ``skbreath/pretrained/chest.skb``.
-What models trained the same way say of days that they have not heard is in FOLDER too,
-where ``bench_accuracy`` keeps it: that makes the tables of
-``benchmarks/results/train_pretrained.txt`` and of ``docs/model-card.md``.
+    python -m benchmarks.bench_accuracy --data DATA --split day --models default \\
+        --folder FOLDER
+
+Then the model is trained on all clips, seeds fixed, unless FOLDER has it already. Three
+files of the repository are written in place: the model, skbreath/pretrained/chest.skb,
+and the figures of docs/model-card.md and benchmarks/results/train_pretrained.txt.
 """
 
 import argparse
@@ -16,11 +18,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import harness
-from benchmarks.bench_accuracy import five_folds, fold_file
+from benchmarks.bench_accuracy import (
+    N_FOLDS,
+    PRESETS,
+    five_folds,
+    fold_file,
+    load_fold,
+)
 from skbreath import (
     accuracy_coverage_curve,
     load_audio,
-    load_kaggle_breath,
     load_model,
     make_breath_classifier,
     save_model,
@@ -56,17 +63,28 @@ def trained(clips, options):
     return load_model(file)
 
 
-def out_of_fold_predictions(clips, folder, preset):
+def fold_files(arguments, options):
+    """What `bench_accuracy` has kept of the preset; an error if not all of it."""
+    files = [
+        fold_file(options.folder, "day", options.preset, SEED, fold)
+        for fold in range(N_FOLDS)
+    ]
+    if missing := [file for file in files if not file.is_file()]:
+        arguments.error(
+            f"{len(missing)} of {N_FOLDS} fold files are missing, such as "
+            f"{str(missing[0])!r}: run python -m benchmarks.bench_accuracy --data "
+            f"{options.data} --split day --models {options.preset} --folder "
+            f"{options.folder} first."
+        )
+    return files
+
+
+def out_of_fold_predictions(clips, files):
     """What models of the preset said of days that they had not heard."""
     parts = []
-    for fold, (_, test) in enumerate(five_folds(clips, clips.day, SEED)):
-        file = fold_file(folder, "day", preset, SEED, fold)
-        if not file.is_file():
-            raise SystemExit(
-                f"{file} is missing: run python -m benchmarks.bench_accuracy --split "
-                f"day --models {preset} --folder {folder} first."
-            )
-        kept = np.load(file)
+    folds = five_folds(clips, clips.day, SEED)
+    for file, (_, test) in zip(files, folds, strict=True):
+        kept = load_fold(file, test)
         parts.append(
             pd.DataFrame(
                 {
@@ -186,16 +204,20 @@ def fill_card(texts):
 
 def main():
     """Train, write, measure."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--folder", type=Path, required=True)
-    options.add_argument("--preset", default="default")
-    options.add_argument("--n-jobs", type=int, default=2)
-    options = options.parse_args()
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--folder", type=Path, required=True)
+    arguments.add_argument("--preset", choices=PRESETS, default="default")
+    arguments.add_argument("--n-jobs", type=int, default=2)
+    options = arguments.parse_args()
 
-    clips = load_kaggle_breath(options.data)
+    # All that can be missing is looked for before the training, which takes long.
+    clips = harness.load_clips(arguments, options.data)
+    files = fold_files(arguments, options)
+    predictions = out_of_fold_predictions(clips, files)
     fitted = trained(clips, options)
-    predictions = out_of_fold_predictions(clips, options.folder, options.preset)
     report = harness.Report("train_pretrained")
     report.line(
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
