@@ -14,6 +14,8 @@ from torch import optim
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
+from ._warm_start import first_not_finite, set_starting_weights
+
 __all__ = [
     "Batches",
     "ClipTensors",
@@ -247,6 +249,8 @@ def train(estimator, X, targets, weights, split, start):
 
     Raises
     ------
+    ValueError
+        If `start` does not fit the network, or the training diverged.
     KeyboardInterrupt
         If the user has interrupted the training.
     """
@@ -263,9 +267,31 @@ def train(estimator, X, targets, weights, split, start):
         estimator.device, **training_params(estimator, len(rows), held_back)
     )
     if start is not None:
-        estimator._set_weights(net.module_, start)
+        set_starting_weights(estimator, net.module_, start)
     net.partial_fit(tensors(rows), y=None)
     if getattr(net, "interrupted_", False):
         raise KeyboardInterrupt
+    _check_converged(net.module_, X[:1], estimator.lr)
     net.train_split = None  # the model does not carry its data along
     return net
+
+
+def _check_converged(module, clip, lr):
+    """Refuse a network that is lost: what it predicts is NaN, which reads as a label.
+
+    The weights may be finite still after the step that made them too large, so one
+    clip is predicted as well.
+    """
+    wrong = first_not_finite(module)
+    if wrong is None:
+        clip = torch.tensor(clip, device=next(module.parameters()).device)
+        with torch.inference_mode():
+            if module.eval()(clip).isfinite().all():
+                return
+        what = "the network gives values that are not finite"
+    else:
+        what = f"the weight {wrong!r} of the network is not finite"
+    raise ValueError(
+        f"training diverged: {what}; lower lr (now {lr:g}), or see whether one of the "
+        "augmentations makes NaN."
+    )
