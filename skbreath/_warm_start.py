@@ -59,7 +59,8 @@ def set_starting_weights(classifier, module, weights):
         source = "the weights of the last fit (warm_start=True)"
         advice = "set warm_start=False to begin anew"
     else:
-        source, X
+        source = "initial_weights"
+        advice = "take those of a network with the same parameters"
     if misfit := _first_misfit(weights, module.state_dict()):
         raise ValueError(f"{source} do not fit the network: {misfit}; {advice}.")
     classifier._set_weights(module, weights)

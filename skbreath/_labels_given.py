@@ -1,0 +1,73 @@
+"""Labels and groups: one for every row."""
+
+import numpy as np
+from sklearn.utils import column_or_1d
+
+__all__ = ["check_present", "one_column"]
+
+
+def check_present(values, name, *, advice="give the label of every row"):
+    """Refuse values of which some are missing.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_rows,) or (n_rows, n_columns)
+        Missing are None, NaN and what else pandas takes for it.
+    name : str
+        Of the argument that they came as.
+    advice : str
+        What to do, other than leave the rows out.
+
+    Raises
+    ------
+    ValueError
+        If values are missing; it says in how many rows, and which is the first.
+
+    Examples
+    --------
+    >>> check_present(["I", "E", None], "y")
+    Traceback (most recent call last):
+    ...
+    ValueError: y has 1 missing value, the first at row 2: give the label of every
+    row, or leave these rows out.
+    """
+    from pandas import isna
+
+    # As objects: numpy makes text of None and NaN in a list of labels.
+    values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
+    if values.ndim == 0 or values.size == 0:  # none at all is told by others
+        return
+    missing = np.asarray(isna(values)).reshape(len(values), -1).any(axis=1)
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        noun = "value" if len(rows) == 1 else "values"
+        raise ValueError(
+            f"{name} has {len(rows)} missing {noun}, the first at row {rows[0]}: "
+            f"{advice}, or leave these rows out."
+        )
+
+
+def one_column(values, name):
+    """Get values of one column as a 1-D array.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_rows,) or (n_rows, 1)
+    name : str
+        Of the argument that they came as, which scikit-learn would call ``y``.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        If there are more columns.
+    """
+    values = np.asarray(values)
+    if values.ndim != 1 and values.shape[1:] != (1,):
+        raise ValueError(
+            f"{name} must have one column, got an array of shape {values.shape}."
+        )
+    return column_or_1d(values)
