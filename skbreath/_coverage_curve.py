@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import unique_labels
 
-from ._labels_given import check_present, one_column
+from ._labels_given import label_column, one_column
 from ._scores import group_codes
 
 if TYPE_CHECKING:
@@ -107,12 +107,8 @@ def accuracy_coverage_curve(
     0        1.0      0.76
     50       0.5      0.87
     """
-    given = {"y_true": y_true, "y_pred": y_pred, "confidence": confidence}
-    for name, values in given.items():
-        if name != "confidence":
-            check_present(values, name)
-        given[name] = one_column(values, name)
-    y_true, y_pred, confidence = given.values()
+    y_true, y_pred = label_column(y_true, "y_true"), label_column(y_pred, "y_pred")
+    confidence = one_column(confidence, "confidence")
     check_consistent_length(y_true, y_pred, confidence, groups)
     if len(y_true) < _FEWEST_CLIPS:
         raise ValueError(

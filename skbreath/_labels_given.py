@@ -3,10 +3,12 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_present", "one_column"]
+__all__ = ["check_present", "label_column", "one_column"]
+
+_ADVICE = "give the label of every row, or leave these rows out"
 
 
-def check_present(values, name, *, advice="give the label of every row"):
+def check_present(values, name, *, advice=_ADVICE):
     """Refuse values of which some are missing.
 
     Parameters
@@ -16,7 +18,7 @@ def check_present(values, name, *, advice="give the label of every row"):
     name : str
         Of the argument that they came as.
     advice : str
-        What to do, other than leave the rows out.
+        What to do.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def check_present(values, name, *, advice="give the label of every row"):
         noun = "value" if len(rows) == 1 else "values"
         raise ValueError(
             f"{name} has {len(rows)} missing {noun}, the first at row {rows[0]}: "
-            f"{advice}, or leave these rows out."
+            f"{advice}."
         )
 
 
@@ -71,3 +73,25 @@ def one_column(values, name):
             f"{name} must have one column, got an array of shape {values.shape}."
         )
     return column_or_1d(values)
+
+
+def label_column(values, name):
+    """Get labels, none of them missing, as a 1-D array.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_rows,) or (n_rows, 1)
+    name : str
+        Of the argument that they came as.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,)
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_present` and :func:`one_column`.
+    """
+    check_present(values, name)
+    return one_column(values, name)

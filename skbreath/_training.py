@@ -14,7 +14,9 @@ from torch import optim
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
+from ._inference import check_device
 from ._warm_start import first_not_finite, set_starting_weights
+from .augmentation import check_augmentations
 
 __all__ = [
     "Batches",
@@ -199,7 +201,7 @@ def training_params(estimator, n_train, held_back):
         "train_split": None,
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
-        "augmentations": tuple(estimator.augmentations or ()),
+        "augmentations": check_augmentations(estimator.augmentations),
         "precision": chosen_precision(estimator.precision, estimator.device),
         "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
@@ -250,7 +252,10 @@ def train(estimator, X, targets, weights, split, start):
     Raises
     ------
     ValueError
-        If `start` does not fit the network, or the training diverged.
+        If the device is not there, `start` does not fit the network, or the training
+        diverged.
+    TypeError
+        If an augmentation cannot be called.
     KeyboardInterrupt
         If the user has interrupted the training.
     """
@@ -263,6 +268,7 @@ def train(estimator, X, targets, weights, split, start):
 
     rows, valid = split
     held_back = tensors(valid)
+    check_device(estimator.device)
     net = estimator._make_net(
         estimator.device, **training_params(estimator, len(rows), held_back)
     )

@@ -10,16 +10,64 @@ Time is never reversed nor stretched much: the rise and fall of a breath in time
 what tells an inhale from an exhale.
 """
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
-__all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
+__all__ = [
+    "CircularShift",
+    "CutMix",
+    "MaskChannels",
+    "MaskFrames",
+    "Mixup",
+    "check_augmentations",
+]
 
 
-def _check_fraction(name, value):
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must lie in [0, 1], got {value!r}.")
+def check_augmentations(augmentations):
+    """Refuse what no batch can be given to, before any training.
+
+    Parameters
+    ----------
+    augmentations : sequence or None
+        As :class:`~skbreath.ResidualCNNClassifier` takes them.
+
+    Returns
+    -------
+    augmentations : tuple of callables
+
+    Raises
+    ------
+    TypeError
+        If one is not callable, or is a class and no instance of it.
+
+    Examples
+    --------
+    >>> from skbreath.augmentation import Mixup, check_augmentations
+    >>> check_augmentations([Mixup()])
+    (Mixup(alpha=0.4),)
+    """
+    augmentations = tuple(augmentations or ())
+    for number, augment in enumerate(augmentations):
+        if callable(augment) and not isinstance(augment, type):
+            continue
+        what = f"the class {augment.__name__}" if callable(augment) else repr(augment)
+        raise TypeError(
+            f"augmentations[{number}] is {what}; each has to be callable on a batch: "
+            "an instance, such as Mixup(), or a function (X, targets) -> (X, targets)."
+        )
+    return augmentations
+
+
+def _check_fraction(owner, name):
+    value = getattr(owner, name)
+    if not (isinstance(value, Real) and 0 <= value <= 1):
+        raise ValueError(
+            f"{name} of {type(owner).__name__} must be a number from 0 to 1, got "
+            f"{value!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +94,7 @@ class CircularShift:
     max_fraction: float = 0.25
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -95,7 +143,7 @@ class MaskFrames:
     max_fraction: float = 0.2
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -129,7 +177,7 @@ class MaskChannels:
     max_fraction: float = 0.2
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -165,8 +213,10 @@ class Mixup:
     alpha: float = 0.4
 
     def __post_init__(self):
-        if self.alpha <= 0:
-            raise ValueError(f"alpha must be above 0, got {self.alpha!r}.")
+        if not (isinstance(self.alpha, Real) and 0 < self.alpha < math.inf):
+            raise ValueError(
+                f"alpha of Mixup must be a number above 0, got {self.alpha!r}."
+            )
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -210,8 +260,8 @@ class CutMix:
     max_fraction: float = 0.5
 
     def __post_init__(self):
-        _check_fraction("probability", self.probability)
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "probability")
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor

@@ -253,6 +253,28 @@ def test_bad_parameters_are_named(clips, params, message):
         small_net(**params).fit(X, y)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "device='cuda' is not available here"),
+        ("cuda:1", "device='cuda:1' is not available here"),
+        ("gpu", "device='gpu'.*such as 'cpu'"),
+    ],
+)
+def test_devices_that_are_not_there_are_named(clips, device, message):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match=message):
+        small_net(device=device).fit(X, y)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_named_by_row(clips, missing):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match="y has 1 missing value, the first at row 3"):
+        small_net().fit(X, [*y[:3].tolist(), missing, *y[4:].tolist()])
+
+
 def test_bad_data_is_refused(clips):
     X, y, _ = clips
     with pytest.raises(ValueError, match="1 class"):
