@@ -192,11 +192,6 @@ def labels_and_confidence(
         Defined in the Notes of :func:`predict_with_rejection`.
     """
     model = inner_model(model)
-    if not hasattr(model, "predict_proba"):
-        raise ValueError(
-            f"{type(model).__name__} gives no probabilities, so its labels have no "
-            "confidence; use a classifier with predict_proba, or calibrate this one."
-        )
     labels, proba = labels_and_probabilities(model, X)
     last = _thresholded(model)
     if last is None:
@@ -222,9 +217,16 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
     Raises
     ------
     ValueError
-        If probabilities are NaN: the label beside them would look like any other.
+        If there are no probabilities, or some are NaN: the label beside them would
+        look like any other.
     """
     model = inner_model(model)
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"{type(_last_step(model)).__name__} gives no probabilities, so its labels "
+            "have no confidence; use a classifier with predict_proba, or calibrate "
+            "this one."
+        )
     last = _thresholded(model)
     if last is None and hasattr(model, "steps"):
         if len(model.steps) > 1:
@@ -245,10 +247,14 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
 
 def _thresholded(model):
     """The last step, if it has a threshold on its probabilities, or None."""
-    last = inner_model(model[-1]) if hasattr(model, "steps") else model
+    last = _last_step(model)
     # By what it can do: the module of ThresholdClassifier rests on this one.
     able = isinstance(last, RejectionMixin)
     return last if able and last.decides_on_probabilities() else None
+
+
+def _last_step(model):
+    return inner_model(model[-1]) if hasattr(model, "steps") else model
 
 
 def _confidence(positive, threshold):
