@@ -50,22 +50,9 @@ def check_present(values, name, *, advice=_ADVICE):
 
 
 def one_column(values, name):
-    """Get values of one column as a 1-D array.
+    """Get values as a 1-D array; one column of a 2-D array is fine, two are an error.
 
-    Parameters
-    ----------
-    values : array-like of shape (n_rows,) or (n_rows, 1)
-    name : str
-        Of the argument that they came as, which scikit-learn would call ``y``.
-
-    Returns
-    -------
-    values : ndarray of shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        If there are more columns.
+    scikit-learn would call all of them ``y`` in the error.
     """
     values = np.asarray(values)
     if values.ndim != 1 and values.shape[1:] != (1,):
@@ -76,22 +63,6 @@ def one_column(values, name):
 
 
 def label_column(values, name):
-    """Get labels, none of them missing, as a 1-D array.
-
-    Parameters
-    ----------
-    values : array-like of shape (n_rows,) or (n_rows, 1)
-    name : str
-        Of the argument that they came as.
-
-    Returns
-    -------
-    values : ndarray of shape (n_rows,)
-
-    Raises
-    ------
-    ValueError
-        As :func:`check_present` and :func:`one_column`.
-    """
+    """Get labels, none of them missing, as a 1-D array."""
     check_present(values, name)
     return one_column(values, name)

@@ -16,7 +16,6 @@ from torch.utils.data import Dataset, Sampler
 
 from ._inference import check_device
 from ._warm_start import first_not_finite, set_starting_weights
-from .augmentation import check_augmentations
 
 __all__ = [
     "Batches",
@@ -201,7 +200,7 @@ def training_params(estimator, n_train, held_back):
         "train_split": None,
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
-        "augmentations": check_augmentations(estimator.augmentations),
+        "augmentations": _callables(estimator.augmentations),
         "precision": chosen_precision(estimator.precision, estimator.device),
         "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
@@ -227,6 +226,20 @@ def training_params(estimator, n_train, held_back):
     if not estimator.verbose:
         params["callbacks__print_log"] = None
     return params | (estimator.net_params or {})
+
+
+def _callables(augmentations):
+    """Refuse what no batch can be given to, before any training."""
+    augmentations = tuple(augmentations or ())
+    for number, augment in enumerate(augmentations):
+        if callable(augment) and not isinstance(augment, type):
+            continue
+        what = f"the class {augment.__name__}" if callable(augment) else repr(augment)
+        raise TypeError(
+            f"augmentations[{number}] is {what}; each has to be callable on a batch: "
+            "an instance, such as Mixup(), or a function (X, targets) -> (X, targets)."
+        )
+    return augmentations
 
 
 def train(estimator, X, targets, weights, split, start):

@@ -16,49 +16,7 @@ from numbers import Real
 
 import torch
 
-__all__ = [
-    "CircularShift",
-    "CutMix",
-    "MaskChannels",
-    "MaskFrames",
-    "Mixup",
-    "check_augmentations",
-]
-
-
-def check_augmentations(augmentations):
-    """Refuse what no batch can be given to, before any training.
-
-    Parameters
-    ----------
-    augmentations : sequence or None
-        As :class:`~skbreath.ResidualCNNClassifier` takes them.
-
-    Returns
-    -------
-    augmentations : tuple of callables
-
-    Raises
-    ------
-    TypeError
-        If one is not callable, or is a class and no instance of it.
-
-    Examples
-    --------
-    >>> from skbreath.augmentation import Mixup, check_augmentations
-    >>> check_augmentations([Mixup()])
-    (Mixup(alpha=0.4),)
-    """
-    augmentations = tuple(augmentations or ())
-    for number, augment in enumerate(augmentations):
-        if callable(augment) and not isinstance(augment, type):
-            continue
-        what = f"the class {augment.__name__}" if callable(augment) else repr(augment)
-        raise TypeError(
-            f"augmentations[{number}] is {what}; each has to be callable on a batch: "
-            "an instance, such as Mixup(), or a function (X, targets) -> (X, targets)."
-        )
-    return augmentations
+__all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
 
 
 def _check_fraction(owner, name):
