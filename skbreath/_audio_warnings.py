@@ -9,10 +9,18 @@ import numpy as np
 from ._audio_file import COUNTED, first_of
 from ._drift import find_drift
 
-__all__ = ["AudioWarning", "batch_of_run", "warn_of_drift", "warn_of_silence"]
+__all__ = [
+    "AudioWarning",
+    "batch_of_run",
+    "warn_of_cut",
+    "warn_of_drift",
+    "warn_of_silence",
+]
 
 # Two steps of 16 bits, -84 dB of full scale: what is below is rounding, not sound.
 _QUIET_PEAK = 2.0**-14
+# Seconds that a clip may be too long: what resampling or rounding leaves over.
+_SPARE_S = 0.01
 # What the run, of which a batch is being read, has said already; None outside of one.
 _SAID = ContextVar("said", default=None)
 
@@ -48,6 +56,32 @@ def batch_of_run(said):
         yield
     finally:
         _SAID.reset(token)
+
+
+def warn_of_cut(clips, n_samples, sample_rate):
+    """Warn of waveforms that are cut: arrays carry no rate, and may have another.
+
+    Parameters
+    ----------
+    clips : ndarray of shape (n_clips, n_given), or list of str
+        Files are of their own rate; there is nothing to warn of.
+    n_samples : int
+        That are used.
+    sample_rate : int
+        In Hz.
+    """
+    if isinstance(clips, list):
+        return
+    n_given = clips.shape[1]
+    if n_given <= n_samples + _SPARE_S * sample_rate:
+        return
+    warnings.warn(
+        f"the rows of X hold {n_given} samples, {n_given / sample_rate:.2f} s at "
+        f"{sample_rate} Hz; only the first {n_samples} are used. If they have another "
+        "rate, resample them; if they are longer clips, pass the part with the breath.",
+        AudioWarning,
+        stacklevel=3,
+    )
 
 
 def warn_of_silence(waveforms, clips):

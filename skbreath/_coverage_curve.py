@@ -10,7 +10,9 @@ import pandas as pd
 from scipy.special import ndtri
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.multiclass import unique_labels
 
+from ._labels_given import label_column, one_column
 from ._scores import group_codes
 
 if TYPE_CHECKING:
@@ -72,8 +74,9 @@ def accuracy_coverage_curve(
     Raises
     ------
     ValueError
-        If lengths differ, there are fewer than 10 clips or fewer than two groups, or
-        values are missing.
+        If lengths differ, there are fewer than 10 clips or fewer than two groups,
+        values are missing, there is more than one column, or labels are text in one
+        and numbers in the other.
 
     Notes
     -----
@@ -104,12 +107,16 @@ def accuracy_coverage_curve(
     0        1.0      0.76
     50       0.5      0.87
     """
-    y_true, y_pred, confidence = map(np.asarray, (y_true, y_pred, confidence))
+    y_true, y_pred = label_column(y_true, "y_true"), label_column(y_pred, "y_pred")
+    confidence = one_column(confidence, "confidence")
     check_consistent_length(y_true, y_pred, confidence, groups)
     if len(y_true) < _FEWEST_CLIPS:
         raise ValueError(
             f"a curve needs at least {_FEWEST_CLIPS} clips, got {len(y_true)}."
         )
+    unique_labels(y_true, y_pred)  # an error if they are text here and numbers there
+    if confidence.dtype.kind not in "fiub":
+        raise ValueError("confidence must hold numbers, a probability for each label.")
     confidence = confidence.astype(np.float64)
     if not np.isfinite(confidence).all():
         raise ValueError("confidence holds NaN or infinity.")

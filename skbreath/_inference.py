@@ -4,7 +4,19 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["class_probabilities", "torch_threads"]
+__all__ = ["check_device", "class_probabilities", "torch_threads"]
+
+
+def check_device(device):
+    """Refuse a device on which torch cannot compute here."""
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device={device!r} is not available here ({why}); take one that torch "
+            "finds on this machine, such as 'cpu'."
+        ) from error
 
 
 @contextmanager

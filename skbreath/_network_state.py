@@ -42,6 +42,10 @@ class HeldNetwork:
             for name, tensor in self._trained_module().state_dict().items()
         }
 
+    def __sklearn_is_fitted__(self):
+        # A fit that fails has learned the classes, but has no network.
+        return "_net" in vars(self) or "_loaded_module" in vars(self)
+
     def _keep_net(self, net):
         vars(self).pop("_loaded_module", None)
         self._net = net

@@ -14,6 +14,9 @@ from torch import optim
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
+from ._inference import check_device
+from ._warm_start import first_not_finite, set_starting_weights
+
 __all__ = [
     "Batches",
     "ClipTensors",
@@ -197,7 +200,7 @@ def training_params(estimator, n_train, held_back):
         "train_split": None,
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
-        "augmentations": tuple(estimator.augmentations or ()),
+        "augmentations": _callables(estimator.augmentations),
         "precision": chosen_precision(estimator.precision, estimator.device),
         "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
@@ -225,6 +228,20 @@ def training_params(estimator, n_train, held_back):
     return params | (estimator.net_params or {})
 
 
+def _callables(augmentations):
+    """Refuse what no batch can be given to, before any training."""
+    augmentations = tuple(augmentations or ())
+    for number, augment in enumerate(augmentations):
+        if callable(augment) and not isinstance(augment, type):
+            continue
+        what = f"the class {augment.__name__}" if callable(augment) else repr(augment)
+        raise TypeError(
+            f"augmentations[{number}] is {what}; each has to be callable on a batch: "
+            "an instance, such as Mixup(), or a function (X, targets) -> (X, targets)."
+        )
+    return augmentations
+
+
 def train(estimator, X, targets, weights, split, start):
     """Build the net of a classifier and train it.
 
@@ -247,6 +264,11 @@ def train(estimator, X, targets, weights, split, start):
 
     Raises
     ------
+    ValueError
+        If the device is not there, `start` does not fit the network, or the training
+        diverged.
+    TypeError
+        If an augmentation cannot be called.
     KeyboardInterrupt
         If the user has interrupted the training.
     """
@@ -259,13 +281,36 @@ def train(estimator, X, targets, weights, split, start):
 
     rows, valid = split
     held_back = tensors(valid)
+    check_device(estimator.device)
     net = estimator._make_net(
         estimator.device, **training_params(estimator, len(rows), held_back)
     )
     if start is not None:
-        estimator._set_weights(net.module_, start)
+        set_starting_weights(estimator, net.module_, start)
     net.partial_fit(tensors(rows), y=None)
     if getattr(net, "interrupted_", False):
         raise KeyboardInterrupt
+    _check_converged(net.module_, X[:1], estimator.lr)
     net.train_split = None  # the model does not carry its data along
     return net
+
+
+def _check_converged(module, clip, lr):
+    """Refuse a network that is lost: what it predicts is NaN, which reads as a label.
+
+    The weights may be finite still after the step that made them too large, so one
+    clip is predicted as well.
+    """
+    wrong = first_not_finite(module)
+    if wrong is None:
+        clip = torch.tensor(clip, device=next(module.parameters()).device)
+        with torch.inference_mode():
+            if module.eval()(clip).isfinite().all():
+                return
+        what = "the network gives values that are not finite"
+    else:
+        what = f"the weight {wrong!r} of the network is not finite"
+    raise ValueError(
+        f"training diverged: {what}; lower lr (now {lr:g}), or see whether one of the "
+        "augmentations makes NaN."
+    )

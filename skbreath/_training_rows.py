@@ -12,6 +12,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._labels_given import check_present
+
 __all__ = ["TrainingRows", "as_clips", "training_rows"]
 
 
@@ -68,9 +70,10 @@ def training_rows(classifier, X, y, groups=None, sample_weight=None):
     Raises
     ------
     ValueError
-        If X is not finite or not of such a shape, lengths differ, or y has fewer than
-        two classes.
+        If X is not finite or not of such a shape, lengths differ, or y has missing
+        labels or fewer than two classes.
     """
+    check_present(y, "y")
     X, y = validate_data(
         classifier, X, y, allow_nd=True, dtype=np.float32, order="C", multi_output=False
     )

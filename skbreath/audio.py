@@ -19,7 +19,12 @@ from ._audio_decode import (
 )
 from ._audio_file import AudioError
 from ._audio_input import as_float32, as_paths, as_paths_or_waveforms, check_rows
-from ._audio_warnings import AudioWarning, warn_of_drift, warn_of_silence
+from ._audio_warnings import (
+    AudioWarning,
+    warn_of_cut,
+    warn_of_drift,
+    warn_of_silence,
+)
 from ._drift import describe_reference
 from .caching import VersionedState, uncacheable_token
 
@@ -48,9 +53,9 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     decoded than that needs.
 
     Waveforms given as arrays carry no rate: they are taken to be at `sample_rate`,
-    and cut or padded in the same way. Integers of the types that audio files use are
-    scaled to -1..1 (see :func:`as_paths_or_waveforms`), so that a clip gives the
-    same whether it comes as a file or as an array of its samples.
+    and cut, with a warning, or padded in the same way. Integers of the types that
+    audio files use are scaled to -1..1 (see :func:`as_paths_or_waveforms`), so that a
+    clip gives the same whether it comes as a file or as an array of its samples.
 
     Neither the names of files nor their order touch the values.
 
@@ -184,6 +189,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         """
         clips = self._check_clips(X, reset=True)
         self.n_samples_ = self._n_samples_of(clips)
+        warn_of_cut(clips, self.n_samples_, self.sample_rate)
         waveforms = self._read(clips, self.n_samples_)
         self.__dict__.pop("reference_", None)
         if self.drift is not None:
@@ -216,12 +222,13 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         Warns
         -----
         AudioWarning
-            If clips are silent or, with `drift`, unlike those given to ``fit``. They
-            are read all the same.
+            If clips are silent or, with `drift`, unlike those given to ``fit``, or if
+            waveforms given as an array are cut. They are read all the same.
         """
         check_is_fitted(self)  # where anything is learned
         clips = self._check_clips(X, reset=False)
         n_samples = getattr(self, "n_samples_", None) or self._n_samples_of(clips)
+        warn_of_cut(clips, n_samples, self.sample_rate)
         waveforms = self._read(clips, n_samples)
         silent = warn_of_silence(waveforms, clips)
         if self.drift is not None and self.reference_ is not None:

@@ -10,16 +10,22 @@ Time is never reversed nor stretched much: the rise and fall of a breath in time
 what tells an inhale from an exhale.
 """
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
 __all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
 
 
-def _check_fraction(name, value):
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must lie in [0, 1], got {value!r}.")
+def _check_fraction(owner, name):
+    value = getattr(owner, name)
+    if not (isinstance(value, Real) and 0 <= value <= 1):
+        raise ValueError(
+            f"{name} of {type(owner).__name__} must be a number from 0 to 1, got "
+            f"{value!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class CircularShift:
     max_fraction: float = 0.25
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -95,7 +101,7 @@ class MaskFrames:
     max_fraction: float = 0.2
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -129,7 +135,7 @@ class MaskChannels:
     max_fraction: float = 0.2
 
     def __post_init__(self):
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -165,8 +171,10 @@ class Mixup:
     alpha: float = 0.4
 
     def __post_init__(self):
-        if self.alpha <= 0:
-            raise ValueError(f"alpha must be above 0, got {self.alpha!r}.")
+        if not (isinstance(self.alpha, Real) and 0 < self.alpha < math.inf):
+            raise ValueError(
+                f"alpha of Mixup must be a number above 0, got {self.alpha!r}."
+            )
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor
@@ -210,8 +218,8 @@ class CutMix:
     max_fraction: float = 0.5
 
     def __post_init__(self):
-        _check_fraction("probability", self.probability)
-        _check_fraction("max_fraction", self.max_fraction)
+        _check_fraction(self, "probability")
+        _check_fraction(self, "max_fraction")
 
     def __call__(
         self, X: torch.Tensor, targets: torch.Tensor

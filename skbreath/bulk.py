@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__
 from ._audio_warnings import batch_of_run
+from ._inner_model import inner_model
 from .atomic import atomic_path, check_destination
 from .audio import (
     AudioError,
@@ -74,8 +75,8 @@ def predict_files(
     AudioError
         With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
-        If `batch_size` is below 1, `paths` holds other things than paths, or
-        `reject_below` is not from 0 to 1.
+        If `batch_size` is below 1, `paths` holds other things than paths,
+        `reject_below` is not from 0 to 1, or the model gives no probabilities.
 
     Warns
     -----
@@ -132,6 +133,7 @@ def inspect_for(model, paths):
     durations, problems
         As from :func:`~skbreath.audio.inspect_audio_files`.
     """
+    model = inner_model(model)
     reader = model[0] if hasattr(model, "steps") else None
     if not isinstance(reader, AudioReader):
         return inspect_audio_files(paths, n_samples=0)

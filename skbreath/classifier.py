@@ -293,8 +293,9 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         ------
         ValueError
             If X is not finite or not of such a shape, lengths differ, y has fewer
-            than two classes, or other ones than before with `warm_start`, or the
-            weights to start from do not fit the network.
+            than two classes, or other ones than before with `warm_start`, the weights
+            to start from do not fit the network or are not finite, or the training
+            diverged.
         """
         import torch
 

@@ -22,6 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from ._fit_log import inside_fit, log_each_fit
+from ._labels_given import check_present
 
 __all__ = [
     "check_group_cv",
@@ -69,14 +70,8 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     """
     cv = 5 if cv is None else cv
     if groups is not None:
-        from pandas import isna
-
-        missing = np.flatnonzero(isna(np.asarray(groups, dtype=object)))
-        if len(missing):
-            raise ValueError(
-                f"groups has {len(missing)} missing values, the first at row "
-                f"{missing[0]}: name the recording of every row, or leave groups out."
-            )
+        advice = "name the recording of every row, or leave groups out"
+        check_present(groups, "groups", advice=advice)
     if groups is not None and y is not None:
         check_consistent_length(y, groups)
     if groups is None or not isinstance(cv, Integral):

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch, column_or_1d, indexable
 from sklearn.utils.validation import _num_samples
 
 from ._comparison import break_down, compare_predictions
+from ._labels_given import label_column
 from ._leakage import check_leakage
 from ._metadata import asks_for_groups, metadata_context
 from ._scores import check_binary, score_predictions
@@ -130,7 +131,7 @@ def evaluate(
     perfect_calibration   0.04  0.02  0.06
     """
     X, y, groups = indexable(X, y, groups)
-    y = column_or_1d(y)
+    y = label_column(y, "y")
     groups = None if groups is None else column_or_1d(groups)
     check_binary(y, pos_label)
     splitter = check_group_cv(cv, y, groups)
@@ -228,7 +229,7 @@ def judge(
     Name: accuracy, dtype: float64
     """
     X, y, groups = indexable(X, y, groups)
-    y = column_or_1d(y)
+    y = label_column(y, "y")
     check_binary(y, pos_label)
     if set(model.classes_.tolist()) != set(np.unique(y).tolist()):
         raise ValueError(

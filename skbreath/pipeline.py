@@ -106,6 +106,8 @@ def make_breath_classifier(
     ------
     ValueError
         If there is no such preset.
+    TypeError
+        If `members` is text, as the name of a preset that was meant.
 
     See Also
     --------
@@ -120,7 +122,13 @@ def make_breath_classifier(
     >>> model.predict(sounds.waveforms).shape
     (60,)
     """
-    if preset not in PRESETS:
+    if isinstance(members, str):
+        meant = members if members in PRESETS else "fast"
+        raise TypeError(
+            f"members is a list of (name, estimator), not {members!r}; for a vote that "
+            f'is ready-made give preset="{meant}".'
+        )
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}.")
     seeds = check_random_state(random_state)
 

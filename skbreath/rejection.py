@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from ._audio_file import COUNTED, first_of
 from ._coverage_curve import accuracy_coverage_curve
+from ._inner_model import inner_model
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,7 +58,7 @@ def predict_with_rejection(
     Raises
     ------
     ValueError
-        If the model gives no probabilities.
+        If the model gives no probabilities, or NaN; the rows are named.
 
     See Also
     --------
@@ -75,7 +77,9 @@ def predict_with_rejection(
 
     0.5 at the threshold and 1 where p is 0 or 1. That is Chow's rule of rejection for
     the costs of the two kinds of errors that make t the best threshold: rejected is
-    what would cost most, on either side of the threshold.
+    what would cost most, on either side of the threshold. The threshold may be in the
+    last step of a Pipeline, in the best estimator of a search, or in a
+    :class:`~skbreath.FineTunedClassifier`.
 
     How many labels are right above a limit is a question to clips that the model has
     not seen: see :func:`accuracy_coverage_curve`.
@@ -187,11 +191,7 @@ def labels_and_confidence(
     confidence : ndarray of shape (n_clips,)
         Defined in the Notes of :func:`predict_with_rejection`.
     """
-    if not hasattr(model, "predict_proba"):
-        raise ValueError(
-            f"{type(model).__name__} gives no probabilities, so its labels have no "
-            "confidence; use a classifier with predict_proba, or calibrate this one."
-        )
+    model = inner_model(model)
     labels, proba = labels_and_probabilities(model, X)
     last = _thresholded(model)
     if last is None:
@@ -213,13 +213,33 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
     -------
     labels : ndarray of shape (n_clips,)
     proba : ndarray of shape (n_clips, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If there are no probabilities, or some are NaN: the label beside them would
+        look like any other.
     """
+    model = inner_model(model)
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(
+            f"{type(_last_step(model)).__name__} gives no probabilities, so its labels "
+            "have no confidence; use a classifier with predict_proba, or calibrate "
+            "this one."
+        )
     last = _thresholded(model)
     if last is None and hasattr(model, "steps"):
         if len(model.steps) > 1:
             X = model[:-1].transform(X)
         return labels_and_probabilities(model[-1], X)
     proba = np.asarray(model.predict_proba(X))
+    wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1)).tolist()
+    if wrong:
+        raise ValueError(
+            f"{type(model).__name__} gives probabilities that are NaN for {len(wrong)} "
+            f"of {len(proba)} clips: rows {first_of(wrong)} {COUNTED}; look at its "
+            "training, or at these clips."
+        )
     if last is None:
         return np.asarray(model.predict(X)), proba
     return last.apply_threshold(proba), proba
@@ -227,10 +247,14 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
 
 def _thresholded(model):
     """The last step, if it has a threshold on its probabilities, or None."""
-    last = model[-1] if hasattr(model, "steps") else model
+    last = _last_step(model)
     # By what it can do: the module of ThresholdClassifier rests on this one.
     able = isinstance(last, RejectionMixin)
     return last if able and last.decides_on_probabilities() else None
+
+
+def _last_step(model):
+    return inner_model(model[-1]) if hasattr(model, "steps") else model
 
 
 def _confidence(positive, threshold):

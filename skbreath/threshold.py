@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from ._labels_given import check_present
 from ._metadata import metadata_context, route_fit
 from ._positive_class import name_positive_class
 from ._threshold_curve import (
@@ -202,9 +203,10 @@ class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
         Raises
         ------
         ValueError
-            If `y` has not two classes, the metric needs a `pos_label` and has none,
-            the metric does not judge labels, or all scores are equal.
+            If `y` has missing labels or not two classes, the metric needs a `pos_label`
+            and has none, the metric does not judge labels, or all scores are equal.
         """
+        check_present(y, "y")
         with (
             recording(self, X, y, groups),
             metadata_context(groups=groups, **params) as metadata,

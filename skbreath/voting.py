@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ._fit_log import inside_fit, log_each_fit
 from ._fold_average import FoldAverage
+from ._labels_given import check_present
 from ._metadata import metadata_context, route_fit
 from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
@@ -317,6 +318,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         return list(log_each_fit(fitted, "fitted one member"))
 
     def _check_labels(self, y):
+        check_present(y, "y")
         check_classification_targets(y)
         if type_of_target(y) not in ("binary", "multiclass"):
             raise NotImplementedError(

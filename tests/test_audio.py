@@ -4,6 +4,7 @@ import os
 import pickle
 import struct
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skbreath.audio import (
     AudioError,
     AudioReader,
+    AudioWarning,
     as_paths_or_waveforms,
     check_audio_files,
     load_audio,
@@ -114,8 +116,25 @@ def test_pads_with_zeros_and_cuts_at_the_end(write):
         assert longer.shape == (1, 8000)
         np.testing.assert_array_equal(longer[:, :4000], clips)
         assert not longer[:, 4000:].any()
-        shorter = AudioReader(duration=0.1).fit_transform(X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AudioWarning)
+            shorter = AudioReader(duration=0.1).fit_transform(X)
         np.testing.assert_array_equal(shorter, clips[:, :1600])
+
+
+def test_waveforms_that_are_cut_are_told_once_per_call(write):
+    told = r"rows of X hold 44100 samples, 2.76 s at 16000 Hz; only the first 16000"
+    waveforms = 0.1 * _noise(44100, 3).T
+    reader = AudioReader()
+    for read in (reader.fit_transform, reader.transform):
+        with pytest.warns(AudioWarning, match=told) as caught:
+            read(waveforms)
+        assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AudioWarning)
+        reader.fit_transform(waveforms[:, :16100])  # less than a hundredth second
+        reader.fit_transform(waveforms[:, :8000])
+        AudioReader(duration=None).fit_transform(waveforms)
 
 
 def test_duration_none_takes_the_longest_clip_of_fit(write):

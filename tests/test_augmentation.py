@@ -89,6 +89,28 @@ def test_bad_parameters_are_named():
         CutMix(probability=-1)
 
 
+@pytest.mark.parametrize("value", ["a", None, [0.1], float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [(type(a), f) for a in ALL for f in a.__dataclass_fields__],
+)
+def test_parameters_are_finite_numbers(build, name, value):
+    with pytest.raises(ValueError, match=f"^{name} of {build.__name__} must be"):
+        build(**{name: value})
+
+
+def untouched(X, targets):
+    return X, targets
+
+
+@pytest.mark.parametrize("wrong", ["mixup", Mixup, 3, None])
+def test_what_is_no_augmentation_is_named_by_fit(wrong):
+    X, y = np.zeros((8, 3, 4), np.float32), list("EIEIEIEI")
+    net = ResidualCNNClassifier(augmentations=[untouched, wrong], hidden_channels=2)
+    with pytest.raises(TypeError, match=r"augmentations\[1\].*such as Mixup\(\)"):
+        net.fit(X, y)
+
+
 def test_classifier_trains_with_all_of_them_and_repeats_to_the_bit():
     rng = np.random.default_rng(0)
     y = np.tile(["E", "I"], 40)

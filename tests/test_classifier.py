@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -252,6 +253,28 @@ def test_bad_parameters_are_named(clips, params, message):
         small_net(**params).fit(X, y)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "device='cuda' is not available here"),
+        ("cuda:1", "device='cuda:1' is not available here"),
+        ("gpu", "device='gpu'.*such as 'cpu'"),
+    ],
+)
+def test_devices_that_are_not_there_are_named(clips, device, message):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match=message):
+        small_net(device=device).fit(X, y)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_named_by_row(clips, missing):
+    X, y, _ = clips
+    with pytest.raises(ValueError, match="y has 1 missing value, the first at row 3"):
+        small_net().fit(X, [*y[:3].tolist(), missing, *y[4:].tolist()])
+
+
 def test_bad_data_is_refused(clips):
     X, y, _ = clips
     with pytest.raises(ValueError, match="1 class"):
@@ -414,13 +437,61 @@ def test_frozen_parts_keep_weights_and_statistics(clips):
     [
         ({"frozen": ["stom"]}, "frozen names 'stom'"),
         ({"frozen": ["stem", "block1", "block2", "head"]}, "nothing to train"),
-        ({"initial_weights": {"a": np.zeros(3)}}, "do not fit"),
+        ({"initial_weights": {"a": np.zeros(3)}}, "initial_weights do not fit"),
     ],
 )
 def test_wrong_parts_and_weights_are_named(clips, params, message):
     X, y, _ = clips
     with pytest.raises(ValueError, match=message):
         small_net(**params).fit(X, y)
+
+
+def test_weights_that_do_not_fit_are_named_with_both_shapes(clips):
+    X, y, _ = clips
+    net = small_net(max_epochs=1, early_stopping=False).fit(X, y)
+    start = net.get_weights()
+    shapes = r"'stem.0.weight' has the shape \(8, 6, .*, where .* \(16, 6, "
+    with pytest.raises(ValueError, match=f"^initial_weights do not fit.*{shapes}"):
+        small_net(initial_weights=start, hidden_channels=16).fit(X, y)
+    with pytest.raises(ValueError, match=f"last fit .warm_start=True.*{shapes}"):
+        net.set_params(warm_start=True, hidden_channels=16).fit(X, y)
+    unknown = start | {"tail": np.zeros(2)}
+    with pytest.raises(ValueError, match="no weight 'tail'"):
+        small_net(initial_weights=unknown).fit(X, y)
+    del start["head.0.bias"]
+    with pytest.raises(ValueError, match="'head.0.bias' is missing"):
+        small_net(initial_weights=start).fit(X, y)
+
+
+def to_nan(X, targets):
+    return X * float("nan"), targets
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"lr": 1e30},
+        {"lr": 1e30, "early_stopping": False},
+        # A single step: finite weights, whose outputs are not.
+        {"lr": 1e30, "early_stopping": False, "max_epochs": 1, "batch_size": 256},
+        {"augmentations": [to_nan]},
+    ],
+)
+def test_a_network_that_diverged_is_no_model(clips, params):
+    X, y, _ = clips
+    net = small_net(**({"max_epochs": 2} | params))
+    with pytest.raises(ValueError, match=r"training diverged.*lower lr.*augmentations"):
+        net.fit(X, y)
+    with pytest.raises(NotFittedError):
+        net.predict(X)
+
+
+def test_initial_weights_that_are_not_finite_are_named(clips):
+    X, y, _ = clips
+    start = small_net(max_epochs=1).fit(X, y).get_weights()
+    start["head.0.bias"][0] = np.nan
+    with pytest.raises(ValueError, match="initial_weights.*'head.0.bias'.*NaN"):
+        small_net(initial_weights=start).fit(X, y)
 
 
 def test_warm_start_refuses_other_classes(clips):

@@ -12,9 +12,20 @@ import pandas as pd
 import pytest
 import soundfile
 from click.testing import CliRunner
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
 
-from skbreath import load_kaggle_breath, load_model
+from skbreath import (
+    AudioReader,
+    BreathFeatures,
+    ChannelScaler,
+    FineTunedClassifier,
+    ResidualCNNClassifier,
+    ThresholdClassifier,
+    load_kaggle_breath,
+    load_model,
+    save_model,
+)
 from skbreath.cli import main
 
 FAST = ["--max-epochs", "1", "--jobs", "1"]
@@ -441,6 +452,42 @@ def test_model_that_takes_no_audio_is_refused(breath_folder, tmp_path):
     assert result.exit_code == 2 and "takes no audio files" in result.stderr
     result = run("predict", "--model", tmp_path, clip)
     assert result.exit_code == 2 and "is a folder" in result.stderr
+
+
+def test_a_model_without_probabilities_is_refused_in_one_line(breath_folder, tmp_path):
+    clips = load_kaggle_breath(breath_folder)
+    path = tmp_path / "ridge.joblib"
+    ridge = make_pipeline(AudioReader(duration=0.1), RidgeClassifier())
+    joblib.dump(ridge.fit(clips.paths, clips.target), path)
+    for out in ([], ["--out", tmp_path / "labels.csv"], ["--reject-below", "0.6"]):
+        result = run("predict", "--model", path, breath_folder / "test", *out)
+        assert result.exit_code == 2, result.output
+        assert "Error: RidgeClassifier gives no probabilities" in result.stderr
+        assert not result.stdout
+    assert [file.name for file in tmp_path.iterdir()] == ["ridge.joblib"]
+
+
+@pytest.mark.parametrize("name", ["tuner.skb", "tuner.joblib"])
+def test_a_fine_tuned_model_predicts_files(breath_folder, tmp_path, name):
+    clips = load_kaggle_breath(breath_folder)
+    bands = BreathFeatures(groups=("mel",), n_mels=8, fmax=4000)
+    net = ResidualCNNClassifier(hidden_channels=2, max_epochs=1, random_state=0)
+    threshold = ThresholdClassifier(net, pos_label="I", cv=2, random_state=0)
+    model = make_pipeline(AudioReader(), bands, ChannelScaler(), threshold)
+    model.fit(clips.paths, clips.target)
+    tuner = FineTunedClassifier(model, n_updates=4, cv=2, random_state=0)
+    tuner.fit(clips.paths, clips.target, clips.recording)
+    path, out = tmp_path / name, tmp_path / "labels.csv"
+    if path.suffix == ".skb":
+        save_model(tuner, path)
+    else:
+        joblib.dump(tuner, path)
+    options = ["--reject-below", "0.5", "--out", out]
+    result = run("predict", "--model", path, breath_folder / "test", *options)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out)
+    assert table["label"].tolist() == tuner.predict(table["path"]).tolist()
+    assert not table["rejected"].any()
 
 
 def test_labels_and_groups_that_cannot_work_are_named(breath_folder, tmp_path):

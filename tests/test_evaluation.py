@@ -118,6 +118,9 @@ def test_bad_input_is_explained(recordings):
         evaluate(model, X, np.repeat("I", 240), groups)
     with pytest.raises(ValueError, match="inconsistent"):
         evaluate(model, X, y[:-1], groups)
+    for missing in (None, np.nan):
+        with pytest.raises(ValueError, match="y has 1 missing value, .* row 239"):
+            evaluate(model, X, [*y[:-1].tolist(), missing], groups)
     with pytest.raises(ValueError, match="at least 5 different groups"):
         evaluate(model, X, y, groups % 3)
     with pytest.raises(ValueError, match="more than once"):
@@ -246,7 +249,7 @@ def test_fitted_model_is_judged_on_new_clips(recordings):
 def test_missing_groups_and_columns_are_named():
     X, y = np.arange(20.0)[:, None], np.tile([0, 1], 10)
     groups = [0, None, *range(2, 20)]
-    with pytest.raises(ValueError, match="1 missing values, the first at row 1"):
+    with pytest.raises(ValueError, match="1 missing value, the first at row 1"):
         evaluate(LogisticRegression(), X, y, groups, pos_label=1)
     predictions = evaluate(LogisticRegression(), X, y, pos_label=1).predictions
     with pytest.raises(

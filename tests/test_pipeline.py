@@ -227,6 +227,19 @@ def test_the_reference_is_the_recipe_of_the_original_entry():
 def test_unknown_presets_are_refused():
     with pytest.raises(ValueError, match="preset must be one of"):
         make_breath_classifier(preset="best")
+    with pytest.raises(ValueError, match="preset must be one of"):
+        make_breath_classifier(preset=["fast"])
+    for text in ("fast", "everything"):
+        with pytest.raises(TypeError, match=r'members.*preset="fast"'):
+            make_breath_classifier(text)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("kind", [list, lambda y: np.array(y, object), pd.Series])
+def test_missing_labels_are_named_by_row(clips, missing, kind):
+    y = [*clips.target[:7].tolist(), missing, *clips.target[8:].tolist()]
+    with pytest.raises(ValueError, match="y has 1 missing value, the first at row 7"):
+        small_classifier().fit(clips.paths, kind(y))
 
 
 def test_all_bad_files_are_named_before_any_training(clips, tmp_path):

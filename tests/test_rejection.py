@@ -1,16 +1,21 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skbreath import (
+    FineTunedClassifier,
+    ResidualCNNClassifier,
     ThresholdClassifier,
     accuracy_coverage_curve,
     evaluate,
@@ -84,6 +89,9 @@ class Given(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         return np.column_stack([1 - X[:, 0], X[:, 0]])
 
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
 
 @given(st.floats(-0.2, 1.2), st.lists(st.floats(0, 1), min_size=1, max_size=20))
 @settings(max_examples=50, deadline=None)
@@ -134,6 +142,56 @@ def test_a_model_without_probabilities_and_a_wrong_limit_are_refused(model, data
         rejection_mask(LinearSVC().fit(X, y), X, reject_below=0.7)
     with pytest.raises(ValueError, match="reject_below"):
         predict_with_rejection(model, X, reject_below=70)
+
+
+def test_probabilities_that_are_not_finite_are_refused_by_row(data):
+    X, y = np.array([[0.1], [np.nan], [0.9], [np.nan]]), ["E", "I", "E", "I"]
+    model = Given().fit(X, y)
+    for ask in (predict_with_rejection, rejection_mask):
+        with pytest.raises(ValueError, match=r"Given gives .*NaN.*2 of 4.*rows 1, 3"):
+            ask(model, X, reject_below=0.7)
+
+
+@pytest.fixture(scope="module")
+def wrapped(data, model):
+    """A search, a fine-tuned and a frozen model, with the models that they hold."""
+    X, y = data
+    search = GridSearchCV(model, {"thresholdclassifier__cv": [3]}, cv=2).fit(X, y)
+    inside = make_pipeline(
+        StandardScaler(), GridSearchCV(model[-1], {"cv": [3]}, cv=2)
+    ).fit(X, y)
+    net = ResidualCNNClassifier(hidden_channels=4, max_epochs=1, random_state=0)
+    net = ThresholdClassifier(net, pos_label="I", scoring="f1", cv=2).fit(X, y)
+    tuner = FineTunedClassifier(net, n_updates=20, cv=2, random_state=0).fit(X, y)
+    tuner.model_.best_threshold_ = 0.4  # wherever chance has put it
+    return {
+        "search": (search, search.best_estimator_),
+        "search inside": (
+            inside,
+            make_pipeline(inside[0], inside[1].best_estimator_),
+        ),
+        "fine-tuned": (tuner, tuner.model_),
+        "frozen": (FrozenEstimator(model), model),
+    }
+
+
+@pytest.mark.parametrize("how", ["search", "search inside", "fine-tuned", "frozen"])
+def test_wrappers_have_the_confidence_of_what_they_hold(data, wrapped, how):
+    X, y = data
+    outer, inner = wrapped[how]
+    assert inner.predict(X).tolist() == outer.predict(X).tolist()
+    assert not rejection_mask(outer, X, reject_below=0.5).any()
+    for limit in (0.6, 0.8):
+        labels, rejected = predict_with_rejection(outer, X, reject_below=limit)
+        expected = rejection_mask(inner, X, reject_below=limit)
+        assert labels.tolist() == outer.predict(X).tolist()
+        assert rejected.tolist() == expected.tolist()
+
+
+def test_evaluate_gives_the_confidence_of_a_search(data, model):
+    search = GridSearchCV(model, {"thresholdclassifier__cv": [3]}, cv=2)
+    predictions = evaluate(search, *data, n_resamples=10, cv=2).predictions
+    assert predictions["confidence"].min() >= 0.5
 
 
 def test_evaluate_gives_the_confidence_of_each_fold(model, data):
@@ -189,9 +247,23 @@ def test_a_perfect_end_of_the_curve_is_not_certain():
         ({"confidence": np.full(20, np.nan)}, "NaN"),
         ({"y_pred": np.ones(19)}, "inconsistent"),
         ({name: np.ones(5) for name in ("y_true", "y_pred", "confidence")}, "10 clips"),
+        ({"y_true": [None, *"EI" * 9, "I"]}, "y_true has 1 missing value.* row 0"),
+        ({"y_pred": [*np.ones(18), np.nan, np.nan]}, "y_pred has 2 missing.* row 18"),
+        ({"y_pred": ["E", "I"] * 10}, "Mix of label input types"),
+        ({"y_true": np.ones((20, 2))}, "y_true .*one column.*20, 2"),
+        ({"confidence": np.full((20, 2), 0.5)}, "confidence .*one column"),
+        ({"confidence": ["high"] * 20}, "confidence"),
     ],
 )
 def test_curve_refuses_what_makes_no_sense(changes, message):
     given = {name: np.ones(20) for name in ("y_true", "y_pred", "confidence")}
     with pytest.raises(ValueError, match=message):
         accuracy_coverage_curve(**(given | changes))
+
+
+def test_curve_takes_columns():
+    confidence = np.linspace(0.5, 1, 40)
+    y, y_pred = np.tile(["E", "I"], 20), np.tile(["E", "E", "I", "I"], 10)
+    flat = accuracy_coverage_curve(y, y_pred, confidence)
+    columns = (part[:, None] for part in (y, y_pred, confidence))
+    pd.testing.assert_frame_equal(accuracy_coverage_curve(*columns), flat)

@@ -108,10 +108,14 @@ def save(model, path):
 
 
 def load(path):
-    """Read a model that takes audio files, in the format that its suffix names."""
+    """Read a model that takes audio files, in the format that its suffix names.
+
+    A fine-tuned model or a search gives the pipeline that it predicts with.
+    """
+    from .._inner_model import inner_model
     from ..audio import AudioReader
 
-    model = load_any(path)
+    model = inner_model(load_any(path))
     if type(model).__name__ == "PhaseSegmenter":
         raise ValueError(
             f"{path} finds phases in whole recordings: use `skbreath annotate`."
