@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._fit_log import is_inside_fit
+from ._inner_model import inner_model
 
 __all__ = ["clip_digests", "find_record", "known_metadata", "recording"]
 
@@ -116,6 +117,8 @@ def find_record(model):
     record : dict or None
     """
     record = getattr(model, "training_record_", None)
+    if record is None and (inner := inner_model(model)) is not model:
+        return find_record(inner)
     if record is None and hasattr(model, "steps"):
         return find_record(model.steps[-1][1])
     return record

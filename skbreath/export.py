@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
+from ._inner_model import inner_model
 from ._training_record import known_metadata
 from .atomic import atomic_path, check_destination
 from .audio import AudioReader, as_paths_or_waveforms
@@ -123,6 +124,7 @@ def export_onnx(
     licence = _licence(metadata)
     _check_packages()
     check_is_fitted(model)
+    model = inner_model(model)
     reader = model[0] if hasattr(model, "steps") else None
     if not isinstance(reader, AudioReader):
         reader = None

@@ -15,12 +15,14 @@ from sklearn.base import (
     clone,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state, column_or_1d, indexable
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from ._fold_average import FoldAverage
+from ._inner_model import inner_model
+from ._labels_given import label_column
 from ._metadata import asks_for_groups, metadata_context
 from ._model_parts import has_network, networks_of, part_names, restore_parameters
 from ._training_record import find_record, known_metadata
@@ -117,7 +119,8 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     model : estimator
-        Fitted. ``clone`` keeps it as it is.
+        Fitted; of a search or another FineTunedClassifier, the model in it is taken.
+        ``clone`` keeps it as it is.
     lr : float, default=1e-3
         Learning rate at the start, lowered to zero over the updates.
     n_updates : int, default=100
@@ -227,35 +230,35 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If `model` is not fitted.
         """
         check_is_fitted(self.model)
+        given = inner_model(self.model)
         X, y, groups = indexable(X, y, groups)
-        y = column_or_1d(y, warn=True)
+        y = label_column(y, "y")
         classes = np.unique(y)
-        if not np.array_equal(classes, self.model.classes_):
+        if not np.array_equal(classes, given.classes_):
             raise ValueError(
-                f"the model knows the classes {self.model.classes_.tolist()}, but y "
+                f"the model knows the classes {given.classes_.tolist()}, but y "
                 f"has {classes.tolist()}; fine-tuning needs clips of these, of each."
             )
-        if not has_network(self.model):
+        if not has_network(given):
             raise ValueError(
-                f"there is no network in this {type(self.model).__name__} that could "
-                "go on learning; give the fitted model inside of it, such as "
-                "best_estimator_ or model_, or train a model on the new clips instead."
+                f"there is no network in this {type(given).__name__} that could "
+                "go on learning; train a model on the new clips instead."
             )
-        known = set().union(*map(part_names, networks_of(self.model)))
+        known = set().union(*map(part_names, networks_of(given)))
         for name in self.frozen or ():
             if name not in known:
                 raise ValueError(
                     f"frozen names {name!r}, which no network of the model has; their "
                     f"parts are {sorted(known)}."
                 )
-        tuned = self._continued(self.model, _Task(self, y, groups))
+        tuned = self._continued(given, _Task(self, y, groups))
         with metadata_context(groups=groups) as metadata:
             self.model_ = tuned.fit(
                 X, y, **(metadata if asks_for_groups(tuned) else {})
             )
-        restore_parameters(self.model_, self.model)
+        restore_parameters(self.model_, given)
         self.classes_ = classes
-        self._remember_earlier_training()
+        self._remember_earlier_training(given)
         return self
 
     def _continued(self, part, task):
@@ -313,15 +316,15 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         estimators = [(name, self._continued(m, task)) for name, m in members.items()]
         return clone(vote).set_params(estimators=estimators, **params)
 
-    def _remember_earlier_training(self):
+    def _remember_earlier_training(self, given):
         """Its clips are no test of the model now, and its licence holds on."""
-        record, earlier = find_record(self.model_), find_record(self.model)
+        record, earlier = find_record(self.model_), find_record(given)
         if record is None or earlier is None:
             return
         clips = [part["clips"] for part in (record, earlier)]
         if all(part is not None for part in clips):
             record["clips"] = np.unique(np.concatenate(clips))
-        told = known_metadata(self.model)
+        told = known_metadata(given)
         if told:
             licence = {key: told[key] for key in told if _LICENCE.match(key)}
             origin = {"fine_tuned_from": told.get("fine_tuned_from", told)}

@@ -200,6 +200,10 @@ def test_cross_validates_as_any_classifier(model, other_microphone):
     X, y, groups = other_microphone
     tuner = FineTunedClassifier(model, n_updates=1, random_state=0)
     assert clone(tuner).model is model
+    tuner.fit(X[:12], y[:12])
+    again = fine_tune(tuner, X[:12], y[:12], n_updates=1, random_state=0)
+    assert type(again) is Pipeline
+    tuner = clone(tuner)
     with pytest.raises(NotFittedError):
         tuner.predict(X)
     result = evaluate(tuner, X, y, groups, cv=2, n_resamples=5)
@@ -228,5 +232,7 @@ def test_what_cannot_be_fine_tuned_is_refused(model, other_microphone):
         fine_tune(model, X[y == "I"], y[y == "I"])
     with pytest.raises(NotFittedError):
         fine_tune(clone(model), X, y)
+    with pytest.raises(ValueError, match="y has 1 missing value, the first at row 1"):
+        fine_tune(model, X[:3], ["I", None, "E"])
     with pytest.raises(ValueError, match="n_updates"):
         fine_tune(model, X, y, n_updates=0)
