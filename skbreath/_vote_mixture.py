@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Bunch
 
 from ._vote_weights import GivenProbabilities, learn_weights
@@ -76,15 +75,33 @@ class MixtureLearner:
             return Mixture(weights)
         if mixed is None:
             mixed = np.tensordot(weights, proba, axes=1)
+        weighted = {}
+        if self.calibration == "temperature":
+            mixed, y, weighted["sample_weight"] = _smoothed(mixed, y, self.classes)
         everything = np.arange(len(y))
         calibrator = CalibratedClassifierCV(
-            FrozenEstimator(GivenProbabilities(self.classes)),
+            GivenProbabilities(self.classes),
             method=self.calibration,
             # One part: there is nothing to fit but the calibrator itself.
             cv=[(everything, everything)],
             ensemble=False,
         )
-        return Mixture(weights, calibrator.fit(mixed, y))
+        return Mixture(weights, calibrator.fit(mixed, y, **weighted))
+
+
+def _smoothed(mixed, y, classes):
+    """Each row as every class, by the chance that its label is that one.
+
+    The smoothed targets of Platt (1999), as scikit-learn's sigmoid has them: where few
+    rows are told apart without an error, no temperature is low enough otherwise, and
+    every probability becomes 0 or 1.
+    """
+    labels, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    doubt = 1 / (counts + 2)[number]
+    others = doubt / max(1, len(classes) - 1)
+    weights = [np.where(y == label, 1 - doubt, others) for label in classes]
+    rows = np.tile(np.arange(len(y)), len(classes))
+    return mixed[rows], np.repeat(classes, len(y)), np.concatenate(weights)
 
 
 def cross_fit_mixture(learner, folds, y, inner=None):

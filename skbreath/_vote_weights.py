@@ -148,11 +148,14 @@ def _minimise_log_loss(likelihood):
 class GivenProbabilities(ClassifierMixin, BaseEstimator):
     """A fitted classifier whose X already are the probabilities."""
 
+    # Weights are meant for the calibration around it.
+    __metadata_request__fit = {"sample_weight": True}
+
     def __init__(self, classes):
         self.classes = classes
         self.classes_ = classes
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         return self
 
     def predict_proba(self, X):

@@ -80,7 +80,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         How the weighted mean is calibrated, as in
         :class:`~sklearn.calibration.CalibratedClassifierCV`: learned from the
         out-of-fold scores, without further fits of the members. The members are
-        cross-fitted for it also if their weights are given.
+        cross-fitted for it also if their weights are given. The temperature is learned
+        with smoothed targets, as the sigmoid is: few rows without an error would make
+        every probability 0 or 1.
     strict : bool, default=False
         Whether the weights and the calibration of a fold come from a cross-fit of
         its training rows alone: k * k + k + 1 fits of each member, not k + 1.

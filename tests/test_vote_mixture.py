@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from recording_classifier import FITS, RecordingClassifier, ScoreReader
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -12,6 +13,8 @@ from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, Stratifi
 from sklearn.naive_bayes import GaussianNB
 
 from skbreath import ThresholdClassifier, WeightedVotingClassifier
+from skbreath._vote_mixture import MixtureLearner
+from skbreath._vote_weights import GivenProbabilities
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
@@ -178,3 +181,34 @@ def test_frozen_members_cannot_be_calibrated_out_of_fold():
     vote = WeightedVotingClassifier([("old", frozen)], calibration="sigmoid")
     with pytest.raises(ValueError, match=r"frozen members \['old'\]"):
         vote.fit(X, y)
+
+
+@pytest.mark.parametrize("n_rows", [30, 300])
+def test_temperature_leaves_some_doubt_where_no_row_is_wrong(n_rows):
+    """As Platt's targets for the sigmoid: n rows do not prove more than 1 / n."""
+    y = np.resize(["E", "I"], n_rows)
+    X = np.where(y == "I", 1.0, -1.0)[:, None] * rng.uniform(0.5, 3, (n_rows, 1))
+    vote = WeightedVotingClassifier(
+        [("a", LogisticRegression()), ("b", LogisticRegression(C=0.01))],
+        weights="learned",
+        calibration="temperature",
+        cv=3,
+    ).fit(X, y)
+    doubt = vote.oof_proba_.min()
+    assert 1e-4 / n_rows < doubt < 1 / n_rows
+    assert np.all(vote.predict(X) == y)
+
+
+def test_temperature_of_many_rows_is_that_of_scikit_learn():
+    scores = np.clip(rng.normal(0.5, 0.25, 4000), 0.01, 0.99)
+    y = np.where(rng.random(4000) < scores**2 / (scores**2 + (1 - scores) ** 2), 1, 0)
+    proba = np.column_stack([1 - scores, scores])
+    ours = MixtureLearner(np.array([0, 1]), np.ones(1), calibration="temperature")
+    theirs = CalibratedClassifierCV(
+        FrozenEstimator(GivenProbabilities(np.array([0, 1]))), method="temperature"
+    )
+    np.testing.assert_allclose(
+        ours.learn(proba[None], y).calibrate(proba),
+        theirs.fit(proba, y).predict_proba(proba),
+        atol=2e-3,
+    )
