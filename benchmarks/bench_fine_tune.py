@@ -12,11 +12,11 @@ mean square), where level alone knows nothing.
 Sides: *pretrained*, untrained on this microphone; *fine-tuned*, ``fine_tune`` with its
 defaults (learning rate and updates were not chosen on these recordings; that fewer than
 50 clips are not calibrated was, after draw 0, and draw 2 showed that the temperature of
-80 clips needs smoothed targets: its accuracy was 0.445 at an AUC of 0.999); *head only*,
-the same with all but the last layers frozen; *network from scratch*, as many networks of the same
-architecture with as many updates, from random weights; *pooled log mel*, a logistic
-regression on mean, deviation and 8 time bins; *level alone*, a logistic regression on
-the level.
+80 clips needs smoothed targets: its accuracy was 0.445 at an AUC of 0.999); *head
+only*, the same with all but the last layers frozen; *network from scratch*, as many
+networks of the same architecture with as many updates, from random weights; *pooled log
+mel*, a logistic regression on mean, deviation and 8 time bins; *level alone*, a
+logistic regression on the level.
 
 What is done is kept in ``--work``: an interrupted run goes on.
 """
