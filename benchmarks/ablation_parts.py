@@ -30,34 +30,42 @@ class RelativeBands(TransformerMixin, BaseEstimator):
 
 
 @dataclass(frozen=True)
-class RandomGain:
-    """Add a random level, in standard deviations of the scaled bands."""
+class AddsToBands:
+    """Add something random to the scaled bands, not to the planes beside them."""
 
-    deviation: float = 0.2
-    n_planes: int = 2
-
-    def __call__(self, X, targets):
-        X = X.clone()
-        X[:, : -self.n_planes] += self.deviation * torch.randn(len(X), 1, 1)
-        return X, targets
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Add noise to the scaled bands."""
-
-    deviation: float = 0.3
+    deviation: float
     n_planes: int = 2
 
     def __call__(self, X, targets):
         X = X.clone()
         bands = X[:, : -self.n_planes]
-        bands += self.deviation * torch.rand(len(X), 1, 1) * torch.randn(bands.shape)
+        bands += self.drawn(bands)
         return X, targets
 
 
 @dataclass(frozen=True)
-class RandomFilter:
+class RandomGain(AddsToBands):
+    """Add a random level, in standard deviations of the scaled bands."""
+
+    deviation: float = 0.2
+
+    def drawn(self, bands):
+        return self.deviation * torch.randn(len(bands), 1, 1)
+
+
+@dataclass(frozen=True)
+class Noise(AddsToBands):
+    """Add noise, of a random level for each clip."""
+
+    deviation: float = 0.3
+
+    def drawn(self, bands):
+        level = self.deviation * torch.rand(len(bands), 1, 1)
+        return level * torch.randn(bands.shape)
+
+
+@dataclass(frozen=True)
+class RandomFilter(AddsToBands):
     """Add a random smooth curve over the bands, as another microphone would.
 
     The idea is that of FilterAugment (Nam et al. 2022), with linear pieces.
@@ -65,16 +73,12 @@ class RandomFilter:
 
     deviation: float = 0.5
     n_knots: int = 5
-    n_planes: int = 2
 
-    def __call__(self, X, targets):
-        X = X.clone()
-        bands = X[:, : -self.n_planes]
-        knots = self.deviation * torch.randn(len(X), 1, self.n_knots)
-        bands += nn.functional.interpolate(
+    def drawn(self, bands):
+        knots = self.deviation * torch.randn(len(bands), 1, self.n_knots)
+        return nn.functional.interpolate(
             knots, bands.shape[1], mode="linear", align_corners=True
         ).transpose(1, 2)
-        return X, targets
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ from skbreath import (
     load_pretrained,
     read_label_track,
 )
-from skbreath._model_parts import networks_of
+from skbreath._model_parts import has_network, networks_of
 from skbreath.classifier import ResidualCNNClassifier
 
 SIZES = (5, 20, 80)
@@ -69,7 +69,7 @@ def from_scratch(pretrained, n_train, seed):
     name, member = next(
         (name, member)
         for name, member in threshold.estimator_.named_estimators_.items()
-        if any(True for _ in networks_of(member))
+        if has_network(member)
     )
     epochs = -(-N_UPDATES // max(1, -(-(n_train - 1) // 16)))
     members = []

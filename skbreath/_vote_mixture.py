@@ -75,9 +75,9 @@ class MixtureLearner:
             return Mixture(weights)
         if mixed is None:
             mixed = np.tensordot(weights, proba, axes=1)
-        weighted = {}
+        sample_weight = None
         if self.calibration == "temperature":
-            mixed, y, weighted["sample_weight"] = _smoothed(mixed, y, self.classes)
+            mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
         everything = np.arange(len(y))
         calibrator = CalibratedClassifierCV(
             GivenProbabilities(self.classes),
@@ -86,7 +86,7 @@ class MixtureLearner:
             cv=[(everything, everything)],
             ensemble=False,
         )
-        return Mixture(weights, calibrator.fit(mixed, y, **weighted))
+        return Mixture(weights, calibrator.fit(mixed, y, sample_weight))
 
 
 def _smoothed(mixed, y, classes):
@@ -96,7 +96,7 @@ def _smoothed(mixed, y, classes):
     rows are told apart without an error, no temperature is low enough otherwise, and
     every probability becomes 0 or 1.
     """
-    labels, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
     doubt = 1 / (counts + 2)[number]
     others = doubt / max(1, len(classes) - 1)
     weights = [np.where(y == label, 1 - doubt, others) for label in classes]
