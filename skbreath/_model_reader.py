@@ -24,6 +24,7 @@ from ._model_types import (
     find_loss,
     find_scalar,
     find_type,
+    stored_module,
 )
 
 __all__ = ["SCHEMA", "load_data"]
@@ -40,7 +41,7 @@ _DICTS = {
 _LISTS = {"builtins.list": list, "builtins.set": set}
 _TUPLES = {
     "builtins.tuple": tuple,
-    "skbreath._feature_stack.FeatureStack": lambda values: FeatureStack(*values),
+    "skbreath.FeatureStack": lambda values: FeatureStack(*values),
 }
 
 
@@ -76,7 +77,7 @@ def load_data(data):
                 for name in names
                 if name != SCHEMA
             }
-            return _Maker(arrays).make(schema)
+            return _ObjectBuilder(arrays).make(schema)
         except ModelFileError:
             raise
         except (Exception, RecursionError) as error:
@@ -86,7 +87,7 @@ def load_data(data):
 
 
 def _array(name, content):
-    """Read an array; one that claims another size than it has takes no memory."""
+    """Read an array; one that declares a wrong size takes no memory."""
     if not _ARRAY_NAME.fullmatch(name):
         raise ModelFileError(f"its data holds a file {name!r}.")
     # The length of a header stands behind 8 bytes of magic and version.
@@ -96,7 +97,9 @@ def _array(name, content):
     nothing = dtype.itemsize == 0 and n_values > 0
     wrong = n_values * dtype.itemsize != len(content) - start
     if dtype.hasobject or nothing or wrong:
-        raise ModelFileError(f"its array {name} claims a size that it has not.")
+        raise ModelFileError(
+            f"its array {name} declares a size that does not match its data."
+        )
     if n_values == 0:
         return np.empty(shape, dtype)
     values = np.frombuffer(content, dtype, offset=start).copy()
@@ -114,8 +117,8 @@ def _header(text):
     return np.lib.format.read_array_header_1_0(stream)
 
 
-class _Maker:
-    """Makes objects from nodes, each once."""
+class _ObjectBuilder:
+    """Build the objects that nodes describe, each once."""
 
     def __init__(self, arrays):
         self._arrays = arrays
@@ -125,10 +128,10 @@ class _Maker:
         number = node["__id__"]
         if number not in self._made:
             kind = node["__loader__"]
-            maker = _MAKERS.get(kind)
-            if maker is None:
+            builder = _BUILDERS.get(kind)
+            if builder is None:
                 raise ModelFileError(f"it holds a {_name(node)}, as a {kind}.")
-            self._made[number] = maker(self, node)
+            self._made[number] = builder(self, node)
         return self._made[number]
 
     def _dict(self, node):
@@ -237,28 +240,28 @@ def _object_array(rows, shape):
     return array.reshape(shape)
 
 
-_MAKERS = {
-    "DictNode": _Maker._dict,
-    "DTypeNode": _Maker._dtype,
-    "FunctionNode": _Maker._function,
-    "JsonNode": _Maker._json,
-    "ListNode": _Maker._list,
-    "LossNode": _Maker._loss,
-    "MaskedArrayNode": _Maker._masked_array,
-    "NdArrayNode": _Maker._ndarray,
-    "ObjectNode": _Maker._object,
-    "RandomGeneratorNode": _Maker._generator,
-    "RandomStateNode": _Maker._random_state,
-    "SetNode": _Maker._list,
-    "SliceNode": _Maker._slice,
-    "TreeNode": _Maker._tree,
-    "TupleNode": _Maker._tuple,
-    "TypeNode": _Maker._type,
+_BUILDERS = {
+    "DictNode": _ObjectBuilder._dict,
+    "DTypeNode": _ObjectBuilder._dtype,
+    "FunctionNode": _ObjectBuilder._function,
+    "JsonNode": _ObjectBuilder._json,
+    "ListNode": _ObjectBuilder._list,
+    "LossNode": _ObjectBuilder._loss,
+    "MaskedArrayNode": _ObjectBuilder._masked_array,
+    "NdArrayNode": _ObjectBuilder._ndarray,
+    "ObjectNode": _ObjectBuilder._object,
+    "RandomGeneratorNode": _ObjectBuilder._generator,
+    "RandomStateNode": _ObjectBuilder._random_state,
+    "SetNode": _ObjectBuilder._list,
+    "SliceNode": _ObjectBuilder._slice,
+    "TreeNode": _ObjectBuilder._tree,
+    "TupleNode": _ObjectBuilder._tuple,
+    "TypeNode": _ObjectBuilder._type,
 }
 
 
 def _name(node):
-    return f"{node['__module__']}.{node['__class__']}"
+    return f"{stored_module(node['__module__'])}.{node['__class__']}"
 
 
 def _of(known, node):

@@ -7,29 +7,43 @@ import numpy as np
 
 from ._model_container import ModelFileError
 
-__all__ = ["find_class", "find_function", "find_loss", "find_scalar", "find_type"]
+__all__ = [
+    "find_class",
+    "find_function",
+    "find_loss",
+    "find_scalar",
+    "find_type",
+    "stored_module",
+]
 
-# A new estimator of the package is added here, or `save_model` refuses it.
-_OURS = {
-    "skbreath._breath_features.BreathFeatures",
-    "skbreath._channel_scaler.ChannelScaler",
-    "skbreath._fold_average.FoldAverage",
-    "skbreath._frame_model.FrameModel",
-    "skbreath._summary_pooling.SummaryPooling",
-    "skbreath._vote_weights.GivenProbabilities",
-    "skbreath.audio.AudioReader",
-    "skbreath.fine_tuning.FineTunedClassifier",
-    "skbreath.augmentation.CircularShift",
-    "skbreath.augmentation.CutMix",
-    "skbreath.augmentation.MaskChannels",
-    "skbreath.augmentation.MaskFrames",
-    "skbreath.augmentation.Mixup",
-    "skbreath.classifier.ResidualCNNClassifier",
-    "skbreath.search.OptunaSearchCV",
-    "skbreath.segmentation.PhaseSegmenter",
-    "skbreath.threshold.ThresholdClassifier",
-    "skbreath.voting.WeightedVotingClassifier",
+# This package's classes, by the name under which a file stores them: the module is
+# always "skbreath", so that moving a class to another file breaks no saved model. A
+# new estimator is added here, or `save_model` refuses it.
+_PUBLIC = {
+    "AudioReader",
+    "BreathFeatures",
+    "ChannelScaler",
+    "CircularShift",
+    "CutMix",
+    "FineTunedClassifier",
+    "MaskChannels",
+    "MaskFrames",
+    "Mixup",
+    "OptunaSearchCV",
+    "PhaseSegmenter",
+    "ResidualCNNClassifier",
+    "SummaryPooling",
+    "ThresholdClassifier",
+    "WeightedVotingClassifier",
 }
+# Classes that users do not see, and where they are defined.
+_PRIVATE = {
+    "FoldAverage": "skbreath._fold_average",
+    "FrameModel": "skbreath._frame_model",
+    "GivenProbabilities": "skbreath._vote_weights",
+}
+_NETWORKS = {"skbreath.ResidualCNN1d", "skbreath.ResidualCNN2d"}
+_OURS = {f"skbreath.{name}" for name in {*_PUBLIC, *_PRIVATE}}
 
 # What scikit-learn's estimators are made of beside estimators. Of trees the indices
 # are checked afterwards, by `check_trees`.
@@ -70,7 +84,22 @@ _TYPES = {
     f"builtins.{kind.__name__}": kind
     for kind in (bool, dict, float, int, list, set, str, tuple)
 }
-_NETWORKS = {"skbreath.network.ResidualCNN1d", "skbreath.network.ResidualCNN2d"}
+
+
+def stored_module(module):
+    """Get the module under which a file names what is defined in `module`.
+
+    It is "skbreath" for all modules of this package, also for those that files written
+    before version 0.1.0 name.
+
+    Examples
+    --------
+    >>> stored_module("skbreath.threshold")
+    'skbreath'
+    >>> stored_module("sklearn.svm._classes")
+    'sklearn.svm._classes'
+    """
+    return "skbreath" if module.startswith("skbreath.") else module
 
 
 def find_class(name):
@@ -158,13 +187,15 @@ def find_loss(name):
 
 def _look_up(name):
     module, _, attribute = name.rpartition(".")
+    if module == "skbreath":
+        return getattr(import_module(_PRIVATE.get(attribute, module)), attribute)
     try:
         found = getattr(import_module(module), attribute)
     except (AttributeError, ImportError) as error:
         raise ModelFileError(
             f"it holds a {name}, which the installed packages do not have."
         ) from error
-    # An import of that module is no member of it.
+    # What that module only imports is not a member of it.
     return found if getattr(found, "__module__", None) == module else None
 
 

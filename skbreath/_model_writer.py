@@ -12,6 +12,7 @@ import zipfile
 
 from ._model_container import ModelFileError
 from ._model_reader import SCHEMA
+from ._model_types import stored_module
 
 __all__ = ["dump_data"]
 
@@ -47,19 +48,19 @@ def dump_data(model):
         raise ModelFileError(f"{error or type(error).__name__}") from error
     with zipfile.ZipFile(io.BytesIO(written)) as source:
         schema = json.loads(source.read(SCHEMA))
-        tidy = _Tidy(source)
-        schema = tidy.node(schema)
+        encoder = _StateEncoder(source)
+        schema = encoder.node(schema)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as target:
             text = json.dumps(schema, separators=(",", ":"))
             target.writestr(zipfile.ZipInfo(SCHEMA), text)
-            for name, content in tidy.files.items():
+            for name, content in encoder.files.items():
                 target.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
 
 
-class _Tidy:
-    """Numbers nodes and files in the order in which they are read."""
+class _StateEncoder:
+    """Number nodes and files in the order in which they are read."""
 
     def __init__(self, source):
         self.files = {}
@@ -70,6 +71,7 @@ class _Tidy:
         self._names = {}
 
     def node(self, node):
+        node = node | {"__module__": stored_module(node["__module__"])}
         known = self._numbers.get(node["__id__"])
         if known is not None and node["__loader__"] not in _ALWAYS_WRITTEN:
             return _reference(node, known)
@@ -95,15 +97,15 @@ class _Tidy:
         return self._last_number
 
     def _content(self, node):
-        tidied = {}
+        encoded = {}
         for key in _in_reading_order(node):
             value = node[key]
             if key == "file":
                 value = self._file(value)
             elif not key.startswith("__") or key == "__reduce__":
                 value = self._value(value)
-            tidied[key] = value
-        return tidied
+            encoded[key] = value
+        return encoded
 
     def _value(self, value):
         if isinstance(value, list):
@@ -123,19 +125,19 @@ class _Tidy:
 
 
 def _in_reading_order(node):
-    """Keys of a node: types of keys are read first, and a state before arguments."""
+    """Order the keys of a node: key types first, and a state before arguments."""
     first = [key for key in ("key_types", "content") if key in node]
     return [*first, *(key for key in node if key not in (*first, "__id__"))]
 
 
 def _reference(node, number):
-    """A node that was written before."""
+    """Make a node that refers to one written before."""
     kept = ("__class__", "__module__", "__loader__")
     return {**{key: node[key] for key in kept}, "__id__": number}
 
 
 def _drop_cache(node):
-    """A folder for results of fits is of no use elsewhere, and not to be trusted."""
+    """Remove a cache folder: on another machine it does not exist or is not trusted."""
     if node["__loader__"] == "ObjectNode" and isinstance(node.get("content"), dict):
         attributes = node["content"].get("content")
         if isinstance(attributes, dict) and "memory" in attributes:

@@ -18,6 +18,7 @@ from ._collector import collector_paused
 from ._model_container import FORMAT_VERSION, ModelFileError, pack, unpack
 from ._model_reader import load_data
 from ._model_trees import check_trees
+from ._model_types import stored_module
 from ._model_writer import dump_data
 from ._saved_weights import WeightStore
 from ._training_record import find_record, known_metadata
@@ -311,7 +312,7 @@ def _about(model):
             "skbreath": __version__,
             **packages,
         },
-        "estimator": f"{kind.__module__}.{kind.__qualname__}",
+        "estimator": f"{stored_module(kind.__module__)}.{kind.__qualname__}",
         "labels": _plain(getattr(model, "classes_", None)),
         "threshold": _threshold(model),
         "features": _features(model),

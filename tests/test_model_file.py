@@ -1,11 +1,13 @@
 """Round trips of model files; what is refused is in test_model_file_attacks.py."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import joblib
@@ -205,7 +207,18 @@ def test_every_public_estimator_is_known():
     for name in skbreath.__all__:
         public = getattr(skbreath, name)
         if isinstance(public, type) and issubclass(public, BaseEstimator):
-            assert find_class(f"{public.__module__}.{name}") is public
+            assert find_class(f"skbreath.{name}") is public
+
+
+def test_files_name_the_public_class_so_that_modules_can_move(breath_model, tmp_path):
+    save_model(breath_model, tmp_path / "model.skb")
+    data = zipfile.ZipFile(tmp_path / "model.skb").read("model.skops")
+    schema = zipfile.ZipFile(io.BytesIO(data)).read("schema.json").decode()
+    modules = set(re.findall(r'"(skbreath[\w.]*)"', schema))
+    assert modules == {"skbreath"}
+    assert (
+        model_info(tmp_path / "model.skb")["estimator"] == "sklearn.pipeline.Pipeline"
+    )
 
 
 @pytest.mark.parametrize(
@@ -361,9 +374,6 @@ def test_files_of_older_formats(file):
 
 
 def test_skops_itself_reads_the_data(tmp_path):
-    import io
-    import zipfile
-
     import skops.io
 
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, NAMES)

@@ -141,7 +141,7 @@ def test_pickled_array_does_not_go_off(good, refused, tmp_path):
     def replace(inner):
         inner["0.npy"] = stream.getvalue()
 
-    refused(forged(good, lambda schema: None, replace), "0.npy claims a size", False)
+    refused(forged(good, lambda schema: None, replace), "0.npy declares a size", False)
     assert not trace.exists()
 
 
@@ -230,7 +230,7 @@ def test_array_that_claims_terabytes_takes_no_memory(good, refused):
     def replace(inner):
         inner["0.npy"] = header.getvalue()
 
-    refused(forged(good, lambda schema: None, replace), "claims a size", False)
+    refused(forged(good, lambda schema: None, replace), "declares a size", False)
 
 
 def test_weights_that_claim_terabytes_take_no_memory(tmp_path, refused):
