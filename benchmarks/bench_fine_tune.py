@@ -45,8 +45,9 @@ from skbreath import (
     load_pretrained,
     read_label_track,
 )
-from skbreath._model_parts import has_network, networks_of
+from skbreath._inspection import find_parts
 from skbreath.classifier import ResidualCNNClassifier
+from skbreath.fine_tuning import has_network
 
 SIZES = (5, 20, 80)
 N_UPDATES = 100
@@ -97,7 +98,7 @@ def sides(pretrained, n_train, seed):
 
     names = {
         name
-        for network in networks_of(pretrained)
+        for network in find_parts(pretrained, ResidualCNNClassifier)
         if hasattr(network, "classes_")
         for name, _ in network.net_.module_.named_children()
     }

@@ -35,6 +35,7 @@ _PUBLIC = {
         "write_submission",
     ],
     "dataset_check": ["check_dataset"],
+    "_coverage_curve": ["accuracy_coverage_curve"],
     "evaluation": ["check_leakage", "compare_predictions", "evaluate"],
     "export": ["export_onnx"],
     "features": ["BreathFeatures", "ChannelScaler", "SummaryPooling"],
@@ -56,7 +57,6 @@ _PUBLIC = {
     ],
     "pretrained": ["load_pretrained"],
     "rejection": [
-        "accuracy_coverage_curve",
         "predict_with_rejection",
         "rejection_mask",
     ],

@@ -1,5 +1,6 @@
 # Written by docs/write_stub.py.
 
+from ._coverage_curve import accuracy_coverage_curve as accuracy_coverage_curve
 from .audio import AudioError as AudioError
 from .audio import AudioReader as AudioReader
 from .audio import AudioWarning as AudioWarning
@@ -50,7 +51,6 @@ from .plotting import SpectrogramDisplay as SpectrogramDisplay
 from .plotting import ThresholdCurveDisplay as ThresholdCurveDisplay
 from .plotting import VotingWeightsDisplay as VotingWeightsDisplay
 from .pretrained import load_pretrained as load_pretrained
-from .rejection import accuracy_coverage_curve as accuracy_coverage_curve
 from .rejection import predict_with_rejection as predict_with_rejection
 from .rejection import rejection_mask as rejection_mask
 from .reporting import report as report

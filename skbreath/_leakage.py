@@ -13,9 +13,10 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
 
+from ._inspection import training_record
 from ._metadata import asks_for_groups, metadata_context
 from ._scores import METRICS, bootstrap_scores, check_binary, grouped_scores
-from ._training_record import clip_digests, find_record
+from ._training_record import clip_digests
 from .crossfit import check_group_cv
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def known_clips(model: Any, X: Clips) -> int | None:
     n_known : int or None
         None if nothing is known.
     """
-    record = find_record(model)
+    record = training_record(model)
     if record is None or record["clips"] is None:
         return None
     # The record is of what the last step was given.

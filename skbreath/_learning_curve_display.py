@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, ORANGE, fitted_parts, new_axes
+from ._display_axes import BLUE, ORANGE, new_axes
+from ._inspection import find_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ class LearningCurveDisplay:
         """
         from .classifier import ResidualCNNClassifier
 
-        nets = list(fitted_parts(estimator, ResidualCNNClassifier))
+        nets = list(find_parts(estimator, ResidualCNNClassifier))
         if not nets:
             raise ValueError(
                 f"the {type(estimator).__name__} holds no fitted "

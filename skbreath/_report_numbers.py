@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from ._comparison import break_down
-from ._display_axes import fitted_parts
+from ._inspection import find_parts
 from ._scores import GroupedScores
 from ._voting_weights_display import member_names
 from .threshold import ThresholdClassifier
@@ -119,7 +119,7 @@ def own_thresholds(models, pos_label):
     """Thresholds, on the probability of `pos_label`, that models have learned."""
     thresholds = []
     for model in models:
-        for part in fitted_parts(model, ThresholdClassifier):
+        for part in find_parts(model, ThresholdClassifier):
             if hasattr(part, "best_threshold_"):
                 same = part.pos_label_ == pos_label
                 thresholds.append(
@@ -193,7 +193,7 @@ def vote_table(models):
     vote : dict or None
         None if the models do not hold one vote each, of the same members.
     """
-    votes = [list(fitted_parts(model, WeightedVotingClassifier)) for model in models]
+    votes = [list(find_parts(model, WeightedVotingClassifier)) for model in models]
     if not votes or any(len(inside) != 1 for inside in votes):
         return None
     votes = [vote for (vote,) in votes]

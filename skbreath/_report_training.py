@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 
-from ._display_axes import fitted_parts
+from ._inspection import find_parts
 from ._report_numbers import plain_text
 from ._voting_weights_display import member_names
 from .voting import WeightedVotingClassifier
@@ -61,12 +61,12 @@ def _histories(model):
     """Member and history of each network in a model."""
     from .classifier import ResidualCNNClassifier
 
-    votes = list(fitted_parts(model, WeightedVotingClassifier))
+    votes = list(find_parts(model, WeightedVotingClassifier))
     members = [("the network", model)]
     if len(votes) == 1:
         members = zip(member_names(votes[0]), votes[0].estimators_, strict=True)
     for name, member in members:
-        for net in fitted_parts(member, ResidualCNNClassifier):
+        for net in find_parts(member, ResidualCNNClassifier):
             # One that was given its weights, and not trained, has none.
             if getattr(net, "history_", None):
                 yield name, net.history_

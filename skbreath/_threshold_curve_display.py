@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, INK, ORANGE, new_axes, the_part
+from ._display_axes import BLUE, INK, ORANGE, new_axes
+from ._inspection import find_part
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -108,7 +109,7 @@ class ThresholdCurveDisplay:
         from ._threshold_curve import base_score
         from .threshold import ThresholdClassifier
 
-        threshold = the_part(estimator, ThresholdClassifier)
+        threshold = find_part(estimator, ThresholdClassifier)
         check_is_fitted(threshold, "threshold_curve_")
         scoring = threshold.scoring
         curve, pos_label = threshold.threshold_curve_, threshold.pos_label_

@@ -1,4 +1,4 @@
-"""What a model was fitted on, in digests that tell whether a clip was among it."""
+"""Record what a model is fitted on, as digests that identify each clip."""
 
 import hashlib
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from contextvars import ContextVar
 import numpy as np
 import pandas as pd
 
+from ._audio_input import as_paths
 from ._fit_log import is_inside_fit
-from ._inner_model import inner_model
 
-__all__ = ["clip_digests", "find_record", "known_metadata", "recording"]
+__all__ = ["clip_digests", "recording"]
 
 _RECORDING = ContextVar("recording_training", default=False)
 
 
 @contextmanager
 def recording(estimator, X, y, groups):
-    """Note in `estimator` what it is being fitted on, once the block has ended well.
+    """Record in `estimator` what it is fitted on, when the block ends without error.
 
-    Only the outermost estimator notes anything: not those fitted within its fit.
+    Only the outermost estimator keeps a record, not those fitted within its fit.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def _record(X, y, groups):
 
 
 def clip_digests(X):
-    """One number per clip, by its content.
+    """Compute one number per clip from its content.
 
     Parameters
     ----------
@@ -82,8 +82,6 @@ def clip_digests(X):
     >>> bool(one == same), bool(one == other)
     (True, False)
     """
-    from .audio import as_paths
-
     try:
         paths = as_paths(X)
         if paths is None:
@@ -95,7 +93,7 @@ def clip_digests(X):
             rows = map(_bytes_of, paths)
         digests = [hashlib.blake2b(row, digest_size=8).digest() for row in rows]
     except (OSError, TypeError, ValueError):
-        # Sparse, ragged, no files: the estimator has its own opinion of that.
+        # Sparse, ragged or unreadable: left to the estimator's own validation.
         return None
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
@@ -103,37 +101,3 @@ def clip_digests(X):
 def _bytes_of(path):
     with open(path, "rb") as file:
         return file.read()
-
-
-def find_record(model):
-    """Get the training record of a model, or of the last step of a pipeline.
-
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    record : dict or None
-    """
-    record = getattr(model, "training_record_", None)
-    if record is None and (inner := inner_model(model)) is not model:
-        return find_record(inner)
-    if record is None and hasattr(model, "steps"):
-        return find_record(model.steps[-1][1])
-    return record
-
-
-def known_metadata(model):
-    """Get what the file said of a model that was loaded, or of what it came from.
-
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    metadata : dict
-        Empty if nothing is known; a fit forgets it, as weights are other then.
-    """
-    return (find_record(model) or {}).get("metadata", {})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, INK, ORANGE, new_axes, the_part
+from ._display_axes import BLUE, INK, ORANGE, new_axes
+from ._inspection import find_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ class VotingWeightsDisplay:
         """
         from .voting import WeightedVotingClassifier
 
-        vote = the_part(estimator, WeightedVotingClassifier)
+        vote = find_part(estimator, WeightedVotingClassifier)
         check_is_fitted(vote, "weights_")
         display = cls(
             member_names(vote), vote.weights_, getattr(vote, "fold_weights_", None)

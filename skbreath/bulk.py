@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from . import __version__
 from ._audio_warnings import batch_of_run
-from ._inner_model import inner_model
+from ._inspection import unwrap_steps
 from .atomic import atomic_path, check_destination
 from .audio import (
     AudioError,
@@ -76,7 +76,7 @@ def predict_files(
         With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
         If `batch_size` is below 1, `paths` holds other things than paths,
-        `reject_below` is not from 0 to 1, or the model gives no probabilities.
+        `reject_below` is not from 0 to 1, or the model has no ``predict_proba``.
 
     Warns
     -----
@@ -109,6 +109,7 @@ def predict_files(
         raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}.")
     if reject_below is not None and not 0 <= reject_below <= 1:
         raise ValueError(f"reject_below must be from 0 to 1, got {reject_below!r}.")
+    model = unwrap_steps(model)
     if errors == "skip":
         return _predict_what_can_be_read(model, paths, batch_size, reject_below)
     _, problems = inspect_for(model, paths)
@@ -122,7 +123,7 @@ def inspect_for(model, paths):
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or UnwrappedModel
         A Pipeline that starts with an :class:`~skbreath.AudioReader`; of any other
         model, only the headers of the files are looked at.
     paths : list of str
@@ -133,8 +134,7 @@ def inspect_for(model, paths):
     durations, problems
         As from :func:`~skbreath.audio.inspect_audio_files`.
     """
-    model = inner_model(model)
-    reader = model[0] if hasattr(model, "steps") else None
+    reader = unwrap_steps(model).first_step()
     if not isinstance(reader, AudioReader):
         return inspect_audio_files(paths, n_samples=0)
     return inspect_audio_files(
@@ -168,7 +168,10 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
                 whole = whole.join(table.drop(columns="path"))
                 break
         else:
-            names = ["label", *(f"probability_{name}" for name in model.classes_)]
+            names = [
+                "label",
+                *(f"probability_{name}" for name in model.classifier.classes_),
+            ]
             if reject_below is not None:
                 names += ["confidence", "rejected"]
             whole[names] = np.nan
@@ -185,7 +188,7 @@ def _predict_batch(model, paths, reject_below, said):
         else:
             labels, proba, confidence = labels_and_confidence(model, paths)
     table = pd.DataFrame({"path": paths, "label": labels})
-    for name, column in zip(model.classes_, proba.T, strict=True):
+    for name, column in zip(model.classifier.classes_, proba.T, strict=True):
         table[f"probability_{name}"] = column
     if reject_below is not None:
         table["confidence"] = confidence

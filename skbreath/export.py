@@ -15,8 +15,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
-from ._inner_model import inner_model
-from ._training_record import known_metadata
+from ._inspection import known_metadata, unwrap
 from .atomic import atomic_path, check_destination
 from .audio import AudioReader, as_paths_or_waveforms
 from .model_file import checked_metadata
@@ -124,7 +123,7 @@ def export_onnx(
     licence = _licence(metadata)
     _check_packages()
     check_is_fitted(model)
-    model = inner_model(model)
+    model = unwrap(model)
     reader = model[0] if hasattr(model, "steps") else None
     if not isinstance(reader, AudioReader):
         reader = None

@@ -21,11 +21,16 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from ._fold_average import FoldAverage
-from ._inner_model import inner_model
+from ._inspection import (
+    DelegatingMixin,
+    child_models,
+    find_parts,
+    known_metadata,
+    training_record,
+    unwrap,
+)
 from ._labels_given import label_column
 from ._metadata import asks_for_groups, metadata_context
-from ._model_parts import has_network, networks_of, part_names, restore_parameters
-from ._training_record import find_record, known_metadata
 from .classifier import ResidualCNNClassifier
 from .crossfit import check_group_cv
 from .threshold import ThresholdClassifier
@@ -39,10 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTunedClassifier", "fine_tune"]
 
-# Clips below which what is learned out of fold is little but chance: the calibration
-# of twenty clips has been seen to turn the scores round.
+# With fewer clips, what is learned out of fold is mostly chance: a calibration on
+# twenty clips has reversed the order of the scores.
 _FEWEST_TO_SPLIT = 50
-# Entries of a model's metadata that hold for what is made of it.
+# Entries of a model's metadata that also apply to models fine-tuned from it.
 _LICENCE = re.compile("licen[cs]e", re.IGNORECASE)
 
 
@@ -69,8 +74,8 @@ def fine_tune(
     Returns
     -------
     model : estimator
-        Fitted, of the kind of `model` and with its parameters: fitting it again trains
-        it from scratch as `model` was trained, fine-tuning it again goes on.
+        Fitted, of the same kind as `model` and with its parameters. Fitting it again
+        trains it from scratch, as `model` was trained; it can be fine-tuned again.
 
     Raises
     ------
@@ -79,7 +84,7 @@ def fine_tune(
 
     See Also
     --------
-    FineTunedClassifier : The same as an estimator, to be cross-validated.
+    FineTunedClassifier : The same as an estimator, for cross-validation.
 
     Examples
     --------
@@ -98,23 +103,25 @@ def fine_tune(
     return FineTunedClassifier(model, **settings).fit(X, y, groups).model_
 
 
-class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """A fitted model whose networks go on learning from the clips given to ``fit``.
+class FineTunedClassifier(
+    DelegatingMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Continue the training of a fitted model's networks on new clips.
 
-    What becomes of the parts of a :func:`~skbreath.make_breath_classifier`:
+    The parts of a :func:`~skbreath.make_breath_classifier` are treated as follows:
 
-    - *networks* go on from their weights, each of an average of folds on its own, at a
-      lower learning rate;
-    - what *scales* their channels is fitted anew: level and colour of another
-      microphone are taken out there;
-    - *boosted trees* and other members that cannot go on are fitted to the new clips
-      alone;
-    - *weights* of the members and the *calibration* are learned anew from out-of-fold
+    - *networks* start from their weights, at a lower learning rate; each network of an
+      average over folds is trained on its own;
+    - the *scaler* of their channels is fitted again: it removes the level and the
+      frequency response of the new microphone;
+    - *boosted trees* and other members without a warm start are fitted to the new
+      clips alone;
+    - *weights* of the members and the *calibration* are learned again from out-of-fold
       predictions of the new clips, and the decision *threshold* is tuned on them. With
-      fewer than 50 clips, or where recordings cannot be split into folds, members that
-      cannot go on have no weight, the others keep theirs, there is no calibration, and
-      the threshold is 0.5;
-    - what the audio should sound like (``drift``) is learned from the new clips.
+      fewer than 50 clips, or where recordings cannot be split into folds, members
+      without a warm start get weight 0, the others keep their weights, there is no
+      calibration, and the threshold is 0.5;
+    - the reference for unusual audio (``drift``) is learned from the new clips.
 
     Parameters
     ----------
@@ -150,8 +157,8 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    The few labelled clips are no measure of the result: cross-validate this
-    estimator, by recording, as any other.
+    Scores on the clips that were used for fine-tuning are not a test: cross-validate
+    this estimator, grouped by recording, like any other.
 
     References
     ----------
@@ -230,39 +237,39 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If `model` is not fitted.
         """
         check_is_fitted(self.model)
-        given = inner_model(self.model)
+        given = unwrap(self.model)
         X, y, groups = indexable(X, y, groups)
         y = label_column(y, "y")
         classes = np.unique(y)
         if not np.array_equal(classes, given.classes_):
             raise ValueError(
-                f"the model knows the classes {given.classes_.tolist()}, but y "
-                f"has {classes.tolist()}; fine-tuning needs clips of these, of each."
+                f"Expected labels of the model's classes {given.classes_.tolist()}, "
+                f"each at least once, got {classes.tolist()}."
             )
         if not has_network(given):
             raise ValueError(
-                f"there is no network in this {type(given).__name__} that could "
-                "go on learning; train a model on the new clips instead."
+                f"The {type(given).__name__} has no network to fine-tune. Train a "
+                "model on the new clips instead."
             )
-        known = set().union(*map(part_names, networks_of(given)))
+        known = set().union(*map(part_names, find_parts(given, ResidualCNNClassifier)))
         for name in self.frozen or ():
             if name not in known:
                 raise ValueError(
-                    f"frozen names {name!r}, which no network of the model has; their "
-                    f"parts are {sorted(known)}."
+                    f"frozen names {name!r}, which is not a part of the model's "
+                    f"networks; their parts are {sorted(known)}."
                 )
-        tuned = self._continued(given, _Task(self, y, groups))
+        tuned = self._continued(given, _FineTuningData(self, y, groups))
         with metadata_context(groups=groups) as metadata:
             self.model_ = tuned.fit(
                 X, y, **(metadata if asks_for_groups(tuned) else {})
             )
-        restore_parameters(self.model_, given)
+        _restore_parameters(self.model_, given)
         self.classes_ = classes
         self._remember_earlier_training(given)
         return self
 
     def _continued(self, part, task):
-        """An unfitted copy of a fitted part that goes on where it can."""
+        """Make an unfitted copy whose networks start from the weights of `part`."""
         if isinstance(part, ResidualCNNClassifier):
             return clone(part).set_params(
                 initial_weights=part.get_weights(),
@@ -306,7 +313,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         weights = dict(zip(names, vote.weights_, strict=True))
         params = {"refit": True, "n_jobs": self.n_jobs}
         if task.n_folds is None:
-            # Nothing can tell what a member is worth that begins from nothing.
+            # Without folds, a member that starts from scratch cannot be weighted.
             kept = {n: weights[n] if has_network(m) else 0 for n, m in members.items()}
             if not sum(kept.values()):
                 kept = {name: int(has_network(m)) for name, m in members.items()}
@@ -317,17 +324,17 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return clone(vote).set_params(estimators=estimators, **params)
 
     def _remember_earlier_training(self, given):
-        """Its clips are no test of the model now, and its licence holds on."""
-        record, earlier = find_record(self.model_), find_record(given)
+        """Keep the clips of the earlier training on record, and the licence."""
+        record, earlier = training_record(self.model_), training_record(given)
         if record is None or earlier is None:
             return
         clips = [part["clips"] for part in (record, earlier)]
         if all(part is not None for part in clips):
             record["clips"] = np.unique(np.concatenate(clips))
-        told = known_metadata(given)
-        if told:
-            licence = {key: told[key] for key in told if _LICENCE.match(key)}
-            origin = {"fine_tuned_from": told.get("fine_tuned_from", told)}
+        known = known_metadata(given)
+        if known:
+            licence = {key: known[key] for key in known if _LICENCE.match(key)}
+            origin = {"fine_tuned_from": known.get("fine_tuned_from", known)}
             record["metadata"] = licence | origin
 
     def predict_proba(self, X: Clips) -> np.ndarray:
@@ -363,7 +370,7 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.model_.predict(X)
 
     def __sklearn_clone__(self):
-        # A clone of the model would have forgotten all that it is kept for.
+        # A clone of the model would not be fitted.
         params = self.get_params(deep=False)
         copies = {n: clone(v, safe=False) for n, v in params.items() if n != "model"}
         return type(self)(self.model, **copies)
@@ -378,8 +385,8 @@ class FineTunedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return MetadataRouter(owner=self).add_self_request(self)
 
 
-class _Task:
-    """What the clips at hand allow."""
+class _FineTuningData:
+    """Epochs, folds and seeds for the clips of one fit."""
 
     def __init__(self, tuner, y, groups):
         self.n_rows = len(y)
@@ -396,8 +403,56 @@ class _Task:
         return int(self._random_state.randint(2**31 - 1))
 
 
+def has_network(model):
+    """Check whether a fitted model contains a network."""
+    return any(True for _ in find_parts(model, ResidualCNNClassifier))
+
+
+def part_names(network):
+    """List the parts of a fitted network, as `frozen` names them."""
+    return {name for name, _ in network.net_.module_.named_modules() if name}
+
+
+def _restore_parameters(part, given):
+    """Restore the parameters that fine-tuning overrode, so that a refit starts clean.
+
+    Overridden were learning rates, folds of a small data set and weights to start from.
+
+    Parameters
+    ----------
+    part : estimator
+        Fine-tuned model, or a part of it.
+    given : estimator
+        The fitted model that it was made from. An average over folds has become a vote
+        of its networks, or a single model if it has no networks.
+    """
+    if isinstance(given, FoldAverage) and not isinstance(
+        part, WeightedVotingClassifier
+    ):
+        given = given.estimators[0]
+    if isinstance(part, ResidualCNNClassifier):
+        part.set_params(**given.get_params(deep=False))
+        return
+    if not isinstance(part, Pipeline | ThresholdClassifier | WeightedVotingClassifier):
+        return
+    for child, source in zip(child_models(part), child_models(given), strict=True):
+        _restore_parameters(child, source)
+    if isinstance(part, Pipeline):
+        return
+    own = given.get_params(deep=False) if isinstance(given, type(part)) else {}
+    if isinstance(part, ThresholdClassifier):
+        # With cv="prefit", another fit tunes the threshold alone.
+        prefit = isinstance(given.cv, str)
+        own["estimator"] = part.estimator_ if prefit else clone(part.estimator_)
+    else:
+        names = [name for name, _ in part.estimators]
+        members = map(clone, part.estimators_)
+        own["estimators"] = list(zip(names, members, strict=True))
+    part.set_params(**own)
+
+
 def _possible_folds(most, y, groups):
-    """The most folds whose training parts all have every class, or None."""
+    """Get the largest number of folds that all train on every class, or None."""
     if len(y) < _FEWEST_TO_SPLIT:
         return None
     n_classes = len(np.unique(y))

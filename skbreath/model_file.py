@@ -15,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
 from ._collector import collector_paused
+from ._inspection import known_metadata, training_record
 from ._model_container import FORMAT_VERSION, ModelFileError, pack, unpack
 from ._model_reader import load_data
 from ._model_trees import check_trees
 from ._model_types import stored_module
 from ._model_writer import dump_data
 from ._saved_weights import WeightStore
-from ._training_record import find_record, known_metadata
 from .atomic import as_path, atomic_path, check_destination
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def _from_bytes(content):
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = load_data(data)
     check_trees(model)
-    record, metadata = find_record(model), about.get("metadata")
+    record, metadata = training_record(model), about.get("metadata")
     if record is not None and isinstance(metadata, dict):
         # A licence goes with the weights, wherever they are saved next.
         record["metadata"] = metadata
@@ -300,7 +300,7 @@ def _from_bytes(content):
 def _about(model):
     """What is in the file, for those who look into it."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    record = find_record(model)
+    record = training_record(model)
     if record is not None:
         left_out = ("clips", "metadata")
         record = {key: value for key, value in record.items() if key not in left_out}

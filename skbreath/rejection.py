@@ -1,4 +1,4 @@
-"""Leave unsure clips to a human ear: rejection beside a binary ``predict``.
+"""Reject uncertain labels, beside a binary ``predict``.
 
 A third label in ``predict`` would break ``classes_``, F1 and everything that counts
 labels. Rejection is therefore a mask beside the labels, made from a confidence.
@@ -13,15 +13,13 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._audio_file import COUNTED, first_of
-from ._coverage_curve import accuracy_coverage_curve
-from ._inner_model import inner_model
+from ._inspection import UnwrappedModel, unwrap_steps
+from .threshold import ThresholdClassifier
 
 if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "RejectionMixin",
-    "accuracy_coverage_curve",
     "labels_and_confidence",
     "labels_and_probabilities",
     "predict_with_rejection",
@@ -36,7 +34,7 @@ _BELOW = {"reject_below": [Interval(Real, 0, 1, closed="both")]}
 def predict_with_rejection(
     model: Any, X: Any, *, reject_below: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict labels, and say which of them are too unsure to be used.
+    """Predict labels, and mark those whose confidence is too low.
 
     Parameters
     ----------
@@ -58,7 +56,7 @@ def predict_with_rejection(
     Raises
     ------
     ValueError
-        If the model gives no probabilities, or NaN; the rows are named.
+        If the model has no ``predict_proba``, or gives NaN; the rows are named.
 
     See Also
     --------
@@ -106,7 +104,7 @@ def predict_with_rejection(
 
 @validate_params(_MODEL | _BELOW, prefer_skip_nested_validation=True)
 def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
-    """Tell which clips a model is too unsure of.
+    """Mark the clips whose label has too low a confidence.
 
     Parameters
     ----------
@@ -133,53 +131,14 @@ def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
     return labels_and_confidence(model, X)[2] < reject_below
 
 
-class RejectionMixin:
-    """Methods of classifiers with a decision threshold, which may be undecided."""
-
-    def predict_with_rejection(
-        self, X: Any, *, reject_below: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Predict labels, and say which are too unsure to be used.
-
-        Parameters
-        ----------
-        X : sequence of length n_samples
-            As for `predict`.
-        reject_below : float
-            See :func:`~skbreath.predict_with_rejection`, which takes a whole
-            Pipeline.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            As from `predict`.
-        rejected : ndarray of bool of shape (n_samples,)
-        """
-        return predict_with_rejection(self, X, reject_below=reject_below)
-
-    def rejection_mask(self, X: Any, *, reject_below: float) -> np.ndarray:
-        """Tell which rows are too unsure.
-
-        Parameters
-        ----------
-        X, reject_below : sequence of length n_samples, and float
-            As for `predict_with_rejection`.
-
-        Returns
-        -------
-        rejected : ndarray of bool of shape (n_samples,)
-        """
-        return rejection_mask(self, X, reject_below=reject_below)
-
-
 def labels_and_confidence(
-    model: Any, X: Any
+    model: Any | UnwrappedModel, X: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict labels, probabilities and confidence.
 
     Parameters
     ----------
-    model : classifier
+    model : classifier or UnwrappedModel
         Fitted, with ``predict_proba``.
     X : sequence of length n_clips
 
@@ -191,17 +150,19 @@ def labels_and_confidence(
     confidence : ndarray of shape (n_clips,)
         Defined in the Notes of :func:`predict_with_rejection`.
     """
-    model = inner_model(model)
+    model = unwrap_steps(model)
     labels, proba = labels_and_probabilities(model, X)
-    last = _thresholded(model)
-    if last is None:
-        columns = np.searchsorted(model.classes_, labels)
+    last = model.classifier
+    if not _has_probability_threshold(last):
+        columns = np.searchsorted(last.classes_, labels)
         return labels, proba, proba[np.arange(len(proba)), columns]
     positive = proba[:, last.classes_.tolist().index(last.pos_label_)]
     return labels, proba, _confidence(positive, last.best_threshold_)
 
 
-def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
+def labels_and_probabilities(
+    model: Any | UnwrappedModel, X: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """Predict both; what comes before the last step of a Pipeline runs once.
 
     Parameters
@@ -220,41 +181,32 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
         If there are no probabilities, or some are NaN: the label beside them would
         look like any other.
     """
-    model = inner_model(model)
-    if not hasattr(model, "predict_proba"):
+    model = unwrap_steps(model)
+    last = model.classifier
+    if not hasattr(last, "predict_proba"):
         raise ValueError(
-            f"{type(_last_step(model)).__name__} gives no probabilities, so its labels "
-            "have no confidence; use a classifier with predict_proba, or calibrate "
-            "this one."
+            f"{type(last).__name__} has no predict_proba, so its labels have no "
+            "confidence. Use a classifier with predict_proba, or calibrate this one."
         )
-    last = _thresholded(model)
-    if last is None and hasattr(model, "steps"):
-        if len(model.steps) > 1:
-            X = model[:-1].transform(X)
-        return labels_and_probabilities(model[-1], X)
-    proba = np.asarray(model.predict_proba(X))
+    X = model.prepare(X)
+    proba = np.asarray(last.predict_proba(X))
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1)).tolist()
     if wrong:
         raise ValueError(
-            f"{type(model).__name__} gives probabilities that are NaN for {len(wrong)} "
-            f"of {len(proba)} clips: rows {first_of(wrong)} {COUNTED}; look at its "
-            "training, or at these clips."
+            f"The probabilities of {type(last).__name__} are NaN for {len(wrong)} of "
+            f"{len(proba)} clips: rows {first_of(wrong)} {COUNTED}. Check its training "
+            "and these clips."
         )
-    if last is None:
-        return np.asarray(model.predict(X)), proba
-    return last.apply_threshold(proba), proba
+    if _has_probability_threshold(last):
+        return last.apply_threshold(proba), proba
+    return np.asarray(last.predict(X)), proba
 
 
-def _thresholded(model):
-    """The last step, if it has a threshold on its probabilities, or None."""
-    last = _last_step(model)
-    # By what it can do: the module of ThresholdClassifier rests on this one.
-    able = isinstance(last, RejectionMixin)
-    return last if able and last.decides_on_probabilities() else None
-
-
-def _last_step(model):
-    return inner_model(model[-1]) if hasattr(model, "steps") else model
+def _has_probability_threshold(classifier):
+    return (
+        isinstance(classifier, ThresholdClassifier)
+        and classifier.decides_on_probabilities()
+    )
 
 
 def _confidence(positive, threshold):

@@ -33,7 +33,6 @@ from ._threshold_curve import (
 )
 from ._training_record import recording
 from .crossfit import check_group_cv, out_of_fold, own_out_of_fold
-from .rejection import RejectionMixin
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["ThresholdClassifier"]
 
 
-class ThresholdClassifier(RejectionMixin, TunedThresholdClassifierCV):
+class ThresholdClassifier(TunedThresholdClassifierCV):
     """Predict the positive class where its score reaches a tuned threshold.
 
     A :class:`~sklearn.model_selection.TunedThresholdClassifierCV` that differs in

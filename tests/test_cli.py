@@ -462,7 +462,7 @@ def test_a_model_without_probabilities_is_refused_in_one_line(breath_folder, tmp
     for out in ([], ["--out", tmp_path / "labels.csv"], ["--reject-below", "0.6"]):
         result = run("predict", "--model", path, breath_folder / "test", *out)
         assert result.exit_code == 2, result.output
-        assert "Error: RidgeClassifier gives no probabilities" in result.stderr
+        assert "Error: RidgeClassifier has no predict_proba" in result.stderr
         assert not result.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["ridge.joblib"]
 

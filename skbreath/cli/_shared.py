@@ -112,10 +112,10 @@ def load(path):
 
     A fine-tuned model or a search gives the pipeline that it predicts with.
     """
-    from .._inner_model import inner_model
+    from .._inspection import unwrap
     from ..audio import AudioReader
 
-    model = inner_model(load_any(path))
+    model = unwrap(load_any(path))
     if type(model).__name__ == "PhaseSegmenter":
         raise ValueError(
             f"{path} finds phases in whole recordings: use `skbreath annotate`."
