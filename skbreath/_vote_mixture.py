@@ -104,7 +104,7 @@ def _smoothed(mixed, y, classes):
     return mixed[rows], np.repeat(classes, len(y)), np.concatenate(weights)
 
 
-def cross_fit_mixture(learner, folds, y, inner=None):
+def cross_fit_mixture(learner, folds, y):
     """Learn a mixture for all rows, and for each fold one without its rows.
 
     Parameters
@@ -114,10 +114,6 @@ def cross_fit_mixture(learner, folds, y, inner=None):
         Of each member, from :func:`skbreath.crossfit.out_of_fold_each`.
     y : ndarray of shape (n_samples,)
         Class labels.
-    inner : list of list of list of (test, dict), default=None
-        For each fold, what the members came to in a cross-fit of its training rows
-        alone; `test` counts rows of `y`. None takes the other folds' rows of `folds`,
-        whose models have seen the labels of the fold.
 
     Returns
     -------
@@ -131,16 +127,10 @@ def cross_fit_mixture(learner, folds, y, inner=None):
     rows, proba = _pooled(folds)
     sizes = np.cumsum([len(test) for test in tests])[:-1]
     mixtures, plain, mixed = [], [], []
-    for fold, (test, fold_proba) in enumerate(
-        zip(tests, np.split(proba, sizes, axis=1), strict=True)
-    ):
-        if inner is None:
-            # By row, not by fold: repeated folds hold the same row more than once.
-            other = ~np.isin(rows, test)
-            known, known_proba = rows[other], proba[:, other]
-        else:
-            known, known_proba = _pooled(inner[fold])
-        mixtures.append(learner.learn(known_proba, y[known]))
+    for test, fold_proba in zip(tests, np.split(proba, sizes, axis=1), strict=True):
+        # By row, not by fold: repeated folds hold the same row more than once.
+        other = ~np.isin(rows, test)
+        mixtures.append(learner.learn(proba[:, other], y[rows[other]]))
         plain.append(np.tensordot(mixtures[-1].weights, fold_proba, axes=1))
         mixed.append(mixtures[-1].calibrate(plain[-1]))
     return Bunch(

@@ -11,7 +11,6 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GroupKFold,
-    PredefinedSplit,
     StratifiedGroupKFold,
     check_cv,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "check_group_cv",
     "out_of_fold",
     "out_of_fold_each",
-    "out_of_fold_inside",
     "own_out_of_fold",
 ]
 
@@ -252,49 +250,6 @@ def out_of_fold_each(
                 )
             results[-1].append((np.asarray(test), output))
     return results
-
-
-def out_of_fold_inside(estimators, X, y, groups, train, cv, *, fit_params, n_jobs=None):
-    """Run :func:`out_of_fold_each` on some rows alone, as if there were no others.
-
-    Parameters
-    ----------
-    estimators : list of classifier
-    X, y : sequences of length n_samples
-    groups : array-like of shape (n_samples,) or None
-    train : ndarray of int
-        The rows.
-    cv : int, splitter or None
-        As in :func:`check_group_cv`; must be able to split any rows.
-    fit_params : list of dict or None
-        One per estimator, for all rows.
-    n_jobs : int, default=None
-
-    Returns
-    -------
-    results : list of list of (test, dict)
-        As :func:`out_of_fold_each` gives them; `test` counts all rows.
-
-    Raises
-    ------
-    ValueError
-        If `cv` are given folds of all rows, or as :func:`out_of_fold_each`.
-    """
-    if isinstance(cv, PredefinedSplit) or not (
-        cv is None or isinstance(cv, Integral) or hasattr(cv, "split")
-    ):
-        raise ValueError(
-            "the training rows of a fold have to be split again, which given folds "
-            f"of all rows cannot; pass cv as a number or a splitter, not {cv!r}."
-        )
-    X, y = _safe_indexing(X, train), _safe_indexing(y, train)
-    groups = None if groups is None else _safe_indexing(groups, train)
-    splits = check_group_cv(cv, y, groups).split(X, y, groups)
-    inner = [_check_method_params(X, params or {}, train) for params in fit_params]
-    results = out_of_fold_each(
-        estimators, X, y, splits, fit_params=inner, n_jobs=n_jobs
-    )
-    return [[(train[test], output) for test, output in folds] for folds in results]
 
 
 def own_out_of_fold(estimator):

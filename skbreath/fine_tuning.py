@@ -319,7 +319,7 @@ class FineTunedClassifier(
                 kept = {name: int(has_network(m)) for name, m in members.items()}
             params |= {"weights": kept, "calibration": None}
         else:
-            params |= {"weights": "learned", "cv": task.n_folds, "strict": False}
+            params |= {"weights": "learned", "cv": task.n_folds}
         estimators = [(name, self._continued(m, task)) for name, m in members.items()]
         return clone(vote).set_params(estimators=estimators, **params)
 

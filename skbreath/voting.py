@@ -28,7 +28,7 @@ from ._positive_class import name_positive_class
 from ._training_record import recording
 from ._vote_mixture import Mixture, MixtureLearner, cross_fit_mixture
 from ._vote_weights import check_weights
-from .crossfit import check_group_cv, out_of_fold_each, out_of_fold_inside
+from .crossfit import check_group_cv, out_of_fold_each
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -54,10 +54,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     weights are those with which the out-of-fold probabilities predict `y` best. The
     members' probabilities for a fold come from fits that have not seen it, and the
     weights that mix them into `oof_proba_` are learned on the other folds' rows. The
-    models behind those other rows have seen the fold's labels, as they have in any
-    stacking with one level of folds; ``strict=True`` spends k times the fits to avoid
-    that. Either way judge the vote on an outer test fold: nothing fitted here has
-    seen that.
+    models behind those other rows have seen the fold's labels, as in any stacking
+    with one level of folds. Evaluate the vote on an outer test fold, which nothing
+    fitted here has seen.
 
     Parameters
     ----------
@@ -83,9 +82,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         cross-fitted for it also if their weights are given. The temperature is learned
         with smoothed targets, as the sigmoid is: few rows without an error would make
         every probability 0 or 1.
-    strict : bool, default=False
-        Whether the weights and the calibration of a fold come from a cross-fit of
-        its training rows alone: k * k + k + 1 fits of each member, not k + 1.
     refit : bool, default=True
         Whether each member is fitted on all rows for predictions. False keeps its
         models of the folds instead and averages them: no further fit, and an average
@@ -189,7 +185,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         "weight_metric": [StrOptions(set(get_scorer_names())), callable],
         "weight_strategy": [StrOptions({"auto", "greedy", "optuna"})],
         "calibration": [StrOptions({"sigmoid", "isotonic", "temperature"}), None],
-        "strict": ["boolean"],
         "refit": ["boolean"],
         "pos_label": [Real, str, "boolean", None],
         "cv": ["cv_object"],
@@ -204,7 +199,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         weight_metric: Scoring = "neg_log_loss",
         weight_strategy: Literal["auto", "greedy", "optuna"] = "auto",
         calibration: Literal["sigmoid", "isotonic", "temperature"] | None = None,
-        strict: bool = False,
         refit: Any = True,
         pos_label: Any = None,
         cv: Folds | None = None,
@@ -217,7 +211,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.weight_metric = weight_metric
         self.weight_strategy = weight_strategy
         self.calibration = calibration
-        self.strict = strict
         self.refit = refit
         self.pos_label = pos_label
         self.cv = cv
@@ -356,21 +349,19 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
                 "learned weights and a calibration need a cv of at least two splits: "
                 "the rows of one are mixed by what the others teach."
             )
-        members = list(members.values())
-        settings = {"fit_params": fit_params, "n_jobs": self.n_jobs}
-        inner = None
-        if self.strict:
-            inner = [
-                out_of_fold_inside(members, X, y, groups, train, self.cv, **settings)
-                for train, _ in splits
-            ]
         learner = MixtureLearner(
             self.classes_, weights, scorer, self.weight_strategy, self.calibration
         )
         folds = out_of_fold_each(
-            members, X, y, splits, keep_estimators=not self.refit, **settings
+            list(members.values()),
+            X,
+            y,
+            splits,
+            fit_params=fit_params,
+            keep_estimators=not self.refit,
+            n_jobs=self.n_jobs,
         )
-        learned = cross_fit_mixture(learner, folds, y, inner)
+        learned = cross_fit_mixture(learner, folds, y)
         self.weights_ = learned.mixture.weights
         if self.calibration is not None:
             self.calibrator_ = learned.mixture.calibrator

@@ -1,4 +1,4 @@
-"""Calibration of the vote, and fully nested weights and calibrations."""
+"""Calibration of the vote."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
-from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, StratifiedKFold
+from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
 
 from skbreath import ThresholdClassifier, WeightedVotingClassifier
@@ -20,7 +20,6 @@ METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
 X = rng.normal(size=(96, 4))
 y = np.where(X[:, 0] - X[:, 1] + 0.5 * rng.normal(size=96) > 0, "I", "E")
-groups = np.arange(96) // 6
 
 
 @pytest.fixture(autouse=True)
@@ -31,70 +30,6 @@ def _forget_fits():
 def recorders(**params):
     members = [("a", RecordingClassifier("a")), ("b", RecordingClassifier("b", 1.0))]
     return WeightedVotingClassifier(members, **{"weights": "learned", **params})
-
-
-@pytest.mark.parametrize("calibration", [None, "sigmoid"])
-def test_what_strict_weights_cost(calibration):
-    recorders(cv=3, strict=True, calibration=calibration).fit(X, y)
-    assert [fit["name"] for fit in FITS].count("a") == 3 * 3 + 3 + 1
-    assert len(FITS) == 2 * 13
-
-
-class PinnedFolds:
-    """Given folds that also split a part of the rows: by whole rows of X."""
-
-    def __init__(self, fold):
-        self.fold = fold
-
-    def _parts(self, data):
-        known = {row.tobytes(): part for row, part in zip(X, self.fold, strict=True)}
-        return np.array([known[row.tobytes()] for row in np.asarray(data)])
-
-    def split(self, data, y=None, groups=None):
-        parts = self._parts(data)
-        for part in np.unique(parts):
-            yield np.flatnonzero(parts != part), np.flatnonzero(parts == part)
-
-    def get_n_splits(self, X=None, y=None, groups=None):
-        return 3
-
-
-@pytest.mark.parametrize("strict", [False, True])
-def test_nothing_behind_a_strict_fold_has_seen_its_labels(strict):
-    cv = StratifiedKFold(3)
-    fold = np.empty(len(y), int)
-    for number, (_, test) in enumerate(cv.split(X, y)):
-        fold[test] = number
-    # The other labels of fold 0 leave the folds as they are: they are swapped within.
-    labels = y.copy()
-    labels[fold == 0] = y[fold == 0][::-1]
-    vote = recorders(cv=PinnedFolds(fold), calibration="sigmoid", strict=strict)
-    before, after = clone(vote).fit(X, y), clone(vote).fit(X, labels)
-    same = [
-        np.array_equal(before.fold_weights_[0], after.fold_weights_[0]),
-        np.array_equal(before.oof_proba_[fold == 0], after.oof_proba_[fold == 0]),
-    ]
-    assert same == [strict, strict]
-    assert not np.array_equal(before.oof_proba_[fold == 1], after.oof_proba_[fold == 1])
-
-
-def test_strict_folds_never_tear_a_group():
-    recorders(cv=3, strict=True).fit(X, y, groups=groups)
-    assert len(FITS) == 2 * 13
-    for fit in FITS:
-        assert set(np.bincount(fit["groups"])) <= {0, 6}
-    recorders(cv=GroupShuffleSplit(2, random_state=0), strict=True).fit(
-        X, y, groups=groups
-    )
-
-
-@pytest.mark.parametrize(
-    "cv", [PredefinedSplit(np.arange(96) % 3), [(range(48), range(48, 96))] * 2]
-)
-def test_given_folds_cannot_be_strict(cv):
-    with pytest.raises(ValueError, match="cv as a number or a splitter"):
-        recorders(cv=cv, strict=True).fit(X, y)
-    assert not FITS
 
 
 def overconfident(seed=0, n=600):

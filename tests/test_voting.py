@@ -50,7 +50,7 @@ def _forget_fits():
         WeightedVotingClassifier(MEMBERS, weights={"bayes": 1, "linear": 2}),
         WeightedVotingClassifier(MEMBERS, weights="learned", cv=3),
         WeightedVotingClassifier(
-            MEMBERS, weights="learned", calibration="sigmoid", strict=True, cv=3
+            MEMBERS, weights="learned", calibration="sigmoid", cv=3
         ),
     ]
 )
