@@ -40,7 +40,6 @@ class MixtureLearner:
     weights : ndarray of shape (n_members,) or None
         Given weights; None means that they are learned.
     scorer : callable or None
-    strategy : str
         As in :func:`skbreath._vote_weights.learn_weights`.
     calibration : {"sigmoid", "isotonic", "temperature"} or None
         As in :class:`~sklearn.calibration.CalibratedClassifierCV`.
@@ -49,7 +48,6 @@ class MixtureLearner:
     classes: np.ndarray
     weights: np.ndarray | None = None
     scorer: object = None
-    strategy: str = "auto"
     calibration: str | None = None
 
     def learn(self, proba, y, mixed=None):
@@ -70,7 +68,7 @@ class MixtureLearner:
         """
         weights = self.weights
         if weights is None:
-            weights = learn_weights(proba, y, self.classes, self.scorer, self.strategy)
+            weights = learn_weights(proba, y, self.classes, self.scorer)
         if self.calibration is None:
             return Mixture(weights)
         if mixed is None:

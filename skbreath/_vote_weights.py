@@ -1,4 +1,4 @@
-"""Weights of a soft vote: given ones checked, good ones learned."""
+"""Check given weights of a soft vote, or learn good ones."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,11 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from ._weight_search import climb, propose, select
+from ._quiet_optuna import quiet_optuna
 
 __all__ = ["GivenProbabilities", "check_weights", "learn_weights"]
+
+_N_PROPOSALS = 100
 
 
 def check_weights(weights, estimators):
@@ -67,8 +69,8 @@ def check_weights(weights, estimators):
     return values / values.sum()
 
 
-def learn_weights(proba, y, classes, scorer=None, strategy="auto"):
-    """Find the simplex weights whose mixture of `proba` fits `y` best.
+def learn_weights(proba, y, classes, scorer=None):
+    """Find the weights whose mixture of `proba` predicts `y` best.
 
     Parameters
     ----------
@@ -79,31 +81,24 @@ def learn_weights(proba, y, classes, scorer=None, strategy="auto"):
     classes : ndarray of shape (n_classes,)
         The sorted classes.
     scorer : callable, default=None
-        ``scorer(estimator, X, y)`` to maximise; None minimises the log loss, which
-        is convex in the weights.
-    strategy : {"auto", "greedy", "optuna"}, default="auto"
-        "auto" solves for the log loss and climbs for other metrics; "greedy" selects
-        members with replacement; "optuna" lets a sampler propose weights.
+        ``scorer(estimator, X, y)``, which Optuna maximises. None minimises the log
+        loss, which is convex in the weights and is solved exactly.
 
     Returns
     -------
     weights : ndarray of shape (n_members,)
         Not negative, sum 1; on these rows never worse than equal weights.
     """
-    hit = np.searchsorted(classes, y)
-    likelihood = proba[:, np.arange(len(y)), hit]
-    if scorer is None and strategy == "auto":
-        return _minimise_log_loss(likelihood)
+    if scorer is None:
+        hit = np.searchsorted(classes, y)
+        return _minimise_log_loss(proba[:, np.arange(len(y)), hit])
     vote = GivenProbabilities(classes)
 
     def score(weights):
-        if scorer is None:
-            return -_log_loss(weights, likelihood)[0]
         value = scorer(vote, np.tensordot(weights, proba, axes=1), y)
         return -np.inf if np.isnan(value) else value
 
-    search = {"auto": climb, "greedy": select, "optuna": propose}[strategy]
-    return search(score, len(proba))
+    return _maximise(score, len(proba))
 
 
 def _is_dropped(member):
@@ -143,6 +138,37 @@ def _minimise_log_loss(likelihood):
         return equal
     found /= found.sum()
     return found if loss(found)[0] <= loss(equal)[0] else equal
+
+
+def _maximise(score, n_members):
+    """Maximise ``score(weights)`` with Optuna, starting from simple weights.
+
+    A metric of labels is flat with jumps, so gradients are of no use. The seed is
+    fixed: the same scores give the same weights.
+    """
+    import optuna
+
+    names = [str(number) for number in range(n_members)]
+    equal = np.full(n_members, 1 / n_members)
+
+    def scaled(params):
+        weights = np.array([params[name] for name in names])
+        return weights / weights.sum() if weights.any() else equal
+
+    def objective(trial):
+        params = {name: trial.suggest_float(name, 0, 1) for name in names}
+        return score(scaled(params))
+
+    with quiet_optuna():
+        study = optuna.create_study(
+            direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
+        )
+        # Equal weights first, so that nothing returned scores worse, then each member
+        # alone: of equally good weights the first are taken.
+        for known in [np.ones(n_members), *np.eye(n_members)]:
+            study.enqueue_trial(dict(zip(names, known.tolist(), strict=True)))
+        study.optimize(objective, n_trials=_N_PROPOSALS + n_members)
+    return scaled(study.best_params)
 
 
 class GivenProbabilities(ClassifierMixin, BaseEstimator):

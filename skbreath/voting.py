@@ -68,13 +68,9 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         changes the weight of one member; the others keep theirs, or 1.
     weight_metric : str or callable, default="neg_log_loss"
         What learned weights maximise: a scorer's name or ``scorer(estimator, X, y)``,
-        which is called with probabilities as ``X``.
-    weight_strategy : {"auto", "greedy", "optuna"}, default="auto"
-        How learned weights are found. "auto": the log loss, convex in the weights, is
-        solved exactly; other metrics are climbed in steps of 0.1. "greedy": members
-        are selected one by one, with replacement, and weigh as often as they were.
-        "optuna": a sampler proposes some 100 weights, equal ones and single members
-        first.
+        which is called with probabilities as ``X``. The log loss, convex in the
+        weights, is solved exactly. For any other metric Optuna tries about 100
+        weights, the first of them equal weights and single members.
     calibration : {"sigmoid", "isotonic", "temperature"}, default=None
         How the weighted mean is calibrated, as in
         :class:`~sklearn.calibration.CalibratedClassifierCV`: learned from the
@@ -148,9 +144,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
     ----------
     L. Breiman, "Stacked regressions", Machine Learning 24, 1996.
 
-    R. Caruana et al., "Ensemble selection from libraries of models", ICML 2004
-    (``weight_strategy="greedy"``).
-
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
@@ -183,7 +176,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         **VotingClassifier._parameter_constraints,
         "weights": [StrOptions({"learned"}), "array-like", dict, None],
         "weight_metric": [StrOptions(set(get_scorer_names())), callable],
-        "weight_strategy": [StrOptions({"auto", "greedy", "optuna"})],
         "calibration": [StrOptions({"sigmoid", "isotonic", "temperature"}), None],
         "refit": ["boolean"],
         "pos_label": [Real, str, "boolean", None],
@@ -197,7 +189,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         *,
         weights: Any = None,
         weight_metric: Scoring = "neg_log_loss",
-        weight_strategy: Literal["auto", "greedy", "optuna"] = "auto",
         calibration: Literal["sigmoid", "isotonic", "temperature"] | None = None,
         refit: Any = True,
         pos_label: Any = None,
@@ -209,7 +200,6 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         super(VotingClassifier, self).__init__(estimators=estimators)
         self.weights = weights
         self.weight_metric = weight_metric
-        self.weight_strategy = weight_strategy
         self.calibration = calibration
         self.refit = refit
         self.pos_label = pos_label
@@ -349,9 +339,7 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
                 "learned weights and a calibration need a cv of at least two splits: "
                 "the rows of one are mixed by what the others teach."
             )
-        learner = MixtureLearner(
-            self.classes_, weights, scorer, self.weight_strategy, self.calibration
-        )
+        learner = MixtureLearner(self.classes_, weights, scorer, self.calibration)
         folds = out_of_fold_each(
             list(members.values()),
             X,
