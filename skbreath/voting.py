@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from ._fit_log import inside_fit, log_each_fit
 from ._fold_average import FoldAverage
 from ._labels_given import check_present
 from ._metadata import metadata_context, route_fit
-from ._named_weights import NamedWeightsMixin
 from ._positive_class import name_positive_class
 from ._training_record import recording
 from ._vote_mixture import Mixture, MixtureLearner, cross_fit_mixture
@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
 __all__ = ["WeightedVotingClassifier"]
 
+_PREFIX = "weights__"
 
-class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
+
+class WeightedVotingClassifier(VotingClassifier):
     """Average the members' probabilities, with weights given, tuned or learned.
 
     A :class:`~sklearn.ensemble.VotingClassifier` with soft voting that differs in
@@ -208,6 +210,60 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
         self.flatten_transform = flatten_transform
         self.verbose = verbose
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, with ``weights__<name>`` for given weights.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add the members, their parameters and single weights.
+
+        Returns
+        -------
+        params : dict
+            Values by parameter name.
+        """
+        params = super().get_params(deep=deep)
+        if deep:
+            named = self._named_weights().items()
+            params |= {_PREFIX + name: weight for name, weight in named}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the vote and its members, or ``weights__<name>``.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by parameter name. Whole `weights` are set before single ones; the
+            members without a single weight keep theirs, or 1 if there were none.
+
+        Returns
+        -------
+        self : WeightedVotingClassifier
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or the weights are learned.
+        """
+        single = {
+            key.removeprefix(_PREFIX): params.pop(key)
+            for key in list(params)
+            if key.startswith(_PREFIX)
+        }
+        super().set_params(**params)
+        if single:
+            named = self._named_weights()
+            if unknown := sorted(set(single) - set(named)):
+                raise ValueError(
+                    f"cannot set the weights of {unknown}: single weights can be set "
+                    f"for {sorted(named)}, and only if weights is None, an array or "
+                    f"a dict of all names (got {self.weights!r})."
+                )
+            self.weights = {**named, **single}
+        return self
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
         self, X: Any, y: Column, groups: Column | None = None, **params: Any
@@ -285,6 +341,20 @@ class WeightedVotingClassifier(NamedWeightsMixin, VotingClassifier):
             **{name: fitted_members.get(name, "drop") for name, _ in self.estimators}
         )
         return self
+
+    def _named_weights(self):
+        """Get given weights by name; empty if they are not given, or malformed."""
+        try:
+            names = [name for name, _ in self.estimators]
+            if self.weights is None:
+                return dict.fromkeys(names, 1.0)
+            if isinstance(self.weights, Mapping):
+                return {name: self.weights[name] for name in names}
+            if isinstance(self.weights, str):
+                return {}
+            return dict(zip(names, self.weights, strict=True))
+        except (KeyError, TypeError, ValueError):  # an error in fit
+            return {}
 
     def _fit_members(self, members, X, y, fit_params):
         """Fit every member on all rows."""
