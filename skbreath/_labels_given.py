@@ -1,29 +1,35 @@
-"""Labels and groups: one for every row."""
+"""Check labels and groups: one for every row, and the classes a model expects."""
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
-__all__ = ["check_present", "label_column", "one_column"]
+__all__ = [
+    "check_fitted_classes",
+    "check_present",
+    "check_two_classes",
+    "label_column",
+    "one_column",
+]
 
 _ADVICE = "give the label of every row, or leave these rows out"
 
 
 def check_present(values, name, *, advice=_ADVICE):
-    """Refuse values of which some are missing.
+    """Raise an error if values are missing.
 
     Parameters
     ----------
     values : array-like of shape (n_rows,) or (n_rows, n_columns)
-        Missing are None, NaN and what else pandas takes for it.
+        None, NaN, infinite numbers and what else pandas counts as missing are errors.
     name : str
-        Of the argument that they came as.
+        Name of the argument, for the error.
     advice : str
-        What to do.
+        What to do, for the error.
 
     Raises
     ------
     ValueError
-        If values are missing; it says in how many rows, and which is the first.
+        If values are missing; the error names the number of rows and the first row.
 
     Examples
     --------
@@ -37,22 +43,42 @@ def check_present(values, name, *, advice=_ADVICE):
 
     # As objects: numpy makes text of None and NaN in a list of labels.
     values = np.asarray(values, dtype=None if hasattr(values, "dtype") else object)
-    if values.ndim == 0 or values.size == 0:  # none at all is told by others
+    if values.ndim == 0 or values.size == 0:  # empty values are reported elsewhere
         return
-    missing = np.asarray(isna(values)).reshape(len(values), -1).any(axis=1)
-    rows = np.flatnonzero(missing)
+    missing, what = np.asarray(isna(values)), "missing"
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        missing, what = ~np.isfinite(values), "missing or infinite"
+    rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1))
     if len(rows):
         noun = "value" if len(rows) == 1 else "values"
         raise ValueError(
-            f"{name} has {len(rows)} missing {noun}, the first at row {rows[0]}: "
+            f"{name} has {len(rows)} {what} {noun}, the first at row {rows[0]}: "
             f"{advice}."
         )
 
 
-def one_column(values, name):
-    """Get values as a 1-D array; one column of a 2-D array is fine, two are an error.
+def check_fitted_classes(fitted, classes, name):
+    """Raise an error if `classes`, those of y, are not the `fitted` ones of a model."""
+    if not np.array_equal(fitted, classes):
+        raise ValueError(
+            f"Expected y to have the classes {np.asarray(fitted).tolist()} of {name}, "
+            f"got {np.asarray(classes).tolist()}; give labels of exactly these classes."
+        )
 
-    scikit-learn would call all of them ``y`` in the error.
+
+def check_two_classes(classes):
+    """Raise an error if labels have only one class."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has only one class, {np.asarray(classes).tolist()}; give rows of at "
+            "least two classes."
+        )
+
+
+def one_column(values, name):
+    """Get values as a 1-D array, from a 1-D array or from one column of a 2-D array.
+
+    Unlike scikit-learn's function, the error names the argument, not always ``y``.
     """
     values = np.asarray(values)
     if values.ndim != 1 and values.shape[1:] != (1,):
@@ -63,6 +89,6 @@ def one_column(values, name):
 
 
 def label_column(values, name):
-    """Get labels, none of them missing, as a 1-D array."""
+    """Get labels as a 1-D array; missing ones are an error."""
     check_present(values, name)
     return one_column(values, name)

@@ -7,6 +7,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _num_samples
 
+from ._labels_given import check_present, check_two_classes
+
 __all__ = ["check_target"]
 
 
@@ -60,26 +62,11 @@ def check_target(estimator, X, y, groups=None):
     if not issparse(y):
         # As objects: numpy makes text of None and NaN in a list of labels.
         values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
-        _check_present(values)
+        check_present(values, "y")
         _check_types(values)
     if not is_classifier(estimator):
         return None
     return _classes(y)
-
-
-def _check_present(values):
-    from pandas import isna
-
-    missing = np.asarray(isna(values))
-    what = "missing"
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        missing, what = ~np.isfinite(values), "missing or infinite"
-    rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1))
-    if len(rows):
-        raise ValueError(
-            f"y has {len(rows)} {what} values, the first at row {rows[0]}: give the "
-            "label of every row, or leave these rows out."
-        )
 
 
 def _check_types(values):
@@ -98,9 +85,5 @@ def _classes(y):
     if type_of_target(y) not in ("binary", "multiclass"):
         return None  # several columns of labels
     classes = np.unique(np.asarray(y)).tolist()
-    if len(classes) < 2:
-        raise ValueError(
-            f"y has only one class, {classes}; to learn what tells classes apart takes "
-            "rows of at least two."
-        )
+    check_two_classes(classes)
     return classes

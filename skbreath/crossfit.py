@@ -21,7 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from ._fit_log import inside_fit, log_each_fit
-from ._labels_given import check_present
+from ._labels_given import check_fitted_classes, check_present
 
 __all__ = [
     "check_group_cv",
@@ -243,11 +243,7 @@ def out_of_fold_each(
         results.append([])
         for _, test in splits:
             output, seen = next(outputs)
-            if not np.array_equal(seen, classes):
-                raise ValueError(
-                    f"{type(estimator).__name__} knows the classes "
-                    f"{np.asarray(seen).tolist()}, but y has {classes.tolist()}."
-                )
+            check_fitted_classes(seen, classes, type(estimator).__name__)
             results[-1].append((np.asarray(test), output))
     return results
 

@@ -29,7 +29,7 @@ from ._inspection import (
     training_record,
     unwrap,
 )
-from ._labels_given import label_column
+from ._labels_given import check_fitted_classes, label_column
 from ._metadata import asks_for_groups, metadata_context
 from .classifier import ResidualCNNClassifier
 from .crossfit import check_group_cv
@@ -241,11 +241,7 @@ class FineTunedClassifier(
         X, y, groups = indexable(X, y, groups)
         y = label_column(y, "y")
         classes = np.unique(y)
-        if not np.array_equal(classes, given.classes_):
-            raise ValueError(
-                f"Expected labels of the model's classes {given.classes_.tolist()}, "
-                f"each at least once, got {classes.tolist()}."
-            )
+        check_fitted_classes(given.classes_, classes, "the model")
         if not has_network(given):
             raise ValueError(
                 f"The {type(given).__name__} has no network to fine-tune. Train a "

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from ._labels_given import check_present
+from ._labels_given import check_fitted_classes, check_present, check_two_classes
 from ._metadata import metadata_context, route_fit
 from ._positive_class import name_positive_class
 from ._threshold_curve import (
@@ -216,10 +216,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         groups = metadata.get("groups")
         y = column_or_1d(y, warn=True)
         classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y has only one class, {classes.tolist()}; a threshold needs two."
-            )
+        check_two_classes(classes)
         if groups is not None:
             check_consistent_length(y, groups)
         scorer, pos_label = name_positive_class(
@@ -321,12 +318,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         )
 
     def _keep(self, estimator, classes):
-        if not np.array_equal(estimator.classes_, classes):
-            raise ValueError(
-                f"the fitted {type(estimator).__name__} knows the classes "
-                f"{np.asarray(estimator.classes_).tolist()}, but y has "
-                f"{classes.tolist()}."
-            )
+        check_fitted_classes(estimator.classes_, classes, type(estimator).__name__)
         self.estimator_ = estimator
 
     def _method(self):

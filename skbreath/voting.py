@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ._fit_log import inside_fit, log_each_fit
 from ._fold_average import FoldAverage
-from ._labels_given import check_present
+from ._labels_given import check_fitted_classes, check_present, check_two_classes
 from ._metadata import metadata_context, route_fit
 from ._positive_class import name_positive_class
 from ._training_record import recording
@@ -329,12 +329,7 @@ class WeightedVotingClassifier(VotingClassifier):
                 ]
         fitted_members = dict(zip(members, self.estimators_, strict=True))
         for name, member in fitted_members.items():
-            if not np.array_equal(member.classes_, self.classes_):
-                raise ValueError(
-                    f"member {name!r} knows the classes "
-                    f"{np.asarray(member.classes_).tolist()}, but y has "
-                    f"{self.classes_.tolist()}."
-                )
+            check_fitted_classes(member.classes_, self.classes_, f"member {name!r}")
             if hasattr(member, "feature_names_in_"):
                 self.feature_names_in_ = member.feature_names_in_
         self.named_estimators_ = Bunch(
@@ -383,10 +378,7 @@ class WeightedVotingClassifier(VotingClassifier):
         y = column_or_1d(y, warn=True)
         self.le_ = LabelEncoder().fit(y)
         self.classes_ = self.le_.classes_
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y has only one class, {self.classes_.tolist()}; a vote needs two."
-            )
+        check_two_classes(self.classes_)
         return y
 
     def _learn_mixture(self, members, X, y, groups, fit_params, weights):

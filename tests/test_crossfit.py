@@ -100,7 +100,7 @@ def test_a_class_missing_in_training_is_an_error_before_any_fit():
 
 def test_a_frozen_estimator_of_other_classes_is_an_error():
     frozen = FrozenEstimator(GaussianNB().fit(X, np.where(y == "I", "in", "out")))
-    with pytest.raises(ValueError, match="knows the classes"):
+    with pytest.raises(ValueError, match="Expected y to have the classes"):
         out_of_fold(frozen, X, y, ShuffleSplit(1).split(X))
 
 

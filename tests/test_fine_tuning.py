@@ -226,9 +226,9 @@ def test_what_cannot_be_fine_tuned_is_refused(model, other_microphone):
     X, y, _ = other_microphone
     with pytest.raises(ValueError, match="has no network"):
         fine_tune(LogisticRegression().fit(X, y), X, y)
-    with pytest.raises(ValueError, match="the model.s classes"):
+    with pytest.raises(ValueError, match="Expected y to have the classes"):
         fine_tune(model, X, np.where(y == "I", "in", "out"))
-    with pytest.raises(ValueError, match="the model.s classes"):
+    with pytest.raises(ValueError, match="Expected y to have the classes"):
         fine_tune(model, X[y == "I"], y[y == "I"])
     with pytest.raises(NotFittedError):
         fine_tune(clone(model), X, y)

@@ -306,7 +306,7 @@ def test_prefit_takes_the_estimator_as_it_is():
     assert model.estimator_ is fitted
     score = f1_score(y[80:], model.predict(X[80:]), pos_label="I")
     assert model.best_score_ == pytest.approx(score)
-    with pytest.raises(ValueError, match="knows the classes"):
+    with pytest.raises(ValueError, match="Expected y to have the classes"):
         model.fit(X[80:], np.where(y[80:] == "I", "I", "O"))
 
 

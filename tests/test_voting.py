@@ -447,7 +447,7 @@ def test_a_frozen_transformer_does_not_freeze_a_member():
 
 def test_a_frozen_member_of_other_classes_is_an_error():
     frozen = FrozenEstimator(GaussianNB().fit(X, np.where(y == "I", 1, 0)))
-    with pytest.raises(ValueError, match=r"'old' knows the classes \[0, 1\], but y"):
+    with pytest.raises(ValueError, match=r"classes \[0, 1\] of member 'old'"):
         WeightedVotingClassifier([("old", frozen)]).fit(X, y)
 
 
