@@ -1,4 +1,4 @@
-"""Metrics that know which class is the positive one, by its name."""
+"""Set the positive class of scorers by its name."""
 
 from copy import copy
 from inspect import signature
@@ -11,7 +11,7 @@ __all__ = ["name_positive_class", "name_positive_classes"]
 
 def _takes_positive_class(scorer):
     score_func = getattr(scorer, "_score_func", None)
-    # A plain function knows itself what it calls positive.
+    # A plain function defines its own positive class.
     return score_func is not None and "pos_label" in signature(score_func).parameters
 
 
@@ -72,8 +72,8 @@ def name_positive_class(scoring, pos_label, classes):
     if not _takes_positive_class(scorer):
         return scorer, pos_label
     if scorer._kwargs.get("average", "binary") != "binary":
-        # Averaged over the classes: nothing depends on it, but a scorer made without
-        # a word about it looks for a class called 1.
+        # Averaged over the classes, so that the positive class does not matter, but
+        # without this the scorer looks for a class called 1.
         return _with_kwargs(scorer, pos_label=None), pos_label
     if len(classes) != 2:
         if scorer._kwargs.get("average") == "binary":
@@ -94,12 +94,12 @@ def name_positive_class(scoring, pos_label, classes):
 
 
 def name_positive_classes(scorers, scoring, pos_label, classes):
-    """Name the positive class to the scorer, or to each of the scorers, of a search.
+    """Set the positive class of the scorer, or of each of the scorers, of a search.
 
     Parameters
     ----------
     scorers : callable
-        What scikit-learn's searches make of `scoring`: one scorer or several.
+        Made from `scoring` by scikit-learn's searches: one scorer or several.
     scoring : str, callable, list, tuple, dict or None
         As the user gave it. None is the estimator's own score.
     pos_label, classes

@@ -35,7 +35,7 @@ def check_target(estimator, X, y, groups=None):
     ------
     ValueError
         If lengths differ, `y` is missing though the estimator needs it, has missing
-        or infinite values or, for a classifier, is no column of classes or has fewer
+        or infinite values or, for a classifier, is not a column of classes or has fewer
         than two.
 
     Examples

@@ -1,4 +1,4 @@
-"""A metric as a function of the decision threshold, and the best place on it."""
+"""Compute a metric at every decision threshold, and choose the best one."""
 
 import warnings
 from numbers import Integral
@@ -108,7 +108,7 @@ def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, pa
         )
     labels = _GivenDecisions(classes, pos_label)
     with warnings.catch_warnings():
-        # At the ends of the curve no row, or every row, is positive.
+        # At the ends of the curve all rows are positive, or none.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         for index in chosen:
             scores[index] = scorer(labels, response >= thresholds[index], y, **params)
@@ -116,7 +116,7 @@ def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, pa
 
 
 def base_score(scorer, pos_label, base_rate):
-    """Score of always giving the same label, the better of the two.
+    """Get the score of always predicting the same label, the better of the two.
 
     Parameters
     ----------
@@ -171,7 +171,9 @@ def best_threshold(candidates, lower, upper, scores):
     """
     known = np.flatnonzero(~np.isnan(scores))
     if not len(known):
-        raise ValueError("the metric is undefined (NaN) at every threshold.")
+        raise ValueError(
+            "the metric is NaN at every threshold; choose another scoring."
+        )
     is_best = scores[known] >= scores[known].max() - 1e-12
     edges = np.flatnonzero(np.diff(np.r_[False, is_best, False].astype(int)))
     first, last = known[edges[::2]], known[edges[1::2] - 1]
@@ -182,7 +184,7 @@ def best_threshold(candidates, lower, upper, scores):
 
 
 class _GivenDecisions(ClassifierMixin, BaseEstimator):
-    """A fitted classifier whose X already says which rows are positive."""
+    """Stand in for a fitted classifier: its X is True for positive rows."""
 
     def __init__(self, classes, pos_label):
         self.classes = classes
@@ -209,7 +211,7 @@ def _f_beta(beta):
 
 
 def _formula(scorer, pos_label):
-    """Get the metric as a function of tp, fp, fn, tn; None if it is not known."""
+    """Get the metric as a function of tp, fp, fn, tn; None for other metrics."""
     kwargs = dict(getattr(scorer, "_kwargs", {}))
     if kwargs.pop("pos_label", pos_label) != pos_label:
         return None

@@ -1,4 +1,4 @@
-"""What turns members' probabilities into the vote's: weights, then a calibration."""
+"""Mix the members' probabilities with weights, then calibrate the mixture."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["Mixture", "MixtureLearner", "cross_fit_mixture"]
 
 @dataclass
 class Mixture:
-    """Weights of the members, and a calibrator of their weighted mean or None."""
+    """Hold the weights of the members, and a calibrator of their mean or None."""
 
     weights: np.ndarray
     calibrator: CalibratedClassifierCV | None = None
@@ -31,7 +31,7 @@ class Mixture:
 
 @dataclass
 class MixtureLearner:
-    """Learns mixtures from out-of-fold probabilities.
+    """Learn mixtures from out-of-fold probabilities.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class MixtureLearner:
         y : ndarray of shape (n_samples,)
             Class labels.
         mixed : ndarray of shape (n_samples, n_classes), default=None
-            What the calibration is learned from; None means `proba`, weighted.
+            Weighted means to learn the calibration from; None means those of `proba`.
 
         Returns
         -------
@@ -88,10 +88,10 @@ class MixtureLearner:
 
 
 def _smoothed(mixed, y, classes):
-    """Each row as every class, by the chance that its label is that one.
+    """Repeat each row as every class, weighted by the probability of that label.
 
     The smoothed targets of Platt (1999), as scikit-learn's sigmoid has them: where few
-    rows are told apart without an error, no temperature is low enough otherwise, and
+    rows are all classified correctly, no temperature is low enough otherwise, and
     every probability becomes 0 or 1.
     """
     _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
@@ -140,7 +140,7 @@ def cross_fit_mixture(learner, folds, y):
 
 
 def _pooled(folds):
-    """Rows of all folds, and the members' probabilities of them."""
+    """Concatenate the rows of all folds, and the members' probabilities of them."""
     rows = np.concatenate([test for test, _ in folds[0]])
     proba = [
         np.concatenate([np.asarray(out["predict_proba"], float) for _, out in member])
@@ -150,7 +150,7 @@ def _pooled(folds):
 
 
 def _mean_by_row(rows, values, n_samples):
-    """Average the values that share a row; rows without any are NaN."""
+    """Average the values that share a row; rows without a value are NaN."""
     total = np.zeros((n_samples, values.shape[1]))
     np.add.at(total, rows, values)
     count = np.bincount(rows, minlength=n_samples)[:, np.newaxis]

@@ -106,7 +106,7 @@ def _is_dropped(member):
 
 
 def _log_loss(weights, likelihood):
-    """Log loss of a mixture, and its gradient by the weights."""
+    """Get the log loss of a mixture, and its gradient by the weights."""
     mixture = np.maximum(weights @ likelihood, np.finfo(float).eps)
     return -np.log(mixture).mean(), -(likelihood / mixture).mean(axis=1)
 
@@ -172,7 +172,7 @@ def _maximise(score, n_members):
 
 
 class GivenProbabilities(ClassifierMixin, BaseEstimator):
-    """A fitted classifier whose X already are the probabilities."""
+    """Stand in for a fitted classifier: its X already are the probabilities."""
 
     # Weights are meant for the calibration around it.
     __metadata_request__fit = {"sample_weight": True}

@@ -1,7 +1,7 @@
-"""Cross-fitting that respects groups: splits, and scores of rows never fitted on.
+"""Cross-fit estimators by groups: make splits, and predict rows not fitted on.
 
-The vote, the threshold, the search and the evaluation all stand on these functions,
-so that what "out of fold" means is decided in one place.
+The vote, the threshold, the search and the evaluation all use these functions, so
+that "out of fold" has one meaning.
 """
 
 from numbers import Integral
@@ -35,7 +35,7 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     """Make a splitter from `cv`, grouped whenever `groups` are given.
 
     scikit-learn turns an integer into a plain stratified k-fold and then ignores
-    `groups` without a word. Here an integer together with `groups` means
+    `groups` without a warning. Here an integer together with `groups` means
     :class:`~sklearn.model_selection.StratifiedGroupKFold`.
 
     Parameters
@@ -47,8 +47,8 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     groups : array-like of shape (n_samples,), default=None
         Group of each row, such as the recording or the patient.
     classifier : bool, default=True
-        Whether the folds serve a classifier. If not, or if `y` holds no classes,
-        there is nothing to stratify and an integer with `groups` means
+        Whether the folds serve a classifier. If not, or if `y` does not hold
+        classes, nothing is stratified and an integer with `groups` means
         :class:`~sklearn.model_selection.GroupKFold`.
 
     Returns
@@ -127,7 +127,7 @@ def out_of_fold(
     estimator : classifier
         Cloned for each split, never changed itself.
     X : sequence of length n_samples
-        Paths, waveforms, features: whatever `estimator` takes.
+        Input of `estimator`: paths, waveforms or features.
     y : array-like of shape (n_samples,)
         Class labels.
     splits : list of (train, test)
@@ -153,7 +153,7 @@ def out_of_fold(
     ------
     ValueError
         If a training part lacks a class that `y` has (before anything is fitted),
-        or if the fitted clone knows other classes than `y` has.
+        or if the fitted clone has other classes than `y`.
 
     Examples
     --------
@@ -220,7 +220,7 @@ def out_of_fold_each(
         if len(seen) < len(classes):
             missing = sorted(set(classes.tolist()) - set(seen.tolist()))
             raise ValueError(
-                f"a training part of the cross-validation has no row of class "
+                "a training part of the cross-validation does not have rows of class "
                 f"{missing}; use fewer folds or other groups."
             )
     outputs = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -253,7 +253,7 @@ def own_out_of_fold(estimator):
 
     A Pipeline has those of its last step if the other steps learn nothing (their tag
     ``requires_fit`` is False, or they are frozen). Steps that learn have seen the
-    very rows that the last step holds out.
+    rows that the last step holds out.
 
     Parameters
     ----------
@@ -273,6 +273,7 @@ def own_out_of_fold(estimator):
 
 
 def _learns_nothing(step):
+    """Check whether a step of a Pipeline has nothing to fit."""
     if step is None or isinstance(step, str | FrozenEstimator):
         return True
     return not get_tags(step).requires_fit

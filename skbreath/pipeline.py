@@ -105,7 +105,7 @@ def make_breath_classifier(
     Raises
     ------
     ValueError
-        If there is no such preset.
+        If `preset` is not one of these.
     TypeError
         If `members` is text, as the name of a preset that was meant.
 

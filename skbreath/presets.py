@@ -112,7 +112,7 @@ def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipelin
     """Build a network over the frames: 112 channels and loop, scaling, residual CNN.
 
     The network of :func:`make_net_member` sees where in its loop each frame lies, and
-    is trained on masked and mixed clips, without a part held back.
+    is trained on masked and mixed clips, without a validation part.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def make_spectrogram_member(
     """Build a network over frequency and time: mel and loop, scaling, residual CNN.
 
     The network sees 64 mel bands every 16 ms, and where in its loop each frame lies.
-    It is trained on shifted, masked and mixed clips, without a part held back.
+    It is trained on shifted, masked and mixed clips, without a validation part.
 
     Parameters
     ----------
@@ -236,8 +236,8 @@ def make_boosting_member(
         max_leaf_nodes=15,
         l2_regularization=5.0,
         max_features=0.1,
-        # By default it would stop early by rows of its own choice, torn out of their
-        # recordings, once there are more than 10,000.
+        # By default it stops early on more than 10,000 rows, by a random validation
+        # set that splits recordings.
         early_stopping=False,
         random_state=random_state,
     )
@@ -246,7 +246,7 @@ def make_boosting_member(
 
 
 def _samples(seconds, sample_rate):
-    """An even number of samples."""
+    """Convert seconds to an even number of samples."""
     return 2 * round(seconds * sample_rate / 2)
 
 

@@ -1,4 +1,4 @@
-"""The decision threshold, set where a metric is best on out-of-fold scores."""
+"""Set the decision threshold where a metric is best on out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
     fits of each member, not (k + 1) squared. The vote may be the last step of a
     :class:`~sklearn.pipeline.Pipeline` if the other steps learn nothing (their tag
     ``requires_fit`` is False, or they are frozen); steps that learn would have seen
-    the rows they are judged on, and the whole pipeline is cross-fitted.
+    the rows they are evaluated on, so the whole pipeline is cross-fitted.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         True, and for metrics that treat both classes alike: the threshold is then on
         the score of the second class, and either choice gives the same labels.
     scoring : str or callable, default="f1"
-        What is maximised: a scorer's name, or ``scorer(estimator, X, y)`` that judges
-        ``estimator.predict(X)``.
+        What is maximised: a scorer's name, or ``scorer(estimator, X, y)`` that
+        evaluates ``estimator.predict(X)``.
     response_method : {"auto", "predict_proba", "decision_function"}, default="auto"
         Where the scores come from; ``"auto"`` takes the first that there is.
     thresholds : "all", int or array-like, default="all"
@@ -103,7 +103,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         thresholds are equally good: the middle of the widest run of them, the lowest
         run if several are equally wide.
     best_score_ : float
-        The metric there, on the very scores it was chosen on: it flatters.
+        The metric there, on the scores that the threshold was chosen on:
+        optimistically biased.
     threshold_curve_ : Bunch
         ``thresholds`` (ascending) and ``scores``, both of shape (n_thresholds,), and
         ``base_rate``, the share of `pos_label_` in the rows they were computed on.
@@ -124,7 +125,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
     Notes
     -----
     ``fit`` takes ``groups``, uses them for its folds and hands them to the estimator
-    if it asks for them, whether metadata routing is enabled or not. Other metadata
+    if it requests them, whether metadata routing is enabled or not. Other metadata
     go to the estimator (``set_fit_request``) and the scorer (``set_score_request``).
 
     Examples
@@ -191,7 +192,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         y : array-like of shape (n_samples,)
             Labels of two classes.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for the folds and for an estimator that asks for them.
+            Group of each row, for the folds and for an estimator that requests them.
         **params : dict
             Metadata for the estimator and the scorer, where requested.
 
@@ -203,7 +204,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         ------
         ValueError
             If `y` has missing labels or not two classes, the metric needs a `pos_label`
-            and has none, the metric does not judge labels, or all scores are equal.
+            and has none, the metric is not one of labels, or all scores are equal.
         """
         check_present(y, "y")
         with (
@@ -224,8 +225,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         )
         if getattr(scorer, "_response_method", "predict") != "predict":
             raise ValueError(
-                f"scoring={self.scoring!r} judges scores, which no threshold changes; "
-                "choose a metric of labels, such as 'f1' or 'accuracy'."
+                f"scoring={self.scoring!r} is a metric of scores, which a threshold "
+                "does not change; choose a metric of labels, such as 'f1' or "
+                "'accuracy'."
             )
         self.pos_label_ = classes.tolist()[1] if pos_label is None else pos_label
         routed = process_routing(self, "fit", **metadata)
@@ -239,7 +241,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         """Fit `estimator_`; get rows and their scores by fits that lack them."""
         if isinstance(self.cv, str):  # "prefit"
             if self.refit:
-                raise ValueError("cv='prefit' fits nothing: it needs refit=False.")
+                raise ValueError(
+                    "cv='prefit' does not fit the estimator; set refit=False."
+                )
             check_is_fitted(self.estimator, "classes_")
             self._keep(self.estimator, classes)
             return np.arange(len(y)), self._response(X)
@@ -260,7 +264,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             return test, self._response(_safe_indexing(X, test))
 
         estimator = clone(self.estimator)
-        # What a clone has before it is fitted, it is frozen with: of other rows.
+        # A clone that has them before it is fitted is frozen: they are of other rows.
         frozen = own_out_of_fold(estimator) is not None
         self._keep(estimator.fit(X, y, **fit_params), classes)
         proba = None if frozen else own_out_of_fold(estimator)
@@ -297,11 +301,13 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             )
         name = type(self.estimator).__name__
         if not np.isfinite(response).all():
-            raise ValueError(f"{name} gives scores that are not finite.")
+            raise ValueError(
+                f"{name} gives scores that are not finite; check its training and X."
+            )
         if response.min() == response.max():
             raise ValueError(
-                f"{name} gives every row the same score, {response[0]:.4g}: no "
-                "threshold separates anything."
+                f"{name} gives every row the same score, {response[0]:.4g}, so a "
+                "threshold cannot separate the classes; train it on more or other rows."
             )
         candidates, lower, upper = candidate_thresholds(response, self.thresholds)
         scores = scores_at_thresholds(
@@ -353,7 +359,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         return self.apply_threshold(getattr(self.estimator_, self._method())(X))
 
     def decides_on_probabilities(self) -> bool:
-        """Tell whether the threshold is on ``predict_proba``.
+        """Check whether the threshold is on ``predict_proba``.
 
         Returns
         -------
@@ -363,12 +369,12 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         return self._method() == "predict_proba"
 
     def apply_threshold(self, output: ArrayLike) -> np.ndarray:
-        """Turn scores that are known already into labels.
+        """Turn given scores into labels.
 
         Parameters
         ----------
         output : ndarray of shape (n_samples, 2) or (n_samples,)
-            What ``predict_proba`` or ``decision_function`` gave, whichever the
+            Output of ``predict_proba`` or ``decision_function``, whichever the
             threshold was tuned on.
 
         Returns

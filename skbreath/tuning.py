@@ -20,7 +20,7 @@ __all__ = ["network_space", "tune_breath_classifier"]
 
 
 def network_space(prefix: str = "net__") -> dict[str, Any]:
-    """Search space of the original entry for its network.
+    """Get the search space of the original entry for its network.
 
     Parameters
     ----------

@@ -118,8 +118,8 @@ class WeightedVotingClassifier(VotingClassifier):
     oof_member_proba_ : ndarray of shape (n_members, n_samples, n_classes)
         The members' out-of-fold probabilities. As `oof_proba_`.
     fold_weights_ : ndarray of shape (n_splits, n_members)
-        The weights behind `oof_proba_`: how far they vary says how far to trust
-        `weights_`. As `oof_proba_`.
+        The weights behind `oof_proba_`: if they vary a lot between folds,
+        `weights_` are uncertain. As `oof_proba_`.
     calibrator_ : CalibratedClassifierCV
         From the weighted mean to probabilities. With `calibration` only.
     n_features_in_ : int
@@ -138,7 +138,7 @@ class WeightedVotingClassifier(VotingClassifier):
     Notes
     -----
     ``fit`` takes ``groups``, uses them for its folds and hands them to every member
-    that asks for them, whether metadata routing is enabled or not. Other metadata,
+    that requests them, whether metadata routing is enabled or not. Other metadata,
     such as ``sample_weight``, go to members with ``set_fit_request``; the weights
     are learned from unweighted rows.
 
@@ -169,7 +169,7 @@ class WeightedVotingClassifier(VotingClassifier):
     array([0.5, 0.5])
     """
 
-    # What makes the stock methods vote softly; not a parameter here.
+    # Read by the methods of VotingClassifier; not a parameter here.
     voting = "soft"
 
     __metadata_request__fit = {"groups": True}
@@ -268,7 +268,7 @@ class WeightedVotingClassifier(VotingClassifier):
     def fit(
         self, X: Any, y: Column, groups: Column | None = None, **params: Any
     ) -> Self:
-        """Fit the members, and learn their weights if asked to.
+        """Fit the members, and learn their weights if ``weights="learned"``.
 
         Parameters
         ----------
@@ -277,7 +277,7 @@ class WeightedVotingClassifier(VotingClassifier):
         y : array-like of shape (n_samples,)
             Class labels.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for the folds and for members that ask for them.
+            Group of each row, for the folds and for members that request them.
         **params : dict
             Metadata for members that request them.
 
@@ -289,7 +289,7 @@ class WeightedVotingClassifier(VotingClassifier):
         ------
         ValueError
             If weights, names, labels or groups are malformed, if a frozen member's
-            weight is to be learned, or if a frozen member knows other classes.
+            weight is to be learned, or if a frozen member has other classes.
         """
         self._validate_estimators()
         weights = None
@@ -319,8 +319,9 @@ class WeightedVotingClassifier(VotingClassifier):
                 self.estimators_ = self._fit_members(members, X, y, fit_params)
             elif folds is None:
                 raise ValueError(
-                    "refit=False keeps the models of a cross-fit, and given weights "
-                    "need none; learn the weights or a calibration."
+                    "refit=False keeps the models of a cross-fit, but with given "
+                    "weights nothing is cross-fitted; learn the weights or set a "
+                    "calibration, or use refit=True."
                 )
             else:
                 self.estimators_ = [
@@ -368,6 +369,7 @@ class WeightedVotingClassifier(VotingClassifier):
         return list(log_each_fit(fitted, "fitted one member"))
 
     def _check_labels(self, y):
+        """Get labels as a 1-D array, and set `classes_` and `le_`."""
         check_present(y, "y")
         check_classification_targets(y)
         if type_of_target(y) not in ("binary", "multiclass"):
@@ -398,8 +400,9 @@ class WeightedVotingClassifier(VotingClassifier):
         splits = list(check_group_cv(self.cv, y, groups).split(X, y, groups))
         if len(splits) < 2:
             raise ValueError(
-                "learned weights and a calibration need a cv of at least two splits: "
-                "the rows of one are mixed by what the others teach."
+                "learned weights and a calibration need a cv of at least two splits, "
+                f"got {len(splits)}: the rows of each split are mixed by weights "
+                "learned on the other splits."
             )
         learner = MixtureLearner(self.classes_, weights, scorer, self.calibration)
         folds = out_of_fold_each(
@@ -425,7 +428,7 @@ class WeightedVotingClassifier(VotingClassifier):
         return self.weights_
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Average the members' probabilities, and calibrate the mean if asked to.
+        """Average the members' probabilities, then calibrate the mean if configured.
 
         Parameters
         ----------
@@ -435,7 +438,7 @@ class WeightedVotingClassifier(VotingClassifier):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Columns follow `classes_`. A member of weight zero is not asked.
+            Columns follow `classes_`. Members of weight zero are skipped.
         """
         check_is_fitted(self)
         mixed = sum(
@@ -463,6 +466,6 @@ def _fit_member(member, X, y, fit_params, message):
 
 
 def _is_frozen(member):
-    """Tell whether a frozen classifier makes the member's probabilities."""
+    """Check whether a frozen classifier makes the member's probabilities."""
     parts = [member, *member.get_params(deep=True).values()]
     return any(isinstance(p, FrozenEstimator) and is_classifier(p) for p in parts)

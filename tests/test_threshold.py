@@ -230,14 +230,17 @@ def test_a_symmetric_metric_needs_no_positive_class(scoring):
     [
         ({}, "needs a positive class .* name it with pos_label"),
         ({"pos_label": "inhale"}, "'inhale' is not a class of y"),
-        ({"scoring": "roc_auc"}, "judges scores, which no threshold changes"),
+        (
+            {"scoring": "roc_auc"},
+            "a metric of scores, which a threshold does not change",
+        ),
         (
             {"pos_label": "I", "scoring": make_scorer(f1_score, pos_label="E")},
             "name one positive class",
         ),
         ({"pos_label": "I", "thresholds": []}, "at least one"),
         ({"pos_label": "I", "thresholds": [0.5, np.nan]}, "finite"),
-        ({"pos_label": "I", "cv": "prefit"}, "needs refit=False"),
+        ({"pos_label": "I", "cv": "prefit"}, "set refit=False"),
         ({"pos_label": "I", "cv": 3, "refit": False}, "a single split, cv has 3"),
     ],
 )
