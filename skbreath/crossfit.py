@@ -8,14 +8,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GroupKFold,
     StratifiedGroupKFold,
     check_cv,
 )
-from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
@@ -27,7 +25,6 @@ __all__ = [
     "check_group_cv",
     "out_of_fold",
     "out_of_fold_each",
-    "own_out_of_fold",
 ]
 
 
@@ -246,34 +243,3 @@ def out_of_fold_each(
             check_fitted_classes(seen, classes, type(estimator).__name__)
             results[-1].append((np.asarray(test), output))
     return results
-
-
-def own_out_of_fold(estimator):
-    """Get the out-of-fold probabilities that an estimator made of its own rows.
-
-    A Pipeline has those of its last step if the other steps learn nothing (their tag
-    ``requires_fit`` is False, or they are frozen). Steps that learn have seen the
-    rows that the last step holds out.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted or not.
-
-    Returns
-    -------
-    proba : ndarray of shape (n_samples, n_classes) or None
-        Its ``oof_proba_``.
-    """
-    if isinstance(estimator, Pipeline):
-        if not all(_learns_nothing(step) for _, step in estimator.steps[:-1]):
-            return None
-        return own_out_of_fold(estimator.steps[-1][1])
-    return getattr(estimator, "oof_proba_", None)
-
-
-def _learns_nothing(step):
-    """Check whether a step of a Pipeline has nothing to fit."""
-    if step is None or isinstance(step, str | FrozenEstimator):
-        return True
-    return not get_tags(step).requires_fit

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from ._inspection import out_of_fold_proba
 from ._labels_given import check_fitted_classes, check_present, check_two_classes
 from ._metadata import metadata_context, route_fit
 from ._positive_class import name_positive_class
@@ -32,7 +33,7 @@ from ._threshold_curve import (
     scores_at_thresholds,
 )
 from ._training_record import recording
-from .crossfit import check_group_cv, out_of_fold, own_out_of_fold
+from .crossfit import check_group_cv, out_of_fold
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -265,9 +266,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
 
         estimator = clone(self.estimator)
         # A clone that has them before it is fitted is frozen: they are of other rows.
-        frozen = own_out_of_fold(estimator) is not None
+        frozen = out_of_fold_proba(estimator) is not None
         self._keep(estimator.fit(X, y, **fit_params), classes)
-        proba = None if frozen else own_out_of_fold(estimator)
+        proba = None if frozen else out_of_fold_proba(estimator)
         method = self._method()
         if proba is not None and method == "predict_proba":
             rows = np.flatnonzero(~np.isnan(proba).any(axis=1))

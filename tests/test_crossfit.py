@@ -13,11 +13,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skbreath._inspection import out_of_fold_proba
 from skbreath.crossfit import (
     check_group_cv,
     out_of_fold,
     out_of_fold_each,
-    own_out_of_fold,
 )
 
 rng = np.random.default_rng(0)
@@ -111,6 +111,6 @@ def test_own_probabilities_count_only_behind_steps_that_learn_nothing():
     model = SelfFitted()
     stateless = make_pipeline(FunctionTransformer(), "passthrough", model)
     frozen = make_pipeline(FrozenEstimator(StandardScaler().fit(X)), stateless)
-    assert own_out_of_fold(model) is own_out_of_fold(frozen) is model.oof_proba_
-    assert own_out_of_fold(make_pipeline(StandardScaler(), model)) is None
-    assert own_out_of_fold(GaussianNB()) is None
+    assert out_of_fold_proba(model) is out_of_fold_proba(frozen) is model.oof_proba_
+    assert out_of_fold_proba(make_pipeline(StandardScaler(), model)) is None
+    assert out_of_fold_proba(GaussianNB()) is None
