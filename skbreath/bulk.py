@@ -1,11 +1,7 @@
-"""Prediction of very many files, in bounded memory and resumable."""
+"""Prediction of very many files in bounded memory."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +9,8 @@ import pandas as pd
 from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
-from . import __version__
 from ._audio_warnings import batch_of_run
 from ._inner_model import inner_model
-from .atomic import atomic_path, check_destination
 from .audio import (
     AudioError,
     AudioReader,
@@ -31,7 +25,7 @@ if TYPE_CHECKING:
 
     from ._typing import Clips
 
-__all__ = ["ResumableTable", "predict_files"]
+__all__ = ["predict_files"]
 
 
 def predict_files(
@@ -191,132 +185,3 @@ def _predict_batch(model, paths, reject_below, said):
         table["confidence"] = confidence
         table["rejected"] = confidence < reject_below
     return table
-
-
-class ResumableTable:
-    """A CSV file that grows batch by batch and survives a kill at any moment.
-
-    Rows are appended to ``<path>.partial``; ``<path>.progress`` says how many are
-    safely there. :meth:`finish` renames the complete table to `path`. When the same
-    job is started again after a kill, `n_done` rows need not be computed anew.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        CSV file to write.
-    job : iterable of str or bytes
-        What the table is made of, such as the model's bytes and the paths. An
-        unfinished table of another job is refused.
-
-    Attributes
-    ----------
-    n_done : int
-        Inputs that this and an earlier run have dealt with.
-
-    Raises
-    ------
-    ValueError
-        If an unfinished table of another job stands in the way.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> import pandas as pd
-    >>> from skbreath.bulk import ResumableTable
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "labels.csv")
-    >>> with ResumableTable(path, ["a.wav"]) as table:
-    ...     table.append(pd.DataFrame({"path": ["a.wav"], "label": ["I"]}))
-    ...     table.finish()
-    >>> print(path.read_text())
-    path,label
-    a.wav,I
-    """
-
-    def __init__(self, path, job):
-        self._path = check_destination(path)
-        self._partial = Path(f"{self._path}.partial")
-        self._progress = Path(f"{self._path}.progress")
-        self._job = _fingerprint(job)
-        self.n_done = self._n_bytes = 0
-        if self._progress.exists() and self._partial.exists():
-            self._resume()
-        self._file = open(self._partial, "r+b" if self.n_done else "wb")
-        # What was written after the last progress note may be half a batch.
-        self._file.truncate(self._n_bytes)
-        self._file.seek(self._n_bytes)
-
-    def _resume(self):
-        try:
-            noted = json.loads(self._progress.read_text())
-            same = noted["job"] == self._job
-            n_done, n_bytes = int(noted["done"]), int(noted["bytes"])
-        except (ValueError, KeyError, TypeError):
-            same = False
-        if not same:
-            raise ValueError(
-                f"{self._partial} is an unfinished table of another model or other "
-                f"files; delete it and {self._progress.name}, or write elsewhere."
-            )
-        if self._partial.stat().st_size >= n_bytes:
-            self.n_done, self._n_bytes = n_done, n_bytes
-
-    def append(self, table, n_inputs=None):
-        """Add rows; they are on disk when this returns.
-
-        Parameters
-        ----------
-        table : DataFrame
-            The columns of the first call name the columns of the file. Numbers
-            are written with six decimals.
-        n_inputs : int, default=None
-            Inputs that the rows stand for; None is one a row.
-        """
-        text = table.to_csv(
-            index=False,
-            header=self._n_bytes == 0,
-            lineterminator="\n",
-            float_format="%.6f",
-        )
-        self._file.write(_bytes(text))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.n_done += len(table) if n_inputs is None else n_inputs
-        self._n_bytes = self._file.tell()
-        note = {"job": self._job, "done": self.n_done, "bytes": self._n_bytes}
-        with atomic_path(self._progress) as path:
-            path.write_text(json.dumps(note))
-
-    def restart(self):
-        """Forget what an earlier run has written."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._progress.unlink(missing_ok=True)
-        self.n_done = self._n_bytes = 0
-
-    def finish(self):
-        """Give the complete table its name."""
-        self._file.close()
-        os.replace(self._partial, self._path)
-        self._progress.unlink(missing_ok=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self._file.close()
-        if self.n_done == 0:  # nothing to go on from
-            self._partial.unlink(missing_ok=True)
-
-
-def _fingerprint(job):
-    digest = hashlib.sha256(__version__.encode())
-    for part in job:
-        part = _bytes(part) if isinstance(part, str) else part
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _bytes(text):
-    # A file name need not be UTF-8; it is written back as it was read.
-    return text.encode("utf-8", "surrogateescape")

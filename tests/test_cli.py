@@ -535,7 +535,7 @@ def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
     assert result.exit_code == 2 and not out.exists()
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: 3 audio files") and all(path in line for path in bad)
-    assert not list(tmp_path.glob("*.partial"))
+    assert sorted(os.listdir(tmp_path)) == ["clips", "clips.csv"]
 
     result = run(*command, "--out", out, "--skip-bad")
     assert result.exit_code == 0, result.output
@@ -560,36 +560,26 @@ def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
     assert pd.read_csv(out).empty and len(pd.read_csv(tmp_path / "bad-files.csv")) == 1
 
 
-def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypatch):
-    from skbreath.bulk import ResumableTable
+def test_an_interrupted_prediction_leaves_the_old_files(
+    model, spoilt, tmp_path, monkeypatch
+):
+    import skbreath.bulk
 
-    bad, paths, _ = spoilt
-    whole, out = tmp_path / "whole" / "labels.csv", tmp_path / "labels.csv"
-    whole.parent.mkdir()
-    command = ["predict", "--model", model, *paths, "--skip-bad"]
-    command += ["--reject-below", 0.8]
-    assert run(*command, "--out", whole).exit_code == 0
-    append, calls = ResumableTable.append, []
+    _, paths, _ = spoilt
+    before = sorted(os.listdir(tmp_path))
+    out, predict = tmp_path / "out" / "labels.csv", skbreath.bulk.predict_files
+    out.parent.mkdir()
+    out.write_text("old")
 
-    def killed(table, *args, **kwargs):
-        calls.append(table)
-        if len(calls) == 6:  # the third batch is in the list, not in the table
-            raise KeyboardInterrupt
-        append(table, *args, **kwargs)
+    def interrupted(*args, **kwargs):
+        yield next(predict(*args, **kwargs))
+        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableTable, "append", killed)
-        result = run(*command, "--out", out, "--batch-size", 3)
-    assert result.exit_code == 130 and not out.exists()
-    result = run(*command, "--out", out, "--batch-size", 7, "--json")
-    assert result.exit_code == 0
-    columns = ["path", "label", "rejected"]
-    pd.testing.assert_frame_equal(
-        pd.read_csv(out)[columns], pd.read_csv(whole)[columns]
-    )
-    n = int(pd.read_csv(whole)["rejected"].sum())
-    assert n > 0 and json.loads(result.stdout)["n_rejected"] == n  # of both runs
-    check_bad_files(tmp_path / "bad-files.csv", bad)
+    monkeypatch.setattr(skbreath.bulk, "predict_files", interrupted)
+    command = ["predict", "--model", model, *paths, "--skip-bad", "--out", out]
+    assert run(*command, "--batch-size", 3).exit_code == 130
+    assert os.listdir(out.parent) == ["labels.csv"] and out.read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "out"])
 
 
 def test_training_skips_bad_files(spoilt, tmp_path):

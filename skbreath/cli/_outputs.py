@@ -1,5 +1,6 @@
 """Files that a command is to write: possible, and none that it reads."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -76,3 +77,24 @@ def check_model_suffix(path):
         raise click.UsageError(
             f"--out must end in .skb, or .joblib for a pickle, got {path}."
         )
+
+
+@contextmanager
+def open_table(path):
+    """Write a CSV file from one DataFrame after another; `path` changes at the end."""
+    from ..atomic import atomic_path
+
+    # A file name need not be UTF-8; it is written as it was read.
+    how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with atomic_path(path) as temporary, open(temporary, "w", **how) as file:
+
+        def append(table):
+            table.to_csv(
+                file,
+                index=False,
+                header=file.tell() == 0,
+                lineterminator="\n",
+                float_format="%.6f",
+            )
+
+        yield append

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import click
 
 from ._output import Command, answer, wants_json
-from ._outputs import check_outputs
+from ._outputs import check_outputs, open_table
 from ._shared import (
     BAD_FILES,
     audio_files,
@@ -55,9 +55,8 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     With --reject-below, the columns confidence and rejected say which labels to leave
     to a human ear. The labels stay I and E; 0.5 rejects nothing.
 
-    An interrupted run with --out goes on where it stopped when it is started again
-    with the same model and files. A model file .skb may come from anybody; loading a
-    .joblib runs whatever code is in it.
+    A model file .skb may come from anybody; loading a .joblib runs whatever code is in
+    it.
 
     \b
     Examples:
@@ -78,8 +77,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
             "PATHS, such as the folder test/."
         )
     check_outputs({"--out": out}, [*paths, model, submission])
-    model = model_path(model)
-    fitted = load(model)
+    fitted = load(model_path(model))
     if submission is not None:
         _predict_submission(fitted, submission, out)
         return
@@ -88,7 +86,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
     else:
-        _write_predictions(fitted, model, files, out, settings, skip_bad)
+        _write_predictions(fitted, files, out, settings, skip_bad)
 
 
 def _predict_submission(fitted, folder, out):
@@ -121,48 +119,33 @@ def _print_predictions(fitted, files, settings, skip_bad):
     report_bad_files(problems, len(files))
 
 
-def _write_predictions(fitted, model, files, out, settings, skip_bad):
-    from ..bulk import ResumableTable
+def _write_predictions(fitted, files, out, settings, skip_bad):
     from ..progress import StepProgress
 
-    how = "skip" if skip_bad else "raise"
-    job = [model.read_bytes(), how, str(settings["reject_below"]), *files]
     n_long = n_bad = n_rejected = 0
     with ExitStack() as stack:
         progress = stack.enter_context(StepProgress())
-        table = stack.enter_context(ResumableTable(out, job))
-        todo = files[table.n_done :]
+        if not skip_bad:
+            with progress.step("Checking files", len(files)) as advance:
+                _refuse_bad_files(fitted, files, advance)
+        write = stack.enter_context(open_table(out))
         if skip_bad:
-            listed = stack.enter_context(ResumableTable(out.parent / BAD_FILES, job))
-            if table.n_done == 0:
-                listed.restart()
-        else:
-            with progress.step("Checking files", len(todo)) as advance:
-                _refuse_bad_files(fitted, todo, advance)
+            write_bad = stack.enter_context(open_table(out.parent / BAD_FILES))
         advance = stack.enter_context(progress.step("Predicting", len(files)))
-        advance(table.n_done)
-        for batch in _batches(fitted, todo, settings):
+        for batch in _batches(fitted, files, settings):
             good, bad = _part(batch, skip_bad)
             n_long += _count_long(fitted, good["path"])
             n_rejected += _count_rejected(good)
             n_bad += len(bad)
-            done = table.n_done + len(batch)
-            if skip_bad and done > listed.n_done:
-                # After a kill, the list may be a batch ahead of the table.
-                new = bad[bad.index >= listed.n_done - table.n_done]
-                listed.append(new, n_inputs=done - listed.n_done)
-            table.append(good, n_inputs=len(batch))
+            write(good)
+            if skip_bad:
+                write_bad(bad)
             advance(len(batch))
-        table.finish()
-        if skip_bad:
-            listed.finish()
     _report_long(fitted, n_long, len(files))
     if settings["reject_below"] is not None:
-        if len(todo) < len(files):  # some were written by an earlier run
-            n_rejected = _count_rejected_in(out)
         answer(n_rejected=n_rejected)
     _report_rejected(n_rejected, len(files), settings)
-    report_count(n_bad, len(todo), out)
+    report_count(n_bad, len(files), out)
     click.echo(f"wrote {out}")
     answer(out=out, n_files=len(files), n_bad=n_bad)
 
@@ -184,7 +167,7 @@ def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
 def _batches(fitted, files, settings):
     from ..bulk import predict_files
 
-    return predict_files(fitted, files, errors="skip", **settings) if files else ()
+    return predict_files(fitted, files, errors="skip", **settings)
 
 
 def _part(batch, skip_bad):
@@ -209,16 +192,6 @@ def _count_long(fitted, paths):
 
 def _count_rejected(good):
     return int(good["rejected"].sum()) if "rejected" in good else 0
-
-
-def _count_rejected_in(out):
-    import pandas as pd
-
-    # A file name need not be UTF-8.
-    table = pd.read_csv(
-        out, usecols=["rejected"], encoding_errors="surrogateescape", dtype=bool
-    )
-    return int(table["rejected"].sum())
 
 
 def _report_rejected(n_rejected, n_files, settings):
