@@ -145,7 +145,7 @@ def _predict_batches(model, paths, batch_size, reject_below):
 def _predict_what_can_be_read(model, paths, batch_size, reject_below):
     said = set()
     for batch in gen_batches(len(paths), batch_size):
-        whole = pd.DataFrame({"path": paths[batch]})
+        whole = pd.DataFrame({"path": _as_column(paths[batch])})
         good, reasons = paths[batch], {}
         # Reading tells what is wrong; as a rule nothing is.
         while good:
@@ -166,7 +166,9 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
             if reject_below is not None:
                 names += ["confidence", "rejected"]
             whole[names] = np.nan
-        whole["error"] = whole["path"].map(reasons).astype(object)
+        whole["error"] = _as_column(
+            [reasons.get(path, np.nan) for path in whole["path"]]
+        )
         yield whole
 
 
@@ -178,10 +180,15 @@ def _predict_batch(model, paths, reject_below, said):
             labels, proba = labels_and_probabilities(model, paths)
         else:
             labels, proba, confidence = labels_and_confidence(model, paths)
-    table = pd.DataFrame({"path": paths, "label": labels})
+    table = pd.DataFrame({"path": _as_column(paths), "label": labels})
     for name, column in zip(model.classes_, proba.T, strict=True):
         table[f"probability_{name}"] = column
     if reject_below is not None:
         table["confidence"] = confidence
         table["rejected"] = confidence < reject_below
     return table
+
+
+def _as_column(values):
+    # A file name need not be UTF-8; the string type of pandas may require it.
+    return pd.Series(values, dtype=object)

@@ -582,6 +582,18 @@ def test_an_interrupted_prediction_leaves_the_old_files(
     assert sorted(os.listdir(tmp_path)) == sorted([*before, "out"])
 
 
+def test_file_names_that_are_not_utf8_are_written_as_they_are(
+    model, breath_folder, tmp_path
+):
+    clip = next((breath_folder / "test").iterdir())
+    name = os.fsdecode(b"caf\xe9,\n.wav")
+    shutil.copy(clip, os.path.join(tmp_path, name))
+    out = tmp_path / "labels.csv"
+    result = run("predict", "--model", model, tmp_path, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert b'/caf\xe9,\n.wav",' in out.read_bytes()
+
+
 def test_training_skips_bad_files(spoilt, tmp_path):
     bad, paths, table = spoilt
     out = tmp_path / "out" / "model.joblib"
