@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 
-from ._shared import AUDIO_SUFFIXES
-
 _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
 
 
@@ -60,12 +58,14 @@ def refuse_overwriting(option, paths, inputs):
     ------
     click.UsageError
     """
+    from .._audio_file import has_audio_suffix
+
     read = {Path(path).resolve() for path in inputs if path is not None}
     for path in paths:
         target = path.resolve()
         is_table = target.name in _TABLES and target.parent in read
-        is_sound = target.suffix.lower() in AUDIO_SUFFIXES
-        if target.exists() and (target in read or is_table or is_sound):
+        taken = target in read or is_table or has_audio_suffix(target)
+        if target.exists() and taken:
             raise click.UsageError(
                 f"{option} {path} would overwrite a file of yours; name another."
             )

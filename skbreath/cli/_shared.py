@@ -296,27 +296,3 @@ def named_once(files):
         said = "1 file is" if len(again) == 1 else f"{len(again)} files are"
         click.echo(f"Note: {said} named more than once; each counts once.", err=True)
     return list(first.values())
-
-
-# What is picked up from a folder; a file named by itself may be called anything.
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".aif", ".aiff"}
-
-
-def audio_files(paths):
-    """Files named, and the audio files in folders named, in a stable order."""
-    files = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(str(path))
-            continue
-        # A folder may hold a million files: as text, a few seconds.
-        inside = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
-        )
-        if not inside:
-            raise ValueError(f"No audio file in the folder {path}.")
-        files += inside
-    return files

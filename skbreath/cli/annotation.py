@@ -7,7 +7,6 @@ import click
 from ._output import Command, answer, wants_json
 from ._outputs import check_model_suffix, check_outputs, refuse_overwriting
 from ._shared import (
-    audio_files,
     folder,
     leave_out,
     load_any,
@@ -55,13 +54,13 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     Example:
       skbreath train-phases recordings/ --out phases.skb
     """
-    from ..audio import check_audio_files
+    from ..audio import check_audio_files, find_audio_files
     from ..label_tracks import read_label_track, track_beside
     from ..progress import StepProgress
     from ..segmentation import PhaseSegmenter
 
     check_outputs({"--out": out})
-    files = audio_files([data])
+    files = find_audio_files([data])
     tables, without, tracks = [], [], []
     for file, duration in zip(files, check_audio_files(files), strict=True):
         track = track_beside(file)
@@ -137,11 +136,12 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
     """
     import warnings
 
+    from ..audio import find_audio_files
     from ..progress import StepProgress
 
     if format_ is not None and out is None:
         raise click.UsageError("--format is that of the files in --out; give both.")
-    files = audio_files(paths)
+    files = find_audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
     n_files = len(files)
     # Before a folder is made for the results.

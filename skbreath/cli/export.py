@@ -4,7 +4,7 @@ import click
 
 from ._output import Command, answer
 from ._outputs import check_outputs
-from ._shared import audio_files, folder, load_any, metadata_of, model_path
+from ._shared import folder, load_any, metadata_of, model_path
 
 
 @click.command(cls=Command)
@@ -31,13 +31,14 @@ def export(model, out, clips):
       skbreath export model.skb model.onnx
       skbreath export model.skb model.onnx --compare clips/
     """
+    from ..audio import find_audio_files
     from ..export import export_onnx
     from ..progress import StepProgress
 
     check_outputs({"OUT": out}, [model, *clips])
     if out.suffix.lower() != ".onnx":
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
-    files = audio_files(clips) if clips else None
+    files = find_audio_files(clips) if clips else None
     model = model_path(model)
     fitted = load_any(model)
     if not hasattr(fitted, "predict_proba"):

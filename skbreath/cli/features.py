@@ -8,7 +8,6 @@ import click
 from ._output import Command, answer
 from ._outputs import check_outputs
 from ._shared import (
-    audio_files,
     batch_size_option,
     cores,
     folder,
@@ -114,7 +113,7 @@ def features(
       skbreath features clips/ --groups mel,loop --fmax 2000 --out mel.npz
     """
     from .._feature_file import unreadable_files, write_features
-    from ..audio import AudioError
+    from ..audio import AudioError, find_audio_files
     from ..features import BreathFeatures
     from ..progress import StepProgress
 
@@ -127,7 +126,7 @@ def features(
     except ValueError as error:
         named = _PARAMETER.sub(lambda m: "--" + m[0].replace("_", "-"), str(error))
         raise click.UsageError(named) from error
-    files = named_once(audio_files(paths))
+    files = named_once(find_audio_files(paths))
     problems = unreadable_files(files, sample_rate, duration)
     if problems:
         raise AudioError(problems)

@@ -8,7 +8,6 @@ from ._output import Command, answer, wants_json
 from ._outputs import check_outputs, open_table
 from ._shared import (
     BAD_FILES,
-    audio_files,
     batch_size_option,
     folder,
     load,
@@ -65,6 +64,8 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
       skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
     """
+    from ..audio import find_audio_files
+
     if bool(paths) == (submission is not None):
         raise click.UsageError("Give either PATHS or --submission.")
     if submission is not None and out is None:
@@ -81,7 +82,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     if submission is not None:
         _predict_submission(fitted, submission, out)
         return
-    files = named_once(audio_files(paths))
+    files = named_once(find_audio_files(paths))
     settings = {"batch_size": batch_size, "reject_below": reject_below}
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
