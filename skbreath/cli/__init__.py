@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import click
 
 from .. import __version__
-from ._output import one_line
 from .annotation import annotate, train_phases
 from .checking import check
+from .command import one_line
 from .demo import demo
 from .export import export
 from .features import features

@@ -4,9 +4,8 @@ import math
 
 import click
 
-from ._output import Command, answer, wants_json
-from ._outputs import check_model_suffix, check_outputs, refuse_overwriting
-from ._shared import (
+from .command import Command, answer, wants_json
+from .options import (
     folder,
     leave_out,
     load_any,
@@ -15,6 +14,7 @@ from ._shared import (
     seed_option,
     skip_bad_option,
 )
+from .outputs import check_model_suffix, check_outputs, refuse_overwriting
 
 _SUFFIX = {
     "audacity": ".txt",

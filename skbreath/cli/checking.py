@@ -2,9 +2,9 @@
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import cores, folder, jobs_option
+from .command import Command, answer
+from .options import cores, folder, jobs_option
+from .outputs import check_outputs
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 

@@ -2,8 +2,8 @@
 
 import click
 
-from ._output import Command, answer
-from ._shared import cores, folder, jobs_option, print_table, seed_option
+from .command import Command, answer
+from .options import cores, folder, jobs_option, print_table, seed_option
 
 
 @click.command(cls=Command)

@@ -2,9 +2,9 @@
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import folder, load_any, metadata_of, model_path
+from .command import Command, answer
+from .options import folder, load_any, metadata_of, model_path
+from .outputs import check_outputs
 
 
 @click.command(cls=Command)

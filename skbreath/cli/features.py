@@ -5,15 +5,15 @@ import re
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import (
+from .command import Command, answer
+from .options import (
     batch_size_option,
     cores,
     folder,
     jobs_option,
     named_once,
 )
+from .outputs import check_outputs
 
 # As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")

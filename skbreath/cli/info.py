@@ -2,8 +2,8 @@
 
 import click
 
-from ._output import Command, answer
-from ._shared import folder, model_path
+from .command import Command, answer
+from .options import folder, model_path
 
 _PACKAGES = (
     "numpy",

@@ -4,9 +4,8 @@ from contextlib import ExitStack
 
 import click
 
-from ._output import Command, answer, wants_json
-from ._outputs import check_outputs, open_table
-from ._shared import (
+from .command import Command, answer, wants_json
+from .options import (
     BAD_FILES,
     batch_size_option,
     folder,
@@ -17,6 +16,7 @@ from ._shared import (
     report_count,
     skip_bad_option,
 )
+from .outputs import check_outputs, open_table
 
 
 @click.command(cls=Command)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_model_suffix, check_outputs
 from ._report_input import breakdown_columns, read_trials, refuse_without_report
-from ._shared import (
+from .command import Command, answer
+from .options import (
     cores,
     data_argument,
     epochs_option,
@@ -27,6 +26,7 @@ from ._shared import (
     seed_option,
     skip_bad_option,
 )
+from .outputs import check_model_suffix, check_outputs
 
 
 @click.command(cls=Command)
