@@ -12,11 +12,13 @@ from .annotation import annotate, train_phases
 from .checking import check
 from .command import one_line
 from .demo import demo
+from .evaluation import evaluate
 from .export import export
 from .features import features
 from .info import info
 from .prediction import predict
-from .training import evaluate, train, tune
+from .training import train
+from .tuning import tune
 
 __all__ = ["main"]
 

@@ -5,16 +5,15 @@ import math
 import click
 
 from .command import Command, answer, wants_json
-from .options import (
-    folder,
+from .inputs import load_any
+from .options import folder, out_option, seed_option, skip_bad_option
+from .outputs import (
+    check_model_suffix,
+    check_outputs,
     leave_out,
-    load_any,
-    out_option,
+    refuse_overwriting,
     save,
-    seed_option,
-    skip_bad_option,
 )
-from .outputs import check_model_suffix, check_outputs, refuse_overwriting
 
 _SUFFIX = {
     "audacity": ".txt",

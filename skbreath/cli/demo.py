@@ -3,7 +3,8 @@
 import click
 
 from .command import Command, answer
-from .options import cores, folder, jobs_option, print_table, seed_option
+from .options import cores, folder, jobs_option, seed_option
+from .outputs import print_table
 
 
 @click.command(cls=Command)

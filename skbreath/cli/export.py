@@ -3,7 +3,8 @@
 import click
 
 from .command import Command, answer
-from .options import folder, load_any, metadata_of, model_path
+from .inputs import load_any, metadata_of, model_path
+from .options import folder
 from .outputs import check_outputs
 
 

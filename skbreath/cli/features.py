@@ -6,13 +6,8 @@ import re
 import click
 
 from .command import Command, answer
-from .options import (
-    batch_size_option,
-    cores,
-    folder,
-    jobs_option,
-    named_once,
-)
+from .inputs import named_once
+from .options import batch_size_option, cores, folder, jobs_option
 from .outputs import check_outputs
 
 # As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.

@@ -3,7 +3,8 @@
 import click
 
 from .command import Command, answer
-from .options import folder, model_path
+from .inputs import model_path
+from .options import folder
 
 _PACKAGES = (
     "numpy",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+BAD_FILES = "bad-files.csv"
 _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
 
 
@@ -98,3 +99,77 @@ def open_table(path):
             )
 
         yield append
+
+
+def save(model, path):
+    """Write a model in the format that its suffix names."""
+    from ..atomic import atomic_path
+    from ..model_file import save_model
+
+    if path.suffix != ".joblib":
+        save_model(model, path)
+        return
+    import joblib
+
+    with atomic_path(path) as temporary:
+        joblib.dump(model, temporary)
+
+
+def leave_out(problems, n_files, out):
+    """Tell of files that are left out, and list them beside `out` if that is given."""
+    if out is None:
+        report_bad_files(problems, n_files)
+        return
+    import pandas as pd
+
+    from ..atomic import atomic_path
+
+    with atomic_path(out.parent / BAD_FILES) as path:
+        pd.DataFrame(problems, columns=["path", "reason"]).to_csv(
+            path, index=False, lineterminator="\n", errors="surrogateescape"
+        )
+    report_count(len(problems), n_files, out)
+
+
+def report_count(n_bad, n_files, out):
+    if n_bad and n_bad == n_files:
+        raise ValueError(
+            f"none of the {n_files} files can be read; see {out.parent / BAD_FILES}."
+        )
+    if n_bad:
+        click.echo(
+            f"Warning: {n_bad} of {n_files} files cannot be read and are left out; "
+            f"see {out.parent / BAD_FILES}.",
+            err=True,
+        )
+
+
+def report_bad_files(problems, n_files):
+    """Where there is no file to list them in."""
+    for path, reason in problems:
+        click.echo(f"Left out: {path!r} {reason}", err=True)
+    if problems and len(problems) == n_files:
+        raise ValueError(f"none of the {n_files} files can be read.")
+    if problems:
+        click.echo(
+            f"Warning: {len(problems)} of {n_files} files cannot be read and are left "
+            "out.",
+            err=True,
+        )
+
+
+def print_table(table, title):
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table()
+    shown.add_column(table.index.name or "", no_wrap=True)
+    for column in table.columns:
+        shown.add_column(column, justify="right", no_wrap=True)
+    for name, row in table.iterrows():
+        shown.add_row(str(name), *row.astype(str))
+    console = Console()
+    if not console.is_terminal:  # never cut a number off
+        console = Console(width=120)
+    console.print(title, highlight=False)
+    console.print(shown)

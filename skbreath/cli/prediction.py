@@ -5,18 +5,15 @@ from contextlib import ExitStack
 import click
 
 from .command import Command, answer, wants_json
-from .options import (
+from .inputs import load, model_path, named_once
+from .options import batch_size_option, folder, skip_bad_option
+from .outputs import (
     BAD_FILES,
-    batch_size_option,
-    folder,
-    load,
-    model_path,
-    named_once,
+    check_outputs,
+    open_table,
     report_bad_files,
     report_count,
-    skip_bad_option,
 )
-from .outputs import check_outputs, open_table
 
 
 @click.command(cls=Command)
