@@ -4,9 +4,9 @@ import math
 
 import click
 
-from .command import Command, answer, wants_json
-from .inputs import load_any
-from .options import folder, out_option, seed_option, skip_bad_option
+from .command import Command, print_result, wants_json
+from .inputs import load_model_file
+from .options import out_option, path_type, seed_option, skip_bad_option
 from .outputs import (
     check_model_suffix,
     check_outputs,
@@ -27,7 +27,7 @@ _SUFFIX = {
 
 
 @click.command("train-phases", cls=Command)
-@click.argument("data", type=folder)
+@click.argument("data", type=path_type)
 @out_option
 @click.option("--fmax", type=float, help="Upper end of the band in Hz.")
 @click.option(
@@ -84,20 +84,20 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     save(segmenter, out)
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
-    answer(out=out, n_recordings=len(files), n_phases=n_phases)
+    print_result(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.argument("paths", nargs=-1, required=True, type=path_type)
 @click.option(
     "--model",
-    type=folder,
+    type=path_type,
     help="File written by `train-phases` or `train`; without it phases are found by "
     "level, and which is the inhale is a guess.",
 )
 @click.option(
     "--out",
-    type=folder,
+    type=path_type,
     help="Label file to write, or a folder for several recordings; the terminal if "
     "not given.",
 )
@@ -110,7 +110,7 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
 )
 @click.option(
     "--plot",
-    type=folder,
+    type=path_type,
     help="Picture to write, or a folder for several recordings.",
 )
 @click.option("--statistics", is_flag=True, help="Print rate, I:E ratio and pauses.")
@@ -176,7 +176,7 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
                 if pictures and durations[number] > 0:
                     _draw(pictures[number], file, phases)
                 advance()
-    answer(
+    print_result(
         recordings=[
             _described(file, phases, durations[number], tracks and tracks[number])
             for number, (file, phases) in enumerate(zip(files, results, strict=True))
@@ -287,7 +287,7 @@ def _load_segmenter(model, progress):
         )
         with progress.step("Learning from simulated sounds", 1):
             return _simulated_segmenter()
-    fitted = load_any(model)
+    fitted = load_model_file(model)
     if isinstance(fitted, PhaseSegmenter):
         return fitted
     if isinstance(fitted, Pipeline):

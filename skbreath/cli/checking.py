@@ -2,18 +2,18 @@
 
 import click
 
-from .command import Command, answer
-from .options import cores, folder, jobs_option
+from .command import Command, print_result
+from .options import cores, jobs_option, path_type
 from .outputs import check_outputs
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 @click.command(cls=Command)
-@click.argument("data", type=folder)
+@click.argument("data", type=path_type)
 @click.option("--group", help="Column of a CSV file with what belongs together.")
 @click.option("--pos-label", help="The positive class; it changes no finding.")
-@click.option("--out", type=folder, help="CSV of what was read of each file.")
+@click.option("--out", type=path_type, help="CSV of what was read of each file.")
 @click.option(
     "--strict", is_flag=True, help="Exit code 1 for warnings too, not only errors."
 )
@@ -66,7 +66,7 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
         for level, number in counts.items()
     )
     click.echo(f"{n_files} files ({checked.layout}): {told}.")
-    answer(
+    print_result(
         layout=checked.layout,
         n_files=n_files,
         counts=counts,
@@ -78,6 +78,6 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
                 path, index=False, lineterminator="\n", errors="surrogateescape"
             )
         click.echo(f"wrote {out}")
-        answer(out=out)
+        print_result(out=out)
     if counts["error"] or (strict and counts["warning"]):
         ctx.exit(1)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-__all__ = ["Command", "answer", "one_line", "wants_json"]
+__all__ = ["Command", "print_result", "one_line", "wants_json"]
 
 _JSON, _RESULT = "skbreath.json", "skbreath.result"
 
 
-def answer(**values):
+def print_result(**values):
     """Add to the JSON object that ``--json`` prints; nothing is shown without it."""
     click.get_current_context().meta.setdefault(_RESULT, {}).update(values)
 

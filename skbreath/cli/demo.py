@@ -2,19 +2,19 @@
 
 import click
 
-from .command import Command, answer
-from .options import cores, folder, jobs_option, seed_option
+from .command import Command, print_result
+from .options import cores, jobs_option, path_type, seed_option
 from .outputs import print_table
 
 
 @click.command(cls=Command)
 @click.option(
     "--data",
-    type=folder,
+    type=path_type,
     help="Folder with train.csv, train/*.wav, test.csv and test/*.wav.",
 )
 @click.option("--quick", is_flag=True, help="With --data: 600 clips, fewer trials.")
-@click.option("--out", type=folder, default="skbreath-demo", show_default=True)
+@click.option("--out", type=path_type, default="skbreath-demo", show_default=True)
 @seed_option
 @jobs_option
 def demo(data, quick, out, seed, jobs):
@@ -40,7 +40,7 @@ def demo(data, quick, out, seed, jobs):
         table = run_demo(
             out, progress, data, quick=quick, seed=seed, n_jobs=cores(jobs)
         )
-    answer(
+    print_result(
         results=table.reset_index(), files=[out / name for name in RESULTS], data=data
     )
     shown = table[["f1", "roc_auc"]].map("{:.3f}".format)

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from .command import Command, answer
+from .command import Command, print_result
 from .inputs import load, load_clip_table, model_path
 from .options import (
     cores,
     data_argument,
     epochs_option,
-    folder,
     group_option,
     jobs_option,
+    path_type,
     pos_label_option,
     preset_option,
     scoring_option,
@@ -34,14 +34,14 @@ from .outputs import check_outputs, print_table
 @click.option(
     "--model",
     "model_file",
-    type=folder,
+    type=path_type,
     help="Judge this trained model on DATA, which it must not have seen, instead; "
     "`pretrained` is the one of chest sounds that comes with the package.",
 )
-@click.option("--out", type=folder, help="CSV of the out-of-fold predictions.")
-@click.option("--breakdown", type=folder, help="CSV of the scores of each group.")
+@click.option("--out", type=path_type, help="CSV of the out-of-fold predictions.")
+@click.option("--breakdown", type=path_type, help="CSV of the scores of each group.")
 @click.option(
-    "--report", "page", type=folder, help="HTML page of everything, with the sounds."
+    "--report", "page", type=path_type, help="HTML page of everything, with the sounds."
 )
 @click.option(
     "--by",
@@ -107,7 +107,7 @@ def evaluate(
     if model_file is not None:
         model_file = model_path(model_file)
         model = load(model_file)
-        answer(n_trained_on=_warn_of_known_clips(model, paths))
+        print_result(n_trained_on=_warn_of_known_clips(model, paths))
         result = judge(model, paths, y, groups, pos_label=pos_label)
         title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
@@ -136,7 +136,7 @@ def evaluate(
     if breakdown is not None:
         with atomic_path(breakdown) as path:
             result.by_group.to_csv(path)
-    answer(
+    print_result(
         report=page,
         table=result.table.reset_index(names="metric"),
         by_group=result.by_group.reset_index(),

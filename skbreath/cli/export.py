@@ -2,20 +2,20 @@
 
 import click
 
-from .command import Command, answer
-from .inputs import load_any, metadata_of, model_path
-from .options import folder
+from .command import Command, print_result
+from .inputs import load_model_file, metadata_of, model_path
+from .options import path_type
 from .outputs import check_outputs
 
 
 @click.command(cls=Command)
-@click.argument("model", type=folder)
-@click.argument("out", type=folder)
+@click.argument("model", type=path_type)
+@click.argument("out", type=path_type)
 @click.option(
     "--compare",
     "clips",
     multiple=True,
-    type=folder,
+    type=path_type,
     help="Clips, or folder of them, to compare file and model on; may be repeated.  "
     "[default: synthetic breaths]",
 )
@@ -41,7 +41,7 @@ def export(model, out, clips):
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
     files = find_audio_files(clips) if clips else None
     model = model_path(model)
-    fitted = load_any(model)
+    fitted = load_model_file(model)
     if not hasattr(fitted, "predict_proba"):
         raise ValueError(
             f"{model} holds a {type(fitted).__name__}; only classifiers of clips, as "
@@ -59,4 +59,4 @@ def export(model, out, clips):
         f"({about.n_clips} clips)"
     )
     click.echo(f"wrote {out}")
-    answer(out=out, **about)
+    print_result(out=out, **about)

@@ -5,9 +5,9 @@ import re
 
 import click
 
-from .command import Command, answer
-from .inputs import named_once
-from .options import batch_size_option, cores, folder, jobs_option
+from .command import Command, print_result
+from .inputs import unique_paths
+from .options import batch_size_option, cores, jobs_option, path_type
 from .outputs import check_outputs
 
 # As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
@@ -42,10 +42,10 @@ _PARAMETER = re.compile(
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.argument("paths", nargs=-1, required=True, type=path_type)
 @click.option(
     "--out",
-    type=folder,
+    type=path_type,
     required=True,
     help="File to write: .npz, .npy, .csv, or .parquet (needs pyarrow).",
 )
@@ -121,7 +121,7 @@ def features(
     except ValueError as error:
         named = _PARAMETER.sub(lambda m: "--" + m[0].replace("_", "-"), str(error))
         raise click.UsageError(named) from error
-    files = named_once(find_audio_files(paths))
+    files = unique_paths(find_audio_files(paths))
     problems = unreadable_files(files, sample_rate, duration)
     if problems:
         raise AudioError(problems)
@@ -138,4 +138,4 @@ def features(
                 advance=advance,
             )
     click.echo(f"{len(files)} files, {' x '.join(map(str, shape))}; wrote {out}")
-    answer(out=out, n_files=len(files), shape=shape, names=names)
+    print_result(out=out, n_files=len(files), shape=shape, names=names)

@@ -2,9 +2,9 @@
 
 import click
 
-from .command import Command, answer
+from .command import Command, print_result
 from .inputs import model_path
-from .options import folder
+from .options import path_type
 
 _PACKAGES = (
     "numpy",
@@ -26,7 +26,7 @@ _PACKAGES = (
 
 
 @click.command(cls=Command)
-@click.argument("model", required=False, type=folder)
+@click.argument("model", required=False, type=path_type)
 def info(model):
     """Show what a model file holds, or versions.
 
@@ -52,7 +52,7 @@ def info(model):
         about = model_info(model_path(model))
     for line in _lines(about):
         click.echo(line)
-    answer(**about)
+    print_result(**about)
 
 
 def _machine():

@@ -32,7 +32,7 @@ def load(path):
     from .._inner_model import inner_model
     from ..audio import AudioReader
 
-    model = inner_model(load_any(path))
+    model = inner_model(load_model_file(path))
     if type(model).__name__ == "PhaseSegmenter":
         raise ValueError(
             f"{path} finds phases in whole recordings: use `skbreath annotate`."
@@ -45,7 +45,7 @@ def load(path):
     return model
 
 
-def load_any(path):
+def load_model_file(path):
     """Read whatever model `train` or `train-phases` wrote."""
     from ..model_file import load_model
 
@@ -135,7 +135,7 @@ def _find_good(paths, out, skip_bad):
     return np.isfinite(durations)
 
 
-def named_once(files):
+def unique_paths(files):
     """Files in the order in which they are named first; tell what is named again."""
     first, again = {}, set()
     for file in files:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-folder = click.Path(path_type=Path)
+path_type = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file of one's own.
-data_argument = click.argument("data", type=folder)
+data_argument = click.argument("data", type=path_type)
 seed_option = click.option(
     "--random-state",
     "--seed",
@@ -48,7 +48,7 @@ pos_label_option = click.option(
 )
 out_option = click.option(
     "--out",
-    type=folder,
+    type=path_type,
     required=True,
     help="Model file to write: .skb, or a pickle as .joblib.",
 )

@@ -4,9 +4,9 @@ from contextlib import ExitStack
 
 import click
 
-from .command import Command, answer, wants_json
-from .inputs import load, model_path, named_once
-from .options import batch_size_option, folder, skip_bad_option
+from .command import Command, print_result, wants_json
+from .inputs import load, model_path, unique_paths
+from .options import batch_size_option, path_type, skip_bad_option
 from .outputs import (
     BAD_FILES,
     check_outputs,
@@ -17,16 +17,16 @@ from .outputs import (
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, type=folder)
+@click.argument("paths", nargs=-1, type=path_type)
 @click.option(
     "--model",
-    type=folder,
+    type=path_type,
     help="File written by `train`.  [default: the pretrained model of chest sounds]",
 )
-@click.option("--out", type=folder, help="CSV to write; the terminal if not given.")
+@click.option("--out", type=path_type, help="CSV to write; the terminal if not given.")
 @click.option(
     "--submission",
-    type=folder,
+    type=path_type,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
 @batch_size_option
@@ -79,7 +79,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     if submission is not None:
         _predict_submission(fitted, submission, out)
         return
-    files = named_once(find_audio_files(paths))
+    files = unique_paths(find_audio_files(paths))
     settings = {"batch_size": batch_size, "reject_below": reject_below}
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
@@ -93,7 +93,7 @@ def _predict_submission(fitted, folder, out):
     test = load_kaggle_breath(folder, subset="test")
     write_submission(out, test.id, fitted.predict(test.paths))
     click.echo(f"wrote {out}")
-    answer(out=out, n_files=len(test.paths))
+    print_result(out=out, n_files=len(test.paths))
 
 
 def _print_predictions(fitted, files, settings, skip_bad):
@@ -109,9 +109,11 @@ def _print_predictions(fitted, files, settings, skip_bad):
         click.echo(text, nl=False)
         if wants_json():
             kept += good.to_dict(orient="records")
-    answer(predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems])
+    print_result(
+        predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems]
+    )
     if settings["reject_below"] is not None:
-        answer(n_rejected=n_rejected)
+        print_result(n_rejected=n_rejected)
     _report_long(fitted, n_long, len(files))
     _report_rejected(n_rejected, len(files), settings)
     report_bad_files(problems, len(files))
@@ -141,11 +143,11 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
             advance(len(batch))
     _report_long(fitted, n_long, len(files))
     if settings["reject_below"] is not None:
-        answer(n_rejected=n_rejected)
+        print_result(n_rejected=n_rejected)
     _report_rejected(n_rejected, len(files), settings)
     report_count(n_bad, len(files), out)
     click.echo(f"wrote {out}")
-    answer(out=out, n_files=len(files), n_bad=n_bad)
+    print_result(out=out, n_files=len(files), n_bad=n_bad)
 
 
 def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):

@@ -2,7 +2,7 @@
 
 import click
 
-from .command import Command, answer
+from .command import Command, print_result
 from .inputs import load_clips
 from .options import (
     cores,
@@ -76,7 +76,7 @@ def print_fitted(model, out):
         f"(out-of-fold {threshold.scoring} {threshold.best_score_:.3f})"
     )
     click.echo(f"wrote {out}")
-    answer(
+    print_result(
         out=out,
         weights=dict(weights),
         threshold={

@@ -2,16 +2,16 @@
 
 import click
 
-from .command import Command, answer
+from .command import Command, print_result
 from .inputs import load_clips
 from .options import (
     cores,
     data_argument,
     epochs_option,
-    folder,
     group_option,
     jobs_option,
     out_option,
+    path_type,
     pos_label_option,
     scoring_option,
     seed_option,
@@ -72,7 +72,7 @@ from .training import count_fits, print_fitted
     type=click.FloatRange(0, min_open=True),
     help="Seconds after which no further trial is started.",
 )
-@click.option("--trials-csv", type=folder, help="CSV of all trials to write.")
+@click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
 @scoring_option
@@ -153,6 +153,8 @@ def tune(
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
         click.echo(f"wrote {trials_csv}")
     best = tuned.search.best_params_
-    answer(best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv)
+    print_result(
+        best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv
+    )
     save(tuned.model, out)
     print_fitted(tuned.model, out)
