@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from .. import __version__
-from .annotation import annotate, train_phases
+from .annotation import annotate
 from .checking import check
 from .command import one_line
 from .demo import demo
@@ -17,7 +17,7 @@ from .export import export
 from .features import features
 from .info import info
 from .prediction import predict
-from .training import train
+from .training import train, train_phases
 from .tuning import tune
 
 __all__ = ["main"]

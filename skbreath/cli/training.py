@@ -1,4 +1,4 @@
-"""``skbreath train``."""
+"""``skbreath train`` and ``train-phases``."""
 
 import click
 
@@ -11,13 +11,14 @@ from .options import (
     group_option,
     jobs_option,
     out_option,
+    path_type,
     pos_label_option,
     preset_option,
     scoring_option,
     seed_option,
     skip_bad_option,
 )
-from .outputs import check_model_suffix, check_outputs, save
+from .outputs import check_model_suffix, check_outputs, refuse_overwriting, save
 
 
 @click.command(cls=Command)
@@ -63,6 +64,67 @@ def train(
         model.fit(paths, y, classifier__groups=groups)
     save(model, out)
     print_fitted(model, out)
+
+
+@click.command("train-phases", cls=Command)
+@click.argument("data", type=path_type)
+@out_option
+@click.option("--fmax", type=float, help="Upper end of the band in Hz.")
+@click.option(
+    "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
+)
+@click.option(
+    "--lag",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0, 60),
+    help="Seconds a decision may wait: 0.1 for a microphone; for recordings, 1 breaks "
+    "long phases of slow or noisy breathing less often.",
+)
+@seed_option
+def train_phases(data, out, fmax, sample_rate, lag, seed):
+    """Learn from annotated recordings to annotate others.
+
+    DATA holds recordings, and beside each a label track of the same name: Audacity,
+    HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels
+    I and E.
+
+    \b
+    Example:
+      skbreath train-phases recordings/ --out phases.skb
+    """
+    from ..audio import check_audio_files, find_audio_files
+    from ..label_tracks import read_label_track, track_beside
+    from ..progress import StepProgress
+    from ..segmentation import PhaseSegmenter
+
+    check_outputs({"--out": out})
+    files = find_audio_files([data])
+    tables, without, tracks = [], [], []
+    for file, duration in zip(files, check_audio_files(files), strict=True):
+        track = track_beside(file)
+        if track is None:
+            without.append(file)
+        else:
+            tracks.append(track)
+            table = read_label_track(track, labels=("I", "E"), duration=duration)
+            tables.append(table)
+    refuse_overwriting("--out", [out], [*files, *tracks])
+    check_model_suffix(out)
+    if without:
+        raise ValueError(
+            f"{len(without)} of {len(files)} recordings have no label track beside "
+            f"them, such as {without[0]}; annotate or move them."
+        )
+    segmenter = PhaseSegmenter(
+        fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
+    )
+    with StepProgress() as progress, progress.step("Learning phases", 1):
+        segmenter.fit(files, tables)
+    save(segmenter, out)
+    n_phases = sum(map(len, tables))
+    click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
+    print_result(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
 def print_fitted(model, out):
