@@ -48,9 +48,9 @@ def predict_files(
     batch_size : int, default=512
         Files read and predicted at a time.
     errors : {"raise", "skip"}, default="raise"
-        "raise" looks at all files, some 30 microseconds each, before it predicts any.
-        "skip" starts at once, and gives files that cannot be read no label but the
-        reason, in a further column ``error``.
+        "raise" checks all files, some 30 microseconds each, before it predicts any.
+        "skip" starts at once; files that cannot be read get a missing label, and the
+        reason in a further column ``error``.
     reject_below : float, default=None
         Confidence, 0 to 1, below which a label is marked as rejected; see
         :func:`~skbreath.predict_with_rejection`.
@@ -69,7 +69,7 @@ def predict_files(
     AudioError
         With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
-        If `batch_size` is below 1, `paths` holds other things than paths,
+        If `batch_size` is below 1, `paths` are not all paths,
         `reject_below` is not from 0 to 1, or the model gives no probabilities.
 
     Warns
@@ -112,13 +112,13 @@ def predict_files(
 
 
 def inspect_for(model, paths):
-    """Look at files that `model` is to read.
+    """Check the files that `model` will read.
 
     Parameters
     ----------
     model : classifier
-        A Pipeline that starts with an :class:`~skbreath.AudioReader`; of any other
-        model, only the headers of the files are looked at.
+        A Pipeline that starts with an :class:`~skbreath.AudioReader`; for any other
+        model, only the headers of the files are checked.
     paths : list of str
         Audio files.
 
@@ -147,14 +147,14 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
     for batch in gen_batches(len(paths), batch_size):
         whole = pd.DataFrame({"path": _as_column(paths[batch])})
         good, reasons = paths[batch], {}
-        # Reading tells what is wrong; as a rule nothing is.
+        # Bad files are found by reading; most batches have none.
         while good:
             try:
                 table = _predict_batch(model, good, reject_below, said)
             except AudioError as error:
                 reasons |= dict(error.problems)
                 left = [path for path in good if path not in reasons]
-                if len(left) == len(good):  # of none of these files
+                if len(left) == len(good):  # about other files
                     raise
                 good = left
             else:
@@ -173,8 +173,8 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
 
 
 def _predict_batch(model, paths, reject_below, said):
-    # Batches are small: boosted trees, above all, lose more time in handing work to
-    # threads than they gain by them, many times over on a busy machine.
+    # Batches are small: handing work to threads takes longer than the work itself,
+    # above all for boosted trees and on a busy machine.
     with threadpool_limits(1, user_api="openmp"), batch_of_run(said):
         if reject_below is None:
             labels, proba = labels_and_probabilities(model, paths)

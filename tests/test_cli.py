@@ -116,7 +116,7 @@ def test_rejected_labels_are_marked_in_a_column_of_their_own(
         *("predict", "--model", model, "--submission", breath_folder),
         *("--out", out, "--reject-below", 0.7),
     )
-    assert result.exit_code == 2 and "ID,Target alone" in result.stderr
+    assert result.exit_code == 2 and "only the columns ID,Target" in result.stderr
     assert run(*command, "--reject-below", 70).exit_code == 2
 
 
@@ -178,8 +178,8 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--by", "shoe"], "--by shoe: there is no such column"),
-        (["--trials-csv", "text"], "holds no trials"),
+        (["--by", "shoe"], "--by shoe is not a column"),
+        (["--trials-csv", "text"], "is not a table of trials"),
         (["--report", "none/report.html"], "does not exist"),
     ],
 )
@@ -449,7 +449,7 @@ def test_model_that_takes_no_audio_is_refused(breath_folder, tmp_path):
     joblib.dump(LogisticRegression(), tmp_path / "lr.joblib")
     clip = sorted((breath_folder / "test").iterdir())[0]
     result = run("predict", "--model", tmp_path / "lr.joblib", clip)
-    assert result.exit_code == 2 and "takes no audio files" in result.stderr
+    assert result.exit_code == 2 and "does not take audio files" in result.stderr
     result = run("predict", "--model", tmp_path, clip)
     assert result.exit_code == 2 and "is a folder" in result.stderr
 

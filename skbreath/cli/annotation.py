@@ -32,7 +32,7 @@ _SUFFIX = {
     "--model",
     type=path_type,
     help="File written by `train-phases` or `train`; without it phases are found by "
-    "level, and which is the inhale is a guess.",
+    "level, and their labels are a guess.",
 )
 @click.option(
     "--out",
@@ -56,15 +56,15 @@ _SUFFIX = {
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Let --out replace label tracks that lie beside their recordings; without it "
-    "that is refused, since they may be made by hand.",
+    help="Let --out replace label tracks beside their recordings. Without it that is "
+    "an error, since they may be made by hand.",
 )
 @skip_bad_option
 def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
     """Find inhales and exhales in whole recordings.
 
-    PATHS are recordings of any length, or folders of them. A model file .skb may come
-    from anybody; loading a .joblib runs whatever code is in it.
+    PATHS are recordings of any length, or folders of them. Loading a .skb file does
+    not run code from it; loading a .joblib file does, so load only your own.
 
     \b
     Examples:
@@ -101,11 +101,13 @@ class _Recording:
 
 
 def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
-    """List the recordings and their outputs; raise what is wrong before any work."""
+    """List the recordings and their outputs, and check all before any work."""
     from ..audio import find_audio_files
 
     if format_ is not None and out is None:
-        raise click.UsageError("--format is that of the files in --out; give both.")
+        raise click.UsageError(
+            "--format is the format of the files in --out: give both."
+        )
     files = find_audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
     good, durations, problems = _readable(files, skip_bad)
@@ -211,7 +213,7 @@ def _load_segmenter(model, progress):
 
     if model is None:
         click.echo(
-            "Warning: no --model; phases are found by their level, and told apart by a "
+            "Warning: without --model, phases are found by level and labelled by a "
             "model of simulated chest sounds: which is the inhale is a guess.",
             err=True,
         )
@@ -223,15 +225,21 @@ def _load_segmenter(model, progress):
     if isinstance(fitted, Pipeline):
         rate, duration = fitted[0].sample_rate, fitted[0].duration
         if duration is None:
-            raise ValueError(f"{model} takes clips of no fixed length.")
+            raise ValueError(
+                f"Expected a model of clips of a fixed length, got {model}, which "
+                "takes clips of any length."
+            )
         return PhaseSegmenter.from_classifier(
             fitted, sample_rate=rate, clip_duration=duration
         )
-    raise ValueError(f"{model} holds a {type(fitted).__name__}, no model of phases.")
+    raise ValueError(
+        f"Expected a model of phases or of clips in {model}, got a "
+        f"{type(fitted).__name__}."
+    )
 
 
 def _simulated_segmenter():
-    """Levels tell where phases are, clips made from noise which is which."""
+    """Train a segmenter on simulated clips; it finds the phases by level."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -319,7 +327,7 @@ def _statistics_text(recording, phases):
     summary = _statistics(recording, phases)
     if math.isnan(summary["rate_per_min"]):
         return (
-            f"too few breaths to tell a rate ({summary['n_breaths']:.0f}), "
+            f"too few breaths for a rate ({summary['n_breaths']:.0f}), "
             f"longest pause {summary['longest_pause_s']:.1f} s"
         )
     return (

@@ -1,4 +1,4 @@
-"""What every command has: ``--json`` for machines, ``--config`` for repetitions."""
+"""Add ``--json`` and ``--config`` to every command."""
 
 import json
 import math
@@ -15,12 +15,12 @@ _JSON, _RESULT = "skbreath.json", "skbreath.result"
 
 
 def print_result(**values):
-    """Add to the JSON object that ``--json`` prints; nothing is shown without it."""
+    """Add values to the JSON object that ``--json`` prints; without it, do nothing."""
     click.get_current_context().meta.setdefault(_RESULT, {}).update(values)
 
 
 def wants_json():
-    """Whether a machine reads the output."""
+    """Return whether the output is JSON."""
     return click.get_current_context().meta.get(_JSON, False)
 
 
@@ -49,7 +49,7 @@ class Command(click.Command):
         ]
 
     def parse_args(self, ctx, args):
-        # Asked before parsing: what is wrong may stand before --json.
+        # Before parsing: the wrong option may come before --json.
         as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
@@ -64,8 +64,7 @@ class Command(click.Command):
             return super().invoke(ctx)
         shown = {"command": self.name, "ok": True}
         try:
-            # Tables are for people.
-            # A file name need not be UTF-8.
+            # Do not print tables. A file name in them need not be UTF-8.
             with (
                 open(os.devnull, "w", errors="surrogateescape") as nowhere,
                 redirect_stdout(nowhere),
@@ -83,7 +82,7 @@ class Command(click.Command):
 
 
 def one_line(error):
-    """What an error says, without line breaks."""
+    """Return the message of an error without line breaks."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, click.ClickException):
@@ -92,7 +91,7 @@ def one_line(error):
 
 
 def _plain(value):
-    """JSON types; numbers that JSON lacks are null."""
+    """Convert a value to the types of JSON; numbers that JSON lacks become null."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return _plain(value.to_dict(orient="records"))
     if hasattr(value, "tolist"):

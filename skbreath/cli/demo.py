@@ -18,11 +18,11 @@ from .outputs import print_table
 @seed_option
 @jobs_option
 def demo(data, quick, out, seed, jobs):
-    """Run the whole job in a minute.
+    """Run the whole workflow in a minute.
 
-    Features, tuning, vote, threshold, cross-validation; without --data on synthetic
-    breaths made on the spot. Writes the model, a submission, the table and a picture
-    into --out.
+    The steps are features, tuning, vote, threshold and cross-validation; without
+    --data on synthetic breaths. Writes the model, a submission, the table of scores
+    and a picture into --out.
 
     \b
     Examples:
@@ -30,9 +30,11 @@ def demo(data, quick, out, seed, jobs):
       skbreath demo --data kaggle-breath --quick
     """
     if quick and data is None:
-        raise click.UsageError("--quick is for --data; without it the demo is quick.")
+        raise click.UsageError(
+            "--quick needs --data; without --data the demo is quick."
+        )
     if data is not None and not data.is_dir():
-        raise NotADirectoryError(f"{data} is no folder; --data takes a folder.")
+        raise NotADirectoryError(f"{data} is not a folder; --data takes a folder.")
     from ..demo import RESULTS, run_demo
     from ..progress import StepProgress
 

@@ -35,20 +35,20 @@ from .outputs import check_outputs, print_table
     "--model",
     "model_file",
     type=path_type,
-    help="Judge this trained model on DATA, which it must not have seen, instead; "
-    "`pretrained` is the one of chest sounds that comes with the package.",
+    help="Evaluate this trained model instead of training; DATA must not be its "
+    "training data. `pretrained` is the model of chest sounds in the package.",
 )
 @click.option("--out", type=path_type, help="CSV of the out-of-fold predictions.")
 @click.option("--breakdown", type=path_type, help="CSV of the scores of each group.")
 @click.option(
-    "--report", "page", type=path_type, help="HTML page of everything, with the sounds."
+    "--report", "page", type=path_type, help="HTML page with all results and sounds."
 )
 @click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="Further breakdown of the report: a column of a CSV. May be repeated; a "
-    "folder has recording and day anyway.",
+    help="Column of a CSV file by which the report breaks the scores down; may be "
+    "repeated. For a folder, recording and day are always included.",
 )
 @click.option(
     "--trials-csv",
@@ -167,28 +167,28 @@ def _warn_of_known_clips(model, paths):
     if known:
         click.echo(
             f"Warning: the model was trained on {known} of these {len(paths)} clips; "
-            "its scores here say nothing about others.",
+            "its scores on other clips may be lower.",
             err=True,
         )
     return known
 
 
 def _breakdown_columns(data, frame, group, by):
-    """What a report is broken down by: values of each name."""
+    """Return the values of each column by which a report breaks scores down."""
     names = dict.fromkeys([group, *by])
     if data.suffix.lower() != ".csv":
         names = dict.fromkeys(["recording", "day", *by])
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise click.UsageError(
-            f"--by {missing[0]}: there is no such column; {data} has "
+            f"--by {missing[0]} is not a column of {data}; the columns are "
             f"{', '.join(map(str, frame.columns))}."
         )
     return {name: frame[name].to_numpy() for name in names}
 
 
 def _refuse_without_report(**options):
-    """Refuse what only a report shows, where none is asked for."""
+    """Raise an error for options that need --report, where it is not given."""
     for name, value in options.items():
         if value:
             option = "--" + name.replace("_", "-")
@@ -198,7 +198,7 @@ def _refuse_without_report(**options):
 
 
 def _read_trials(path):
-    """Trials of a search, as ``skbreath tune --trials-csv`` writes them."""
+    """Read the trials of a search that ``skbreath tune --trials-csv`` wrote."""
     import pandas as pd
 
     from .._report_numbers import trials_table
@@ -208,6 +208,6 @@ def _read_trials(path):
         trials_table(trials)  # now, not after an hour of training
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path} holds no trials; `skbreath tune --trials-csv` writes such a file."
+            f"{path} is not a table of trials; `skbreath tune --trials-csv` writes one."
         ) from error
     return trials

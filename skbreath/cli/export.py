@@ -16,16 +16,16 @@ from .outputs import check_outputs
     "clips",
     multiple=True,
     type=path_type,
-    help="Clips, or folder of them, to compare file and model on; may be repeated.  "
+    help="Clips, or a folder of them, for the comparison; may be repeated.  "
     "[default: synthetic breaths]",
 )
 def export(model, out, clips):
     """Write a model as ONNX, which runs without Python.
 
-    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`, or
-    is the word pretrained; OUT ends in .onnx. The features are part of the file;
-    labels, threshold and what the model file says of its licence are in its metadata.
-    It is compared with the model before it is written. Needs the extra "onnx".
+    The file computes features and probabilities from waveforms. MODEL was written by
+    `skbreath train` or `tune`, or is the word pretrained; OUT ends in .onnx. Labels,
+    threshold and licence of the model are in the metadata of the file. Its output is
+    compared with the model before it is written. Needs the extra "onnx".
 
     \b
     Examples:
@@ -44,8 +44,8 @@ def export(model, out, clips):
     fitted = load_model_file(model)
     if not hasattr(fitted, "predict_proba"):
         raise ValueError(
-            f"{model} holds a {type(fitted).__name__}; only classifiers of clips, as "
-            "`train` and `tune` write them, can be exported."
+            f"Expected a classifier of clips in {model}, as `train` and `tune` write "
+            f"it, got a {type(fitted).__name__}."
         )
     with StepProgress() as progress, progress.step("Exporting", None):
         about = export_onnx(fitted, out, files, metadata=metadata_of(model))

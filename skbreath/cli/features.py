@@ -26,7 +26,7 @@ class _Groups(click.ParamType):
 
 
 class _Hertz(click.FloatRange):
-    """A number: "nan" is a float, too, and in no range."""
+    """A range of numbers without NaN, which click would accept."""
 
     def convert(self, value, param, ctx):
         value = super().convert(value, param, ctx)
@@ -35,7 +35,7 @@ class _Hertz(click.FloatRange):
         return value
 
 
-# Parameters by the names that a user of the command knows.
+# Parameters that an error names as in Python; they are options here.
 _PARAMETER = re.compile(
     r"\b(groups|sample_rate|n_mels|n_fft|hop_length|n_mfcc|fm\w\w)\b"
 )
@@ -54,7 +54,7 @@ _PARAMETER = re.compile(
     type=_Groups(),
     default=",".join(GROUPS[:-1]),
     show_default=True,
-    help="Groups of channels, with commas between; loop is one more.",
+    help="Groups of channels, separated by commas; loop is available too.",
 )
 @click.option(
     "--summary", is_flag=True, help="One row per file: mean, deviation, 8 time bins."
@@ -64,7 +64,7 @@ _PARAMETER = re.compile(
     default=16000,
     show_default=True,
     type=click.IntRange(100, 1_000_000),
-    help="Rate in Hz that clips are brought to.",
+    help="Rate in Hz to which clips are resampled.",
 )
 @click.option(
     "--duration",
@@ -95,11 +95,11 @@ def features(
 ):
     """Extract features of audio files into one file.
 
-    PATHS are clips, or folders of them; one that is named twice, also by its folder,
+    PATHS are clips, or folders of them; a file that is named twice, also by its folder,
     counts once. The file holds the features, the names of the channels and the paths;
-    .npy has the latter two beside it, as .npy.json. Tables (.csv, .parquet) have one
-    row per frame, or per file with --summary. Any number of files takes the memory of
-    one batch.
+    for .npy the latter two are beside it, in .npy.json. Tables (.csv, .parquet) have
+    one row per frame, or per file with --summary. Memory is needed for one batch of
+    files, however many there are.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def features(
         sample_rate=sample_rate, groups=groups, n_jobs=cores(jobs), **params
     )
     try:
-        extract.fit([[0.0]])  # learns nothing, and checks the parameters
+        extract.fit([[0.0]])  # only checks the parameters
     except ValueError as error:
         named = _PARAMETER.sub(lambda m: "--" + m[0].replace("_", "-"), str(error))
         raise click.UsageError(named) from error

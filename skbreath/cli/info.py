@@ -28,10 +28,10 @@ _PACKAGES = (
 @click.command(cls=Command)
 @click.argument("model", required=False, type=path_type)
 def info(model):
-    """Show what a model file holds, or versions.
+    """Show the contents of a model file, or versions.
 
-    MODEL is a file .skb, or the word pretrained; nothing in it is run. Without MODEL:
-    versions and machine, which belong in a report of an error.
+    MODEL is a .skb file, or the word pretrained; code in it is not run. Without MODEL:
+    versions and machine, to include in a report of an error.
 
     \b
     Examples:
@@ -43,8 +43,8 @@ def info(model):
         about = _machine()
     elif model.suffix == ".joblib":
         raise ValueError(
-            f"{model} is a pickle, which tells nothing before its code is run; "
-            "models saved as .skb do."
+            f"{model} is a pickle, whose contents cannot be shown without running its "
+            "code; save the model as .skb."
         )
     else:
         from ..model_file import model_info

@@ -11,7 +11,7 @@ PRETRAINED = "pretrained"
 
 
 def model_path(path):
-    """The file that --model means: the pretrained model by that name or without one."""
+    """Return the file of --model; the pretrained one by its name or by default."""
     if path is not None and (str(path) != PRETRAINED or path.exists()):
         return path
     from ..pretrained import PRETRAINED as packaged
@@ -35,29 +35,31 @@ def load(path):
     model = inner_model(load_model_file(path))
     if type(model).__name__ == "PhaseSegmenter":
         raise ValueError(
-            f"{path} finds phases in whole recordings: use `skbreath annotate`."
+            f"{path} is a model of whole recordings; use it with `skbreath annotate`."
         )
     if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
         raise ValueError(
-            f"{path} holds a {type(model).__name__} that takes no audio files; its "
-            "first step must be an AudioReader."
+            f"Expected a pipeline that starts with an AudioReader in {path}, got a "
+            f"{type(model).__name__}, which does not take audio files."
         )
     return model
 
 
 def load_model_file(path):
-    """Read whatever model `train` or `train-phases` wrote."""
+    """Read a model that a command wrote, whatever its type."""
     from ..model_file import load_model
 
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
     if not path.is_file():
-        raise FileNotFoundError(f"No model file {path}; `skbreath train` writes one.")
+        raise FileNotFoundError(
+            f"{path} does not exist; `skbreath train` writes a model."
+        )
     return _unpickle(path) if _is_pickle(path) else load_model(path)
 
 
 def metadata_of(path):
-    """What a model file says of its model; None where it is a pickle."""
+    """Return the metadata of a model file; None where it is a pickle."""
     from ..model_file import model_info
 
     return None if _is_pickle(path) else model_info(path)["metadata"]
@@ -75,7 +77,7 @@ def _unpickle(path):
     try:
         return joblib.load(path)
     except Exception as error:
-        # Unpickling raises whatever the bytes happen to spell.
+        # Unpickling damaged bytes can raise any exception.
         raise ValueError(
             f"{path} is not a model written by `skbreath train` with these package "
             f"versions ({type(error).__name__}: {error or 'damaged'})."
@@ -83,13 +85,13 @@ def _unpickle(path):
 
 
 def load_clips(data, group, *, out=None, skip_bad=False):
-    """Paths, labels and groups of DATA; every unreadable file is named at once."""
+    """Load paths, labels and groups of DATA; name all unreadable files in one error."""
     clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
     return clips.paths, clips.target, clips.groups
 
 
 def load_clip_table(data, group, *, out=None, skip_bad=False):
-    """As :func:`load_clips`, a Bunch that also has ``frame``: all columns."""
+    """Load DATA as :func:`load_clips`, with all its columns as ``frame``."""
     from sklearn.utils import Bunch
 
     from ..datasets import load_kaggle_breath, load_labelled_folder
@@ -101,12 +103,14 @@ def load_clip_table(data, group, *, out=None, skip_bad=False):
         clips = load_kaggle_breath(data)
         groups = clips[group]
     else:
-        raise click.UsageError("--group must be recording or day for a folder.")
+        raise click.UsageError(
+            f"--group must be recording or day for a folder, got {group}."
+        )
     good = _find_good(clips.paths, out, skip_bad)
     paths, target, groups = clips.paths[good], clips.target[good], groups[good]
     labels = sorted(set(target.tolist()))
     if len(labels) != 2:
-        raise ValueError(f"{data} has the labels {labels}; exactly two are needed.")
+        raise ValueError(f"Expected 2 labels in {data}, got {labels}.")
     n_groups = len(set(groups))
     if n_groups < 5:
         raise ValueError(
@@ -118,7 +122,7 @@ def load_clip_table(data, group, *, out=None, skip_bad=False):
 
 
 def _find_good(paths, out, skip_bad):
-    """Which files can be read; without `skip_bad` one error for those that cannot."""
+    """Return which files can be read; without `skip_bad` raise one error for others."""
     import numpy as np
 
     from ..audio import AudioError, AudioReader, inspect_audio_files
@@ -136,7 +140,7 @@ def _find_good(paths, out, skip_bad):
 
 
 def unique_paths(files):
-    """Files in the order in which they are named first; tell what is named again."""
+    """Drop repeated files, keep the order, and print how many were repeated."""
     first, again = {}, set()
     for file in files:
         path = os.path.abspath(file)
@@ -144,6 +148,6 @@ def unique_paths(files):
             again.add(path)
         first.setdefault(path, file)
     if again:
-        said = "1 file is" if len(again) == 1 else f"{len(again)} files are"
-        click.echo(f"Note: {said} named more than once; each counts once.", err=True)
+        what = "1 file is" if len(again) == 1 else f"{len(again)} files are"
+        click.echo(f"Note: {what} named more than once; each counts once.", err=True)
     return list(first.values())

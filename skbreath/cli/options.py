@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 path_type = click.Path(path_type=Path)
-# A folder with train.csv and train/, or a CSV file of one's own.
+# A folder with train.csv and train/, or a CSV file with a table of clips.
 data_argument = click.argument("data", type=path_type)
 seed_option = click.option(
     "--random-state",
@@ -41,7 +41,8 @@ group_option = click.option(
     "--group",
     default="recording",
     show_default=True,
-    help="What folds must not share: recording or day; for a CSV one of its columns.",
+    help="Column whose values folds must not share: recording or day; for a CSV file "
+    "any of its columns.",
 )
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
@@ -75,6 +76,7 @@ preset_option = click.option(
 
 
 def cores(jobs):
+    """Return the value of --jobs, or the number of cores."""
     import joblib
 
     return jobs or joblib.cpu_count(only_physical_cores=False)

@@ -1,4 +1,4 @@
-"""Files that a command is to write: possible, and none that it reads."""
+"""Check and write the files of a command, and print tables."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +10,12 @@ _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
 
 
 def check_outputs(outputs, inputs=()):
-    """Refuse, before any work, what cannot be written or would replace an input.
+    """Check that outputs can be written and do not replace an input.
 
     Parameters
     ----------
     outputs : dict of str to Path or None
-        By option; None is nothing to write.
+        By option; None for an output that is not written.
     inputs : iterable of Path or None
         Files and folders that are read.
 
@@ -23,7 +23,7 @@ def check_outputs(outputs, inputs=()):
     ------
     click.UsageError
         If two outputs are one file, or an output would replace a file that is read, a
-        table of a data set that is, or any sound.
+        table of a data set that is read, or any audio file.
     OSError
         As :func:`skbreath.atomic.check_destination`.
     """
@@ -37,21 +37,22 @@ def check_outputs(outputs, inputs=()):
         target = path.resolve()
         if target in written:
             raise click.UsageError(
-                f"{option} and {written[target]} are one file, {path}; name another."
+                f"{option} and {written[target]} are the same file, {path}; name "
+                "another."
             )
         written[target] = option
         refuse_overwriting(option, [path], inputs)
 
 
 def refuse_overwriting(option, paths, inputs):
-    """Refuse paths that would replace a file that is read, or any sound.
+    """Check that paths do not replace a file that is read, or any audio file.
 
     Parameters
     ----------
     option : str
-        That names the paths.
+        Option that names the paths.
     paths : list of Path
-        To be written; their folders need not exist yet.
+        Files to write; their folders need not exist yet.
     inputs : iterable of Path or str or None
         As in :func:`check_outputs`.
 
@@ -68,12 +69,13 @@ def refuse_overwriting(option, paths, inputs):
         taken = target in read or is_table or has_audio_suffix(target)
         if target.exists() and taken:
             raise click.UsageError(
-                f"{option} {path} would overwrite a file of yours; name another."
+                f"{option} {path} would overwrite an input or an audio file; name "
+                "another."
             )
 
 
 def check_model_suffix(path):
-    """Refuse a suffix that no reader of models would know."""
+    """Check that a model file has a suffix that can be loaded."""
     if path.suffix.lower() not in (".skb", ".joblib"):
         raise click.UsageError(
             f"--out must end in .skb, or .joblib for a pickle, got {path}."
@@ -116,22 +118,19 @@ def save(model, path):
 
 
 def leave_out(problems, n_files, out):
-    """Tell of files that are left out, and list them beside `out` if that is given."""
+    """Report files that are left out, in a list beside `out` if that is given."""
     if out is None:
         report_bad_files(problems, n_files)
         return
     import pandas as pd
 
-    from ..atomic import atomic_path
-
-    with atomic_path(out.parent / BAD_FILES) as path:
-        pd.DataFrame(problems, columns=["path", "reason"]).to_csv(
-            path, index=False, lineterminator="\n", errors="surrogateescape"
-        )
+    with open_table(out.parent / BAD_FILES) as write:
+        write(pd.DataFrame(problems, columns=["path", "reason"], dtype=object))
     report_count(len(problems), n_files, out)
 
 
 def report_count(n_bad, n_files, out):
+    """Print how many files are left out; if all are, raise an error."""
     if n_bad and n_bad == n_files:
         raise ValueError(
             f"none of the {n_files} files can be read; see {out.parent / BAD_FILES}."
@@ -145,7 +144,7 @@ def report_count(n_bad, n_files, out):
 
 
 def report_bad_files(problems, n_files):
-    """Where there is no file to list them in."""
+    """Print the files that are left out, where no list of them is written."""
     for path, reason in problems:
         click.echo(f"Left out: {path!r} {reason}", err=True)
     if problems and len(problems) == n_files:
@@ -159,6 +158,7 @@ def report_bad_files(problems, n_files):
 
 
 def print_table(table, title):
+    """Print a DataFrame of strings."""
     from rich.console import Console
     from rich.table import Table
 
@@ -169,7 +169,7 @@ def print_table(table, title):
     for name, row in table.iterrows():
         shown.add_row(str(name), *row.astype(str))
     console = Console()
-    if not console.is_terminal:  # never cut a number off
+    if not console.is_terminal:  # do not cut a number off
         console = Console(width=120)
     console.print(title, highlight=False)
     console.print(shown)

@@ -33,26 +33,25 @@ from .outputs import (
 @click.option(
     "--reject-below",
     type=click.FloatRange(0, 1),
-    help="Mark labels of less confidence than this as rejected, in a column of its "
-    "own.",
+    help="Confidence below which a label is marked as rejected, in a further column.",
 )
 @skip_bad_option
 def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
-    beginning is used. One that is named twice, also by its folder, is predicted once.
-    A file's label is the positive class where its probability reaches the threshold
-    set in training, which need not be 0.5.
+    beginning is used. A file that is named twice, also by its folder, is predicted
+    once. A file's label is the positive class where its probability reaches the
+    threshold set in training, which need not be 0.5.
 
-    All files are looked at before the first is predicted; if any cannot be read, all
-    of those are named and nothing is predicted. With --skip-bad, the others are.
+    All files are checked before the first is predicted. If any cannot be read, all of
+    those are named and nothing is predicted; with --skip-bad, the others are.
 
-    With --reject-below, the columns confidence and rejected say which labels to leave
-    to a human ear. The labels stay I and E; 0.5 rejects nothing.
+    With --reject-below, the columns confidence and rejected show which labels need
+    manual review. The labels stay I and E; 0.5 rejects nothing.
 
-    A model file .skb may come from anybody; loading a .joblib runs whatever code is in
-    it.
+    Loading a .skb file does not run code from it; loading a .joblib file does, so load
+    only your own.
 
     \b
     Examples:
@@ -68,10 +67,12 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     if submission is not None and out is None:
         raise click.UsageError("--submission needs --out.")
     if submission is not None and skip_bad:
-        raise click.UsageError("--submission needs a label for every file.")
+        raise click.UsageError(
+            "--submission needs a label for every file; leave out --skip-bad."
+        )
     if submission is not None and reject_below is not None:
         raise click.UsageError(
-            "--submission has the columns ID,Target alone; give --reject-below with "
+            "--submission has only the columns ID,Target; give --reject-below with "
             "PATHS, such as the folder test/."
         )
     check_outputs({"--out": out}, [*paths, model, submission])
@@ -151,7 +152,7 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
 
 
 def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
-    """One error for all files that cannot be read."""
+    """Raise one error for all files that cannot be read."""
     from ..audio import AudioError
     from ..bulk import inspect_for
 
@@ -171,12 +172,12 @@ def _batches(fitted, files, settings):
 
 
 def _part(batch, skip_bad):
-    """What has a label, and the files that have none."""
+    """Split a batch into rows with a label and bad files with a reason."""
     from ..audio import AudioError
 
     wrong = batch["error"].notna()
     bad = batch.loc[wrong, ["path", "error"]]
-    if len(bad) and not skip_bad:  # they were well a moment ago
+    if len(bad) and not skip_bad:  # they could be read a moment ago
         raise AudioError(list(bad.itertuples(index=False, name=None)))
     return batch[~wrong].drop(columns="error"), bad.rename(columns={"error": "reason"})
 

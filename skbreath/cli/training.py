@@ -78,16 +78,16 @@ def train(
     default=0.1,
     show_default=True,
     type=click.FloatRange(0, 60),
-    help="Seconds a decision may wait: 0.1 for a microphone; for recordings, 1 breaks "
-    "long phases of slow or noisy breathing less often.",
+    help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
+    "breaks long phases of slow or noisy breathing less often.",
 )
 @seed_option
 def train_phases(data, out, fmax, sample_rate, lag, seed):
-    """Learn from annotated recordings to annotate others.
+    """Train a model that annotates whole recordings.
 
-    DATA holds recordings, and beside each a label track of the same name: Audacity,
-    HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels
-    I and E.
+    DATA is a folder of recordings, and beside each a label track of the same name:
+    Audacity, HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the
+    labels I and E.
 
     \b
     Example:
@@ -128,7 +128,7 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
 
 
 def print_fitted(model, out):
-    """What the vote and the threshold have learned."""
+    """Print the weights of the vote and the threshold."""
     threshold = model["classifier"]
     vote = threshold.estimator_
     weights = list(zip(vote.named_estimators_, vote.weights_, strict=True))
@@ -151,6 +151,6 @@ def print_fitted(model, out):
 
 
 def count_fits(model):
-    """Fits of a model made by make_breath_classifier."""
+    """Count the fits that a model of make_breath_classifier costs."""
     vote = model["classifier"].estimator
     return len(vote.estimators) * (vote.cv + vote.refit)

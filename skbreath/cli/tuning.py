@@ -50,12 +50,12 @@ from .training import count_fits, print_fitted
 @click.option(
     "--storage",
     help="File (trials.db) or database URL that keeps the trials: the same command "
-    "goes on after a kill, and several at a time share the work.",
+    "resumes an interrupted search, and several processes share one.",
 )
 @click.option(
     "--prune-on",
     type=click.Choice(["fold", "epoch"]),
-    help="Stop hopeless trials after a fold, or after an epoch of the first fold.",
+    help="Stop poor trials after a fold, or after an epoch of the first fold.",
 )
 @click.option(
     "--batch-size",
@@ -99,7 +99,7 @@ def tune(
     jobs,
     skip_bad,
 ):
-    """Tune, let the best trials vote, and save the model.
+    """Tune, combine the best trials, and save the model.
 
     DATA is as for `skbreath train`. The trials are compared by their ROC AUC;
     --scoring is for the threshold of the vote.
@@ -123,7 +123,9 @@ def tune(
     if members is None:
         members = min(3, trials)
     if members > trials:
-        raise click.UsageError("--members cannot exceed --trials.")
+        raise click.UsageError(
+            f"--members must be at most --trials={trials}, got {members}."
+        )
     paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
     n_folds = 3
     with StepProgress() as progress:
