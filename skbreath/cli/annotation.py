@@ -106,7 +106,7 @@ def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
 
     if format_ is not None and out is None:
         raise click.UsageError(
-            "--format is the format of the files in --out: give both."
+            "--format is the format of the files in --out; give both."
         )
     files = find_audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
