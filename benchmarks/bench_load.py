@@ -5,13 +5,11 @@
 Eight processes predict and two train, for some minutes, with one cache, one folder of
 models (which the two write and the eight read) and one folder of clips. All that is
 predicted is compared, to the bit, with what one process alone predicts. Then as many
-paths as asked for (links to a few hundred clips) are predicted by one command, which
-is killed in between and started again.
+paths as asked for (links to a few hundred clips) are predicted by one command.
 """
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -168,7 +166,7 @@ def make_light_model(folder):
 
 
 def predict_very_many(report, folder, n_paths):
-    """One command over a folder of links; killed half-way, and started again."""
+    """Predict a folder of links with one command, and measure its memory."""
     make_light_model(folder)
     sources = load_kaggle_breath(folder / "data").paths
     links = folder / "links"
@@ -180,63 +178,31 @@ def predict_very_many(report, folder, n_paths):
     out = folder / "labels.csv"
     command = [sys.executable, "-m", "skbreath", "predict", "--skip-bad"]
     command += ["--model", folder / "light.joblib", links, "--out", out]
-    rows = []
-    for run, stop_at in (("killed half-way", n_paths // 2), ("started again", None)):
-        before = _rows_done(out)
-        began, first, memory, cpu = time.perf_counter(), None, [], None
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while process.poll() is None:
-            done = _rows_done(out)
-            if done > before:
-                first = first or time.perf_counter() - began
-                cpu = cpu or _cpu_of(process.pid)
-                memory.append(_resident_of(process.pid))
-            if stop_at and done >= stop_at:
-                process.send_signal(signal.SIGKILL)
-            time.sleep(0.02)
-        seconds = time.perf_counter() - began
-        memory = [megabytes for megabytes in memory if megabytes]
-        done = _rows_done(out) if stop_at else n_paths
-        tenth = max(1, len(memory) // 10)
-        rows.append(
-            (
-                *(run, f"{before:,}", f"{done:,}", f"{first or np.nan:.1f}"),
-                f"{cpu or np.nan:.1f}",
-                f"{seconds:.0f}",
-                f"{np.median(memory[:tenth]):.0f}",
-                f"{np.median(memory[-tenth:]):.0f}",
-            )
-        )
-    report.table(
-        f"skbreath predict --skip-bad, {n_paths:,} links, mel bands and a linear model",
-        (
-            *("", "from row", "to row", "first rows s", "of it CPU", "all s"),
-            *("MB early", "MB late"),
-        ),
-        rows,
-    )
-    if stop_at is None and process.returncode:
+    began, memory = time.perf_counter(), []
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        memory.append(_resident_of(process.pid))
+        time.sleep(0.02)
+    seconds = time.perf_counter() - began
+    if process.returncode:
         report.line(f"the command ended with {process.returncode}")
         return
+    memory = [megabytes for megabytes in memory if megabytes]
+    half, tenth = len(memory) // 2, max(1, len(memory) // 10)
+    report.table(
+        f"skbreath predict --skip-bad, {n_paths:,} links, mel bands and a linear model",
+        ("seconds", "MB half-way", "MB late"),
+        [
+            (
+                f"{seconds:.0f}",
+                f"{np.median(memory[half : half + tenth]):.0f}",
+                f"{np.median(memory[-tenth:]):.0f}",
+            )
+        ],
+    )
     complete = sum(len(part) for part in pd.read_csv(out, chunksize=100_000))
     bad = len(pd.read_csv(folder / "bad-files.csv"))
     report.line(f"rows in the table: {complete:,}; bad files: {bad}")
-
-
-def _rows_done(out):
-    try:
-        return json.loads(Path(f"{out}.progress").read_text())["done"]
-    except FileNotFoundError:
-        return 0
-
-
-def _cpu_of(pid):
-    """Seconds of CPU that a process has had."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return None
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_of(pid):

@@ -1,7 +1,7 @@
 """Write docs/commands.md: ``python docs/write_commands.py``.
 
-The help of every command, as it prints it. A page that is written, and not made when
-the site is built, can be read where the code lies too; a test compares the two.
+The help of every command, as it prints it. The page
+is in the repository, so that it can be read there too; a test compares the two.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ WIDTH = 72
 HEAD = """\
 # Every command and its options
 
-Below is what each command says of itself under `--help`. Options have the names of the
+Below is the output of `--help` of each command. Options have the names of the
 parameters in Python. A wrong option or a bad file is one line and exit code 2; an
 interrupted command leaves nothing half-written.
 """

@@ -1,16 +1,26 @@
 """Audio files opened and looked at, or one error that says why not."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import re
 import stat
+from typing import TYPE_CHECKING
 
 import soundfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._typing import FilePath
 
 # Sampling rates outside are broken headers: resampling from 1 Hz would turn a few
 # bytes into gigabytes.
 RATES = (100, 1_000_000)
+# Suffixes of the files that are picked up from a folder.
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 # Samples beyond overflow the single precision power spectrum.
 LOUDEST = 1e15
 # Offenders named in an error; the rest are counted.
@@ -37,6 +47,58 @@ def first_of(items, separator=", "):
     shown = separator.join(map(str, items[:SHOWN]))
     more = len(items) - SHOWN
     return f"{shown}{separator}and {more} more" if more > 0 else shown
+
+
+def has_audio_suffix(path):
+    """Return whether a file name ends like that of an audio file."""
+    return os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES
+
+
+def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
+    """List audio files: those named, and those in folders named.
+
+    Parameters
+    ----------
+    paths : path, or sequence of paths
+        Files, which may have any suffix, and folders, of which all files with the
+        suffix of an audio format are listed, also those in subfolders.
+
+    Returns
+    -------
+    files : list of str
+        In the order of `paths`, sorted by name within a folder.
+
+    Raises
+    ------
+    ValueError
+        If a folder has no audio files.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from skbreath.audio import find_audio_files
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("b.wav", "a.flac", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> [pathlib.Path(file).name for file in find_audio_files(folder)]
+    ['a.flac', 'b.wav']
+    """
+    files = []
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        if not os.path.isdir(path):
+            files.append(os.fspath(path))
+            continue
+        # Text, not Path objects: a folder may hold a million files.
+        inside = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(path)
+            for name in names
+            if has_audio_suffix(name)
+        )
+        if not inside:
+            raise ValueError(f"No audio file in the folder {path}.")
+        files += inside
+    return files
 
 
 class AudioError(ValueError):

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ._audio_file import first_of
+from ._audio_file import find_audio_files, first_of, has_audio_suffix
 from ._kaggle import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
 from .label_tracks import read_label_track, track_beside
 
-__all__ = ["AUDIO_SUFFIXES", "DataSet", "find_clips"]
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
-"""What is picked up from a folder."""
+__all__ = ["DataSet", "find_clips"]
 
 
 @dataclass
@@ -72,9 +69,7 @@ def find_clips(data, group=None):
         )
     if (data / "train.csv").is_file():
         return _from_kaggle(data)
-    files = _audio_in(data)
-    if not files:
-        raise ValueError(f"No audio file in the folder {data}.")
+    files = find_audio_files(data)
     tracks = {file: track_beside(file) for file in files}
     if any(tracks.values()):
         return _from_tracks(tracks)
@@ -83,15 +78,6 @@ def find_clips(data, group=None):
     if len(inside) > 1 and all(len(parts) > 1 for parts in tops):
         return DataSet("label folders", _table(files, [parts[0] for parts in tops]))
     return DataSet("plain", _table(files, None))
-
-
-def _audio_in(folder):
-    return sorted(
-        os.path.join(where, name)
-        for where, _, names in os.walk(folder)
-        for name in names
-        if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
-    )
 
 
 def _table(paths, labels, subset="train", **columns):
@@ -163,11 +149,7 @@ def _listed(frame, audio, name, subset, problems):
             what = f"the IDs of {int(in_id.sum())} rows in {name} spell the label"
             advice = "never let a model see an ID; file names do not spell it"
             problems.append(("note", "names", what, advice))
-    unlisted = sorted(
-        one
-        for one in present - set(files)
-        if os.path.splitext(one)[1].lower() in AUDIO_SUFFIXES
-    )
+    unlisted = sorted(filter(has_audio_suffix, present - set(files)))
     if unlisted:
         what = f"{len(unlisted)} audio files have no row in {name}: "
         what += first_of(map(repr, unlisted))

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Write files whole or not at all."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ __all__ = ["as_path", "atomic_path", "check_destination"]
 
 
 def as_path(path):
-    """Take a file name of any kind, and refuse what is none.
+    """Convert a file name to a Path.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def as_path(path):
 
 
 def check_destination(path):
-    """Refuse a path that no file can be written to, before any long work.
+    """Check that a file can be written to a path, before any long work.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def check_destination(path):
     Raises
     ------
     TypeError
-        If `path` is no file name.
+        If `path` is not a file name.
     FileNotFoundError
         If the folder of `path` does not exist.
     IsADirectoryError
@@ -78,7 +78,7 @@ def check_destination(path):
             f"Cannot write {path}: the folder {path.parent} does not exist."
         )
     try:
-        # Permissions alone do not tell: a disk may be full or be no disk at all.
+        # Permissions are not enough: the disk may be full or read-only.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:

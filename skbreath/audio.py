@@ -17,7 +17,7 @@ from ._audio_decode import (
     map_chunks,
     read_clip,
 )
-from ._audio_file import AudioError
+from ._audio_file import AudioError, find_audio_files
 from ._audio_input import as_float32, as_paths, as_paths_or_waveforms, check_rows
 from ._audio_warnings import (
     AudioWarning,
@@ -40,6 +40,7 @@ __all__ = [
     "as_paths",
     "as_paths_or_waveforms",
     "check_audio_files",
+    "find_audio_files",
     "inspect_audio_files",
     "load_audio",
 ]

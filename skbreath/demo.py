@@ -1,8 +1,8 @@
-"""The main job from end to end, on synthetic breaths or on a folder of real clips.
+"""Run the whole workflow on synthetic breaths or on a folder of real clips.
 
-Outer folds by recording; inside each, and then once more on all clips, the
-network is tuned, the best trials vote, and the threshold is set. Every number of
-the table is of clips that nothing behind it has seen.
+Outer folds are by recording. In each, and then again on all clips, the network is
+tuned, the best trials vote, and the threshold is set. All scores in the table are of
+held-out clips.
 """
 
 import shutil
@@ -46,7 +46,7 @@ class DemoSize:
 
     @property
     def fits_per_model(self):
-        """Fits that one tuned, voted and thresholded model costs."""
+        """Number of fits for one model with tuning, vote and threshold."""
         in_search = self.n_trials * self.inner_folds
         return in_search + self.n_members * (self.inner_folds + 1)
 
@@ -62,10 +62,10 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     Parameters
     ----------
     out : str or os.PathLike
-        Folder for :data:`RESULTS`; made if missing. One that holds other things
-        than those of an earlier demo is refused.
+        Folder for :data:`RESULTS`; made if missing. It must be empty or from an
+        earlier demo.
     progress : :class:`~skbreath.progress.StepProgress`
-        Entered; shows what is going on.
+        Entered; shows the steps.
     data : str or os.PathLike, default=None
         Folder laid out as :func:`~skbreath.load_kaggle_breath` reads it; None
         makes synthetic breaths in ``out/data``.
@@ -141,14 +141,14 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
 
 
 def _prepare_folder(out):
-    """Make the folder, or make sure that an earlier demo did."""
+    """Make the folder, or check that an earlier demo made it."""
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out} is a file; name a folder to write to.")
     note = out / "ABOUT.txt"
     if out.is_dir() and any(out.iterdir()) and not note.exists():
         raise ValueError(
-            f"The folder {out} holds other things than an earlier demo's; name a new "
+            f"The folder {out} has files that are not from an earlier demo; name a new "
             "folder."
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ def _subsample(train, n_clips, seed):
 
 
 def _predict_strategies(model, paths):
-    """Labels and inhale probabilities of each strategy, all from one fitted model."""
+    """Return labels and inhale probabilities of each strategy from one fitted model."""
     waveforms = model["audio"].transform(paths)
     threshold = model["classifier"]
     vote = threshold.estimator_
@@ -208,7 +208,7 @@ def _score_strategies(folds, seed):
 
 
 def _draw(model, paths, y, picture):
-    """Spectrograms of an inhale and an exhale beside the threshold curve."""
+    """Draw spectrograms of an inhale and an exhale beside the threshold curve."""
     # Figure, not pyplot: no global state, no window, no display needed.
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""Progress of long jobs on a terminal, fed by the log of the package.
+"""Show the progress of long jobs on a terminal.
 
-Estimators do not know whether somebody watches. They log each finished fit to the
-logger ``skbreath`` at level INFO; whoever shows progress listens to it.
+Estimators log each finished fit to the logger ``skbreath`` at level INFO. A handler of
+that logger advances the bar.
 """
 
 import logging
@@ -34,7 +34,7 @@ class _Advance(logging.Handler):
 class StepProgress:
     """One progress bar per step of a job, on standard error.
 
-    Where standard error is no terminal, one line per finished step is written
+    Where standard error is not a terminal, one line per finished step is written
     instead of bars.
 
     Parameters
@@ -63,7 +63,7 @@ class StepProgress:
 
     @property
     def n_done(self):
-        """Units done of the latest step."""
+        """Number of units done in the latest step."""
         return int(self._bars.tasks[-1].completed)
 
     def __enter__(self):
@@ -87,8 +87,8 @@ class StepProgress:
         Yields
         ------
         advance : callable
-            Call with the number of units done. Fits logged by estimators advance
-            the bar by themselves.
+            Call with the number of units done. Fits that estimators log advance
+            the bar too.
         """
         task = self._bars.add_task(description, total=total)
 

@@ -1,9 +1,5 @@
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import warnings
 
 import numpy as np
@@ -23,7 +19,6 @@ from skbreath import (
     ThresholdClassifier,
     load_kaggle_breath,
 )
-from skbreath.bulk import ResumableTable
 from skbreath.pipeline import predict_files
 
 
@@ -71,76 +66,6 @@ def test_wrong_arguments_are_refused_at_once(model, clips):
         predict_files(model, clips.paths, 0)
     with pytest.raises(ValueError, match="model.predict"):
         predict_files(model, np.zeros((2, 100)))
-
-
-def rows(start, stop):
-    return pd.DataFrame({"path": [f"{i}.wav" for i in range(start, stop)], "p": 0.5})
-
-
-def test_table_goes_on_after_a_torn_write(tmp_path):
-    path = tmp_path / "labels.csv"
-    with ResumableTable(path, ["job"]) as table:
-        table.append(rows(0, 3))
-    assert not path.exists()
-    with open(f"{path}.partial", "ab") as partial:
-        partial.write(b"3.wav,0.")  # killed in the middle of a line
-    with ResumableTable(path, ["job"]) as table:
-        assert table.n_done == 3
-        table.append(rows(3, 5))
-        table.finish()
-    pd.testing.assert_frame_equal(pd.read_csv(path), rows(0, 5))
-    assert os.listdir(tmp_path) == ["labels.csv"]
-
-
-def test_unfinished_table_of_another_job_is_kept_and_refused(tmp_path):
-    path = tmp_path / "labels.csv"
-    with ResumableTable(path, ["model", "a.wav"]) as table:
-        table.append(rows(0, 1))
-    with pytest.raises(ValueError, match="another model or other files"):
-        ResumableTable(path, ["model", "b.wav"])
-    with ResumableTable(path, ["model", "a.wav"]) as table:
-        assert table.n_done == 1
-
-
-def test_job_that_never_wrote_a_row_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), ResumableTable(tmp_path / "x.csv", ["job"]):
-        raise RuntimeError
-    assert os.listdir(tmp_path) == []
-
-
-def test_file_names_that_are_not_utf8(tmp_path):
-    name = os.fsdecode(b"caf\xe9,\n.wav")
-    path = tmp_path / "labels.csv"
-    with ResumableTable(path, [name]) as table:
-        table.append(pd.DataFrame({"path": [name]}))
-        table.finish()
-    assert path.read_bytes() == b'path\n"caf\xe9,\n.wav"\n'
-
-
-def test_killed_prediction_resumes_and_ends_the_same(clips, tmp_path):
-    import joblib
-
-    steps = BreathFeatures(groups=("mel",)), SummaryPooling(), StandardScaler()
-    model = make_pipeline(AudioReader(), *steps, LogisticRegression())
-    joblib.dump(model.fit(clips.paths, clips.target), tmp_path / "model.joblib")
-    command = [sys.executable, "-m", "skbreath", "predict", "--batch-size", "1"]
-    command += ["--model", tmp_path / "model.joblib", *clips.paths, "--out"]
-    subprocess.run([*command, tmp_path / "whole.csv"], check=True)
-
-    process = subprocess.Popen([*command, tmp_path / "killed.csv"])
-    note = tmp_path / "killed.csv.progress"
-    deadline = time.monotonic() + 120
-    while not note.exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)  # waiting for another process, not for a moment in time
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed.csv").exists()
-    assert note.exists()
-    subprocess.run([*command, tmp_path / "killed.csv"], check=True)
-    killed = (tmp_path / "killed.csv").read_bytes()
-    assert killed == (tmp_path / "whole.csv").read_bytes()
-    assert sorted(os.listdir(tmp_path)) == ["killed.csv", "model.joblib", "whole.csv"]
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_rejected_labels_are_marked_in_a_column_of_their_own(
         *("predict", "--model", model, "--submission", breath_folder),
         *("--out", out, "--reject-below", 0.7),
     )
-    assert result.exit_code == 2 and "ID,Target alone" in result.stderr
+    assert result.exit_code == 2 and "only the columns ID,Target" in result.stderr
     assert run(*command, "--reject-below", 70).exit_code == 2
 
 
@@ -178,8 +178,8 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--by", "shoe"], "--by shoe: there is no such column"),
-        (["--trials-csv", "text"], "holds no trials"),
+        (["--by", "shoe"], "--by shoe is not a column"),
+        (["--trials-csv", "text"], "is not a table of trials"),
         (["--report", "none/report.html"], "does not exist"),
     ],
 )
@@ -449,7 +449,7 @@ def test_model_that_takes_no_audio_is_refused(breath_folder, tmp_path):
     joblib.dump(LogisticRegression(), tmp_path / "lr.joblib")
     clip = sorted((breath_folder / "test").iterdir())[0]
     result = run("predict", "--model", tmp_path / "lr.joblib", clip)
-    assert result.exit_code == 2 and "takes no audio files" in result.stderr
+    assert result.exit_code == 2 and "does not take audio files" in result.stderr
     result = run("predict", "--model", tmp_path, clip)
     assert result.exit_code == 2 and "is a folder" in result.stderr
 
@@ -535,7 +535,7 @@ def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
     assert result.exit_code == 2 and not out.exists()
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: 3 audio files") and all(path in line for path in bad)
-    assert not list(tmp_path.glob("*.partial"))
+    assert sorted(os.listdir(tmp_path)) == ["clips", "clips.csv"]
 
     result = run(*command, "--out", out, "--skip-bad")
     assert result.exit_code == 0, result.output
@@ -560,36 +560,38 @@ def test_predict_names_all_bad_files_or_skips_them(model, spoilt, tmp_path):
     assert pd.read_csv(out).empty and len(pd.read_csv(tmp_path / "bad-files.csv")) == 1
 
 
-def test_skipping_resumes_where_it_was_killed(model, spoilt, tmp_path, monkeypatch):
-    from skbreath.bulk import ResumableTable
+def test_an_interrupted_prediction_leaves_the_old_files(
+    model, spoilt, tmp_path, monkeypatch
+):
+    import skbreath.bulk
 
-    bad, paths, _ = spoilt
-    whole, out = tmp_path / "whole" / "labels.csv", tmp_path / "labels.csv"
-    whole.parent.mkdir()
-    command = ["predict", "--model", model, *paths, "--skip-bad"]
-    command += ["--reject-below", 0.8]
-    assert run(*command, "--out", whole).exit_code == 0
-    append, calls = ResumableTable.append, []
+    _, paths, _ = spoilt
+    before = sorted(os.listdir(tmp_path))
+    out, predict = tmp_path / "out" / "labels.csv", skbreath.bulk.predict_files
+    out.parent.mkdir()
+    out.write_text("old")
 
-    def killed(table, *args, **kwargs):
-        calls.append(table)
-        if len(calls) == 6:  # the third batch is in the list, not in the table
-            raise KeyboardInterrupt
-        append(table, *args, **kwargs)
+    def interrupted(*args, **kwargs):
+        yield next(predict(*args, **kwargs))
+        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableTable, "append", killed)
-        result = run(*command, "--out", out, "--batch-size", 3)
-    assert result.exit_code == 130 and not out.exists()
-    result = run(*command, "--out", out, "--batch-size", 7, "--json")
-    assert result.exit_code == 0
-    columns = ["path", "label", "rejected"]
-    pd.testing.assert_frame_equal(
-        pd.read_csv(out)[columns], pd.read_csv(whole)[columns]
-    )
-    n = int(pd.read_csv(whole)["rejected"].sum())
-    assert n > 0 and json.loads(result.stdout)["n_rejected"] == n  # of both runs
-    check_bad_files(tmp_path / "bad-files.csv", bad)
+    monkeypatch.setattr(skbreath.bulk, "predict_files", interrupted)
+    command = ["predict", "--model", model, *paths, "--skip-bad", "--out", out]
+    assert run(*command, "--batch-size", 3).exit_code == 130
+    assert os.listdir(out.parent) == ["labels.csv"] and out.read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "out"])
+
+
+def test_file_names_that_are_not_utf8_are_written_as_they_are(
+    model, breath_folder, tmp_path
+):
+    clip = next((breath_folder / "test").iterdir())
+    name = os.fsdecode(b"caf\xe9,\n.wav")
+    shutil.copy(clip, os.path.join(tmp_path, name))
+    out = tmp_path / "labels.csv"
+    result = run("predict", "--model", model, tmp_path, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert b'/caf\xe9,\n.wav",' in out.read_bytes()
 
 
 def test_training_skips_bad_files(spoilt, tmp_path):

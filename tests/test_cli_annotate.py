@@ -156,7 +156,7 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
     soundfile.write(path, noise, 16000)
     result = run("annotate", path, "--model", model, "--statistics")
     assert result.exit_code == 0, result.output
-    assert "too few breaths to tell a rate" in result.stdout
+    assert "too few breaths for a rate" in result.stdout
     assert "Warning" in result.stderr and "noise.wav" in result.stderr
 
 
@@ -166,7 +166,10 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
         (["missing.wav"], "no such file"),
         (["{folder}", "--out", "{tmp}/one.txt"], "one file for 3 recordings"),
         (["{folder}/r0.wav", "--out", "{tmp}/no/labels.txt"], "does not exist"),
-        (["{folder}/r0.wav", "--model", "{tmp}/no.joblib"], "No model file"),
+        (
+            ["{folder}/r0.wav", "--model", "{tmp}/no.joblib"],
+            "`skbreath train` writes",
+        ),
         (["{folder}/r0.txt"], "not readable as audio"),
         (["{folder}/r0.wav", "--format", "csv"], "give both"),
     ],

@@ -8,27 +8,29 @@ from contextlib import contextmanager
 import click
 
 from .. import __version__
-from ._output import one_line
-from .annotation import annotate, train_phases
+from .annotation import annotate
 from .checking import check
+from .command import one_line
 from .demo import demo
+from .evaluation import evaluate
 from .export import export
 from .features import features
 from .info import info
 from .prediction import predict
-from .training import evaluate, train, tune
+from .training import train, train_phases
+from .tuning import tune
 
 __all__ = ["main"]
 
-# Unreadable input, wrong parameters, or an extra that is not installed. Anything else
-# is a bug of ours.
+# Unreadable input, wrong parameters, or an extra that is not installed. Any other error
+# is a bug in skbreath.
 _USER_ERRORS = (ValueError, OSError, ImportError)
-# A million clips of another microphone have one thing to say, not two thousand.
+# Many clips may have the same problem.
 _WARNINGS_SHOWN = 5
 
 
 class _UsageLine(click.ClickException):
-    """A usage error in one line, where click takes four."""
+    """A usage error that is printed in one line, where click prints four."""
 
     exit_code = 2
 
@@ -38,18 +40,18 @@ class _UsageLine(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns errors about the user's input into one line and exit code 2."""
+    """A group of commands that prints an error of the user in one line."""
 
     def make_context(self, *args, **kwargs):
-        with _usage_inone_line():
+        with _usage_in_one_line():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx):
         try:
-            with _usage_inone_line(), _plain_warnings():
+            with _usage_in_one_line(), _plain_warnings():
                 return super().invoke(ctx)
         except BrokenPipeError:
-            # The reader of our output left, as `head` does: no error of anybody.
+            # The reader of the output has ended, as `head` does: not an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
         except _USER_ERRORS as error:
@@ -73,7 +75,7 @@ class _Commands(click.Group):
 
 
 @contextmanager
-def _usage_inone_line():
+def _usage_in_one_line():
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
@@ -84,7 +86,7 @@ def _usage_inone_line():
 
 @contextmanager
 def _plain_warnings():
-    """Warnings as lines of text; of those about clips, the first few."""
+    """Print warnings as lines of text, and only the first few about clips."""
     shown = 0
 
     def show(message, category, *_args, **_kwargs):
@@ -107,7 +109,7 @@ def _plain_warnings():
 @click.version_option(__version__, prog_name="skbreath")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug):
-    """Tell inhale from exhale in breath sounds.
+    """Classify breath sounds as inhale or exhale.
 
     `skbreath COMMAND --help` has examples. Every command takes --json and --config.
 
@@ -116,7 +118,7 @@ def main(debug):
       0    done
       1    done, and `skbreath check` found errors
       2    nothing done: wrong usage, or input that cannot be used
-      3    an error of skbreath's, please report it
+      3    an error in skbreath; please report it
       130  interrupted
     """
 

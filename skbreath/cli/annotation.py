@@ -1,20 +1,18 @@
-"""``skbreath annotate`` and ``skbreath train-phases``."""
+"""``skbreath annotate``."""
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
-from ._output import Command, answer, wants_json
-from ._outputs import check_model_suffix, check_outputs, refuse_overwriting
-from ._shared import (
-    audio_files,
-    folder,
+from .command import Command, print_result, wants_json
+from .inputs import load_model_file
+from .options import path_type, skip_bad_option
+from .outputs import (
+    check_outputs,
     leave_out,
-    load_any,
-    out_option,
-    save,
-    seed_option,
-    skip_bad_option,
+    refuse_overwriting,
 )
 
 _SUFFIX = {
@@ -28,78 +26,17 @@ _SUFFIX = {
 }
 
 
-@click.command("train-phases", cls=Command)
-@click.argument("data", type=folder)
-@out_option
-@click.option("--fmax", type=float, help="Upper end of the band in Hz.")
-@click.option(
-    "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
-)
-@click.option(
-    "--lag",
-    default=0.1,
-    show_default=True,
-    type=click.FloatRange(0, 60),
-    help="Seconds a decision may wait: 0.1 for a microphone; for recordings, 1 breaks "
-    "long phases of slow or noisy breathing less often.",
-)
-@seed_option
-def train_phases(data, out, fmax, sample_rate, lag, seed):
-    """Learn from annotated recordings to annotate others.
-
-    DATA holds recordings, and beside each a label track of the same name: Audacity,
-    HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the labels
-    I and E.
-
-    \b
-    Example:
-      skbreath train-phases recordings/ --out phases.skb
-    """
-    from ..audio import check_audio_files
-    from ..label_tracks import read_label_track, track_beside
-    from ..progress import StepProgress
-    from ..segmentation import PhaseSegmenter
-
-    check_outputs({"--out": out})
-    files = audio_files([data])
-    tables, without, tracks = [], [], []
-    for file, duration in zip(files, check_audio_files(files), strict=True):
-        track = track_beside(file)
-        if track is None:
-            without.append(file)
-        else:
-            tracks.append(track)
-            table = read_label_track(track, labels=("I", "E"), duration=duration)
-            tables.append(table)
-    refuse_overwriting("--out", [out], [*files, *tracks])
-    check_model_suffix(out)
-    if without:
-        raise ValueError(
-            f"{len(without)} of {len(files)} recordings have no label track beside "
-            f"them, such as {without[0]}; annotate or move them."
-        )
-    segmenter = PhaseSegmenter(
-        fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
-    )
-    with StepProgress() as progress, progress.step("Learning phases", 1):
-        segmenter.fit(files, tables)
-    save(segmenter, out)
-    n_phases = sum(map(len, tables))
-    click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
-    answer(out=out, n_recordings=len(files), n_phases=n_phases)
-
-
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.argument("paths", nargs=-1, required=True, type=path_type)
 @click.option(
     "--model",
-    type=folder,
+    type=path_type,
     help="File written by `train-phases` or `train`; without it phases are found by "
-    "level, and which is the inhale is a guess.",
+    "level, and their labels are a guess.",
 )
 @click.option(
     "--out",
-    type=folder,
+    type=path_type,
     help="Label file to write, or a folder for several recordings; the terminal if "
     "not given.",
 )
@@ -112,22 +49,22 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
 )
 @click.option(
     "--plot",
-    type=folder,
+    type=path_type,
     help="Picture to write, or a folder for several recordings.",
 )
 @click.option("--statistics", is_flag=True, help="Print rate, I:E ratio and pauses.")
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Let --out replace label tracks that lie beside their recordings; without it "
-    "that is refused, since they may be made by hand.",
+    help="Let --out replace label tracks beside their recordings. Without it that is "
+    "an error, since they may be made by hand.",
 )
 @skip_bad_option
 def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
     """Find inhales and exhales in whole recordings.
 
-    PATHS are recordings of any length, or folders of them. A model file .skb may come
-    from anybody; loading a .joblib runs whatever code is in it.
+    PATHS are recordings of any length, or folders of them. Loading a .skb file does
+    not run code from it; loading a .joblib file does, so load only your own.
 
     \b
     Examples:
@@ -135,69 +72,63 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
           --plot timeline.png
       skbreath annotate recordings/ --model phases.skb --out labels/ --format json
     """
-    import warnings
-
     from ..progress import StepProgress
 
-    if format_ is not None and out is None:
-        raise click.UsageError("--format is that of the files in --out; give both.")
-    files = audio_files(paths)
-    many = len(files) > 1 or any(path.is_dir() for path in paths)
-    n_files = len(files)
-    # Before a folder is made for the results.
-    files, durations, problems = _readable(files, skip_bad)
-    suffix = _SUFFIX[format_ or "audacity"]
-    if out is not None and not overwrite:
-        _refuse_replacing(files, out, many, suffix)
-    tracks = _destinations(files, out, many, suffix, "--out", model)
-    pictures = _destinations(files, plot, many, ".png", "--plot", model)
-    if plot is not None and plot.suffix:
-        from matplotlib.backend_bases import FigureCanvasBase
-
-        kinds = FigureCanvasBase.get_supported_filetypes()
-        if not plot.is_dir() and plot.suffix[1:].lower() not in kinds:
-            raise click.UsageError(
-                f"--plot {plot}: pictures end in one of {', '.join(sorted(kinds))}."
-            )
-    if skip_bad:
-        beside = out if out is None or not many else out / "labels"
-        leave_out(problems, n_files, beside)
+    recordings = _plan(paths, model, out, format_, plot, overwrite, skip_bad)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
-        with progress.step("Annotating", len(files)) as advance:
+        with progress.step("Annotating", len(recordings)) as advance:
             results = []
-            for number, file in enumerate(files):
-                with warnings.catch_warnings():
-                    # What it says is shown below, in the order of the files.
-                    warnings.simplefilter("ignore", UserWarning)
-                    (phases,) = segmenter.predict([file])
-                results.append(phases)
-                if tracks:
-                    _write(tracks[number], phases, format_, durations[number])
-                if pictures and durations[number] > 0:
-                    _draw(pictures[number], file, phases)
+            for recording in recordings:
+                results.append(_annotate(segmenter, recording, format_))
                 advance()
-    answer(
-        recordings=[
-            _described(file, phases, durations[number], tracks and tracks[number])
-            for number, (file, phases) in enumerate(zip(files, results, strict=True))
-        ]
-    )
-    for number, (file, phases) in enumerate(zip(files, results, strict=True)):
-        if phases.attrs["note"]:
-            click.echo(f"Warning: {file} {phases.attrs['note']}.", err=True)
-        if tracks:
-            click.echo(f"{file}: {len(phases)} phases; wrote {tracks[number]}")
-        if pictures and durations[number] > 0:
-            click.echo(f"wrote {pictures[number]}")
-        if statistics:
-            _print_statistics(file, phases, durations[number])
-    if not tracks and not statistics:
-        _print_csv(files, results)
+    if wants_json():
+        print_result(recordings=list(map(_describe, recordings, results)))
+    for recording, phases in zip(recordings, results, strict=True):
+        _report(recording, phases, statistics)
+    if out is None and not statistics:
+        _print_csv(recordings, results)
+
+
+@dataclass
+class _Recording:
+    """A recording to annotate, its length in s, and the files to write for it."""
+
+    path: str
+    duration: float
+    track: Path | None
+    picture: Path | None
+
+
+def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
+    """List the recordings and their outputs, and check all before any work."""
+    from ..audio import find_audio_files
+
+    if format_ is not None and out is None:
+        raise click.UsageError(
+            "--format is the format of the files in --out; give both."
+        )
+    files = find_audio_files(paths)
+    many = len(files) > 1 or any(path.is_dir() for path in paths)
+    good, durations, problems = _readable(files, skip_bad)
+    tracks = _targets(good, out, many, _SUFFIX[format_ or "audacity"])
+    pictures = _targets(good, plot, many, ".png")
+    if out is not None and not overwrite:
+        _refuse_replacing(good, tracks, out)
+    _check_targets("--out", out, tracks, [*good, model])
+    _check_targets("--plot", plot, pictures, [*good, model])
+    if plot is not None and plot.suffix and not plot.is_dir():
+        _check_picture_suffix(plot)
+    _make_folder(out, tracks)
+    _make_folder(plot, pictures)
+    if skip_bad:
+        beside = out if out is None or not many else out / "labels"
+        leave_out(problems, len(files), beside)
+    return list(map(_Recording, good, durations, tracks, pictures))
 
 
 def _readable(files, skip_bad):
-    """Recordings, their lengths in s, and those left out; else one error for them."""
+    """Return recordings, lengths in s and problems; without `skip_bad` raise those."""
     from ..audio import AudioError, check_audio_files, inspect_audio_files
 
     if not skip_bad:
@@ -213,66 +144,66 @@ def _readable(files, skip_bad):
     return good, [lengths[file] for file in good], problems
 
 
-def _described(file, phases, duration, track):
-    """One recording, for machines."""
-    if not wants_json():
-        return None
-    from .._breath_statistics import breath_statistics
-
-    summary = breath_statistics(phases, float(duration) + 1e-3).summary
-    return {
-        "path": file,
-        "duration_s": round(float(duration), 6),
-        "phases": phases.round({"start_s": 6, "end_s": 6}),
-        "statistics": summary.to_dict(),
-        "note": phases.attrs["note"],
-        "out": track,
-    }
-
-
-def _destinations(files, target, many, suffix, option, model):
-    """A file to write for each recording, checked before any work."""
-    from pathlib import Path
-
-    from ..atomic import check_destination
-
+def _targets(files, target, many, suffix):
+    """Return the file to write for each recording, None where there is no target."""
     if target is None:
-        return None
-    sources = [*files, model]
+        return [None] * len(files)
     if not many and not target.is_dir():
-        check_outputs({option: target}, sources)
         return [target]
+    return [target / f"{Path(file).stem}{suffix}" for file in files]
+
+
+def _refuse_replacing(files, tracks, out):
+    """Raise an error if a label track beside its recording would be replaced."""
+    for file, track in zip(map(Path, files), tracks, strict=True):
+        beside = track.parent.resolve() == file.parent.resolve()
+        if beside and track.stem == file.stem and track.exists():
+            # A recording is not a label track: refused below, whatever the options.
+            if track.resolve() != file.resolve():
+                raise ValueError(
+                    f"--out {out} would overwrite the label track {track} beside its "
+                    "recording; name another --out, or add --overwrite."
+                )
+
+
+def _check_targets(option, target, made, sources):
+    """Raise an error if results cannot be written, or would replace an input."""
+    if target is None:
+        return
+    if made == [target]:
+        check_outputs({option: target}, sources)
+        return
     if target.suffix and not target.is_dir():
         raise click.UsageError(
-            f"{option} {target} is one file for {len(files)} recordings; name a folder."
+            f"{option} {target} is one file for {len(made)} recordings; name a folder."
         )
-    made = [target / f"{Path(file).stem}{suffix}" for file in files]
     if len(set(made)) < len(made):
         raise ValueError(
             "Recordings of the same name would overwrite each other's results; name "
             "each once, and annotate folder by folder."
         )
     refuse_overwriting(option, made, sources)
+
+
+def _check_picture_suffix(plot):
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if plot.suffix[1:].lower() not in kinds:
+        raise click.UsageError(
+            f"--plot {plot}: pictures end in one of {', '.join(sorted(kinds))}."
+        )
+
+
+def _make_folder(target, made):
+    """Make the folder of the results, if they go to a folder."""
+    from ..atomic import check_destination
+
+    if target is None or made == [target]:
+        return
     target.mkdir(parents=True, exist_ok=True)
     for path in made:
         check_destination(path)
-    return made
-
-
-def _refuse_replacing(files, out, many, suffix):
-    """Labels beside a recording may be somebody's work; see that none is lost."""
-    from pathlib import Path
-
-    for file in map(Path, files):
-        track = out / f"{file.stem}{suffix}" if many or out.is_dir() else out
-        beside = track.parent.resolve() == file.parent.resolve()
-        if beside and track.stem == file.stem and track.exists():
-            # Sound is no label track: refused below, whatever the options.
-            if track.resolve() != file.resolve():
-                raise ValueError(
-                    f"--out {out} would overwrite the label track {track} beside its "
-                    "recording; name another --out, or add --overwrite."
-                )
 
 
 def _load_segmenter(model, progress):
@@ -282,27 +213,33 @@ def _load_segmenter(model, progress):
 
     if model is None:
         click.echo(
-            "Warning: no --model; phases are found by their level, and told apart by a "
+            "Warning: without --model, phases are found by level and labelled by a "
             "model of simulated chest sounds: which is the inhale is a guess.",
             err=True,
         )
         with progress.step("Learning from simulated sounds", 1):
             return _simulated_segmenter()
-    fitted = load_any(model)
+    fitted = load_model_file(model)
     if isinstance(fitted, PhaseSegmenter):
         return fitted
     if isinstance(fitted, Pipeline):
         rate, duration = fitted[0].sample_rate, fitted[0].duration
         if duration is None:
-            raise ValueError(f"{model} takes clips of no fixed length.")
+            raise ValueError(
+                f"Expected a model of clips of a fixed length, got {model}, which "
+                "takes clips of any length."
+            )
         return PhaseSegmenter.from_classifier(
             fitted, sample_rate=rate, clip_duration=duration
         )
-    raise ValueError(f"{model} holds a {type(fitted).__name__}, no model of phases.")
+    raise ValueError(
+        f"Expected a model of phases or of clips in {model}, got a "
+        f"{type(fitted).__name__}."
+    )
 
 
 def _simulated_segmenter():
-    """Levels tell where phases are, clips made from noise which is which."""
+    """Train a segmenter on simulated clips; it finds the phases by level."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -321,55 +258,80 @@ def _simulated_segmenter():
     return PhaseSegmenter.from_classifier(classifier.fit(clips.waveforms, clips.target))
 
 
-def _write(path, phases, format_, duration):
+def _annotate(segmenter, recording, format_):
+    """Find the phases of one recording and write them; return the phases."""
+    import warnings
+
     from ..label_tracks import write_label_track
 
-    write_label_track(path, phases, format_, duration=float(duration) + 1e-3)
+    with warnings.catch_warnings():
+        # The note is printed later, in the order of the recordings.
+        warnings.simplefilter("ignore", UserWarning)
+        (phases,) = segmenter.predict([recording.path])
+    if recording.track is not None:
+        duration = float(recording.duration) + 1e-3
+        write_label_track(recording.track, phases, format_, duration=duration)
+    if recording.picture is not None and recording.duration > 0:
+        _draw(recording, phases)
+    return phases
 
 
-def _draw(path, file, phases):
+def _draw(recording, phases):
     from matplotlib.figure import Figure
 
     from ..atomic import atomic_path
     from ..plotting import PhaseTimelineDisplay
 
     figure = Figure(figsize=(13, 5.2), layout="constrained")
-    PhaseTimelineDisplay.from_recording(file, phases, title=_title(file), figure=figure)
-    with atomic_path(path) as temporary:
+    title = Path(recording.path).name
+    PhaseTimelineDisplay.from_recording(
+        recording.path, phases, title=title, figure=figure
+    )
+    with atomic_path(recording.picture) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
-def _title(file):
-    from pathlib import Path
-
-    return Path(file).name
-
-
-def _print_csv(files, results):
-    import pandas as pd
-
-    tables = [
-        phases.assign(path=file) for file, phases in zip(files, results, strict=True)
-    ]
-    table = pd.concat(tables)[["path", "start_s", "end_s", "label", "probability"]]
-    click.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)
+def _describe(recording, phases):
+    """Return a recording and its phases for ``--json``."""
+    return {
+        "path": recording.path,
+        "duration_s": round(float(recording.duration), 6),
+        "phases": phases.round({"start_s": 6, "end_s": 6}),
+        "statistics": _statistics(recording, phases).to_dict(),
+        "note": phases.attrs["note"],
+        "out": recording.track,
+    }
 
 
-def _print_statistics(file, phases, duration):
+def _report(recording, phases, statistics):
+    """Print what was found in a recording and what was written."""
+    if phases.attrs["note"]:
+        click.echo(f"Warning: {recording.path} {phases.attrs['note']}.", err=True)
+    if recording.track is not None:
+        click.echo(f"{recording.path}: {len(phases)} phases; wrote {recording.track}")
+    if recording.picture is not None and recording.duration > 0:
+        click.echo(f"wrote {recording.picture}")
+    if statistics:
+        click.echo(f"{recording.path}: {_statistics_text(recording, phases)}")
+
+
+def _statistics(recording, phases):
     from .._breath_statistics import breath_statistics
 
-    if duration == 0:
-        click.echo(f"{file}: no breaths")
-        return
-    summary = breath_statistics(phases, float(duration) + 1e-3).summary
+    return breath_statistics(phases, float(recording.duration) + 1e-3).summary
+
+
+def _statistics_text(recording, phases):
+    if recording.duration == 0:
+        return "no breaths"
+    summary = _statistics(recording, phases)
     if math.isnan(summary["rate_per_min"]):
-        click.echo(
-            f"{file}: too few breaths to tell a rate ({summary['n_breaths']:.0f}), "
+        return (
+            f"too few breaths for a rate ({summary['n_breaths']:.0f}), "
             f"longest pause {summary['longest_pause_s']:.1f} s"
         )
-        return
-    click.echo(
-        f"{file}: {summary['rate_per_min']:.1f} breaths a minute, "
+    return (
+        f"{summary['rate_per_min']:.1f} breaths a minute, "
         f"inhale {_or_dash(summary['ti_s'])} s, exhale {_or_dash(summary['te_s'])} s, "
         f"I:E {_or_dash(summary['ie_ratio'])}, {summary['n_apnoeas']:.0f} pauses of "
         f"10 s or more, longest pause {summary['longest_pause_s']:.1f} s"
@@ -377,5 +339,16 @@ def _print_statistics(file, phases, duration):
 
 
 def _or_dash(value):
-    """Of a recording without inhales, their length is nothing."""
+    """Return the text of a number, or a dash where it is missing."""
     return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _print_csv(recordings, results):
+    import pandas as pd
+
+    tables = [
+        phases.assign(path=recording.path)
+        for recording, phases in zip(recordings, results, strict=True)
+    ]
+    table = pd.concat(tables)[["path", "start_s", "end_s", "label", "probability"]]
+    click.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)

@@ -2,34 +2,36 @@
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import cores, folder, jobs_option
+from .command import Command, print_result
+from .options import cores, jobs_option, path_type
+from .outputs import check_outputs
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 @click.command(cls=Command)
-@click.argument("data", type=folder)
-@click.option("--group", help="Column of a CSV file with what belongs together.")
-@click.option("--pos-label", help="The positive class; it changes no finding.")
-@click.option("--out", type=folder, help="CSV of what was read of each file.")
+@click.argument("data", type=path_type)
+@click.option("--group", help="Column of a CSV file whose values group related clips.")
+@click.option(
+    "--pos-label", help="The positive class; it does not affect the findings."
+)
+@click.option("--out", type=path_type, help="CSV to write, with one row per file.")
 @click.option(
     "--strict", is_flag=True, help="Exit code 1 for warnings too, not only errors."
 )
 @jobs_option
 @click.pass_context
 def check(ctx, data, group, pos_label, out, strict, jobs):
-    """Tell what is wrong with a data set, and what to do.
+    """Check a data set for common problems.
 
     DATA is a folder with train.csv and train/, a CSV file with the columns path and
     label, a folder with one folder of clips per label, recordings with label tracks
     beside them, or any folder of audio files.
 
-    Looked at are: files that cannot be read; rates, channels, lengths; silence,
-    clipping, levels; loops; copies, also between labels and between train and test;
-    missing labels and extra files; balance of the labels; recordings and days; and
-    whether names, order, format or level alone tell the labels.
+    It finds and gives advice on: files that cannot be read; rates, channels, lengths;
+    silence, clipping, levels; loops; copies, also between labels and between train and
+    test; missing labels and extra files; balance of the labels; recordings and days;
+    and whether names, order, format or level alone reveal the labels.
 
     \b
     Exit codes: 0 no error found, 1 errors found, 2 nothing could be checked.
@@ -61,12 +63,12 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
             click.echo(f"    -> {finding.advice}.")
     counts = checked.counts
     n_files = len(checked.clips)
-    told = ", ".join(
+    summary = ", ".join(
         f"{number} {level}{'' if number == 1 else 's'}"
         for level, number in counts.items()
     )
-    click.echo(f"{n_files} files ({checked.layout}): {told}.")
-    answer(
+    click.echo(f"{n_files} files ({checked.layout}): {summary}.")
+    print_result(
         layout=checked.layout,
         n_files=n_files,
         counts=counts,
@@ -78,6 +80,6 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
                 path, index=False, lineterminator="\n", errors="surrogateescape"
             )
         click.echo(f"wrote {out}")
-        answer(out=out)
+        print_result(out=out)
     if counts["error"] or (strict and counts["warning"]):
         ctx.exit(1)

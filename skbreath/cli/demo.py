@@ -2,26 +2,27 @@
 
 import click
 
-from ._output import Command, answer
-from ._shared import cores, folder, jobs_option, print_table, seed_option
+from .command import Command, print_result
+from .options import cores, jobs_option, path_type, seed_option
+from .outputs import print_table
 
 
 @click.command(cls=Command)
 @click.option(
     "--data",
-    type=folder,
+    type=path_type,
     help="Folder with train.csv, train/*.wav, test.csv and test/*.wav.",
 )
 @click.option("--quick", is_flag=True, help="With --data: 600 clips, fewer trials.")
-@click.option("--out", type=folder, default="skbreath-demo", show_default=True)
+@click.option("--out", type=path_type, default="skbreath-demo", show_default=True)
 @seed_option
 @jobs_option
 def demo(data, quick, out, seed, jobs):
-    """Run the whole job in a minute.
+    """Run the whole workflow in a minute.
 
-    Features, tuning, vote, threshold, cross-validation; without --data on synthetic
-    breaths made on the spot. Writes the model, a submission, the table and a picture
-    into --out.
+    The steps are features, tuning, vote, threshold and cross-validation; without
+    --data on synthetic breaths. Writes the model, a submission, the table of scores
+    and a picture into --out.
 
     \b
     Examples:
@@ -29,9 +30,11 @@ def demo(data, quick, out, seed, jobs):
       skbreath demo --data kaggle-breath --quick
     """
     if quick and data is None:
-        raise click.UsageError("--quick is for --data; without it the demo is quick.")
+        raise click.UsageError(
+            "--quick needs --data; without --data the demo is quick."
+        )
     if data is not None and not data.is_dir():
-        raise NotADirectoryError(f"{data} is no folder; --data takes a folder.")
+        raise NotADirectoryError(f"{data} is not a folder; --data takes a folder.")
     from ..demo import RESULTS, run_demo
     from ..progress import StepProgress
 
@@ -39,7 +42,7 @@ def demo(data, quick, out, seed, jobs):
         table = run_demo(
             out, progress, data, quick=quick, seed=seed, n_jobs=cores(jobs)
         )
-    answer(
+    print_result(
         results=table.reset_index(), files=[out / name for name in RESULTS], data=data
     )
     shown = table[["f1", "roc_auc"]].map("{:.3f}".format)

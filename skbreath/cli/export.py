@@ -2,48 +2,50 @@
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import audio_files, folder, load_any, metadata_of, model_path
+from .command import Command, print_result
+from .inputs import load_model_file, metadata_of, model_path
+from .options import path_type
+from .outputs import check_outputs
 
 
 @click.command(cls=Command)
-@click.argument("model", type=folder)
-@click.argument("out", type=folder)
+@click.argument("model", type=path_type)
+@click.argument("out", type=path_type)
 @click.option(
     "--compare",
     "clips",
     multiple=True,
-    type=folder,
-    help="Clips, or folder of them, to compare file and model on; may be repeated.  "
+    type=path_type,
+    help="Clips, or a folder of them, for the comparison; may be repeated.  "
     "[default: synthetic breaths]",
 )
 def export(model, out, clips):
     """Write a model as ONNX, which runs without Python.
 
-    Waveform in, probability out. MODEL was written by `skbreath train` or `tune`, or
-    is the word pretrained; OUT ends in .onnx. The features are part of the file;
-    labels, threshold and what the model file says of its licence are in its metadata.
-    It is compared with the model before it is written. Needs the extra "onnx".
+    The file computes features and probabilities from waveforms. MODEL was written by
+    `skbreath train` or `tune`, or is the word pretrained; OUT ends in .onnx. Labels,
+    threshold and licence of the model are in the metadata of the file. Its output is
+    compared with the model before it is written. Needs the extra "onnx".
 
     \b
     Examples:
       skbreath export model.skb model.onnx
       skbreath export model.skb model.onnx --compare clips/
     """
+    from ..audio import find_audio_files
     from ..export import export_onnx
     from ..progress import StepProgress
 
     check_outputs({"OUT": out}, [model, *clips])
     if out.suffix.lower() != ".onnx":
         raise click.UsageError(f"OUT must end in .onnx, got {out}.")
-    files = audio_files(clips) if clips else None
+    files = find_audio_files(clips) if clips else None
     model = model_path(model)
-    fitted = load_any(model)
+    fitted = load_model_file(model)
     if not hasattr(fitted, "predict_proba"):
         raise ValueError(
-            f"{model} holds a {type(fitted).__name__}; only classifiers of clips, as "
-            "`train` and `tune` write them, can be exported."
+            f"Expected a classifier of clips in {model}, as `train` and `tune` write "
+            f"it, got a {type(fitted).__name__}."
         )
     with StepProgress() as progress, progress.step("Exporting", None):
         about = export_onnx(fitted, out, files, metadata=metadata_of(model))
@@ -57,4 +59,4 @@ def export(model, out, clips):
         f"({about.n_clips} clips)"
     )
     click.echo(f"wrote {out}")
-    answer(out=out, **about)
+    print_result(out=out, **about)

@@ -5,16 +5,10 @@ import re
 
 import click
 
-from ._output import Command, answer
-from ._outputs import check_outputs
-from ._shared import (
-    audio_files,
-    batch_size_option,
-    cores,
-    folder,
-    jobs_option,
-    named_once,
-)
+from .command import Command, print_result
+from .inputs import unique_paths
+from .options import batch_size_option, cores, jobs_option, path_type
+from .outputs import check_outputs
 
 # As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
@@ -32,7 +26,7 @@ class _Groups(click.ParamType):
 
 
 class _Hertz(click.FloatRange):
-    """A number: "nan" is a float, too, and in no range."""
+    """A range of numbers without NaN, which click would accept."""
 
     def convert(self, value, param, ctx):
         value = super().convert(value, param, ctx)
@@ -41,17 +35,17 @@ class _Hertz(click.FloatRange):
         return value
 
 
-# Parameters by the names that a user of the command knows.
+# Parameters that an error names as in Python; they are options here.
 _PARAMETER = re.compile(
     r"\b(groups|sample_rate|n_mels|n_fft|hop_length|n_mfcc|fm\w\w)\b"
 )
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, required=True, type=folder)
+@click.argument("paths", nargs=-1, required=True, type=path_type)
 @click.option(
     "--out",
-    type=folder,
+    type=path_type,
     required=True,
     help="File to write: .npz, .npy, .csv, or .parquet (needs pyarrow).",
 )
@@ -60,7 +54,7 @@ _PARAMETER = re.compile(
     type=_Groups(),
     default=",".join(GROUPS[:-1]),
     show_default=True,
-    help="Groups of channels, with commas between; loop is one more.",
+    help="Groups of channels, separated by commas; loop is available too.",
 )
 @click.option(
     "--summary", is_flag=True, help="One row per file: mean, deviation, 8 time bins."
@@ -70,7 +64,7 @@ _PARAMETER = re.compile(
     default=16000,
     show_default=True,
     type=click.IntRange(100, 1_000_000),
-    help="Rate in Hz that clips are brought to.",
+    help="Rate in Hz to which clips are resampled.",
 )
 @click.option(
     "--duration",
@@ -101,11 +95,11 @@ def features(
 ):
     """Extract features of audio files into one file.
 
-    PATHS are clips, or folders of them; one that is named twice, also by its folder,
+    PATHS are clips, or folders of them; a file that is named twice, also by its folder,
     counts once. The file holds the features, the names of the channels and the paths;
-    .npy has the latter two beside it, as .npy.json. Tables (.csv, .parquet) have one
-    row per frame, or per file with --summary. Any number of files takes the memory of
-    one batch.
+    for .npy the latter two are beside it, in .npy.json. Tables (.csv, .parquet) have
+    one row per frame, or per file with --summary. Memory is needed for one batch of
+    files, however many there are.
 
     \b
     Examples:
@@ -114,7 +108,7 @@ def features(
       skbreath features clips/ --groups mel,loop --fmax 2000 --out mel.npz
     """
     from .._feature_file import unreadable_files, write_features
-    from ..audio import AudioError
+    from ..audio import AudioError, find_audio_files
     from ..features import BreathFeatures
     from ..progress import StepProgress
 
@@ -123,11 +117,11 @@ def features(
         sample_rate=sample_rate, groups=groups, n_jobs=cores(jobs), **params
     )
     try:
-        extract.fit([[0.0]])  # learns nothing, and checks the parameters
+        extract.fit([[0.0]])  # only checks the parameters
     except ValueError as error:
         named = _PARAMETER.sub(lambda m: "--" + m[0].replace("_", "-"), str(error))
         raise click.UsageError(named) from error
-    files = named_once(audio_files(paths))
+    files = unique_paths(find_audio_files(paths))
     problems = unreadable_files(files, sample_rate, duration)
     if problems:
         raise AudioError(problems)
@@ -144,4 +138,4 @@ def features(
                 advance=advance,
             )
     click.echo(f"{len(files)} files, {' x '.join(map(str, shape))}; wrote {out}")
-    answer(out=out, n_files=len(files), shape=shape, names=names)
+    print_result(out=out, n_files=len(files), shape=shape, names=names)

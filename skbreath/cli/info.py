@@ -2,8 +2,9 @@
 
 import click
 
-from ._output import Command, answer
-from ._shared import folder, model_path
+from .command import Command, print_result
+from .inputs import model_path
+from .options import path_type
 
 _PACKAGES = (
     "numpy",
@@ -25,12 +26,12 @@ _PACKAGES = (
 
 
 @click.command(cls=Command)
-@click.argument("model", required=False, type=folder)
+@click.argument("model", required=False, type=path_type)
 def info(model):
-    """Show what a model file holds, or versions.
+    """Show the contents of a model file, or versions.
 
-    MODEL is a file .skb, or the word pretrained; nothing in it is run. Without MODEL:
-    versions and machine, which belong in a report of an error.
+    MODEL is a .skb file, or the word pretrained; code in it is not run. Without MODEL:
+    versions and machine, to include in a report of an error.
 
     \b
     Examples:
@@ -42,8 +43,8 @@ def info(model):
         about = _machine()
     elif model.suffix == ".joblib":
         raise ValueError(
-            f"{model} is a pickle, which tells nothing before its code is run; "
-            "models saved as .skb do."
+            f"{model} is a pickle, whose contents cannot be shown without running its "
+            "code; save the model as .skb."
         )
     else:
         from ..model_file import model_info
@@ -51,7 +52,7 @@ def info(model):
         about = model_info(model_path(model))
     for line in _lines(about):
         click.echo(line)
-    answer(**about)
+    print_result(**about)
 
 
 def _machine():

@@ -4,60 +4,54 @@ from contextlib import ExitStack
 
 import click
 
-from ._output import Command, answer, wants_json
-from ._outputs import check_outputs
-from ._shared import (
+from .command import Command, print_result, wants_json
+from .inputs import load, model_path, unique_paths
+from .options import batch_size_option, path_type, skip_bad_option
+from .outputs import (
     BAD_FILES,
-    audio_files,
-    batch_size_option,
-    folder,
-    load,
-    model_path,
-    named_once,
+    check_outputs,
+    open_table,
     report_bad_files,
     report_count,
-    skip_bad_option,
 )
 
 
 @click.command(cls=Command)
-@click.argument("paths", nargs=-1, type=folder)
+@click.argument("paths", nargs=-1, type=path_type)
 @click.option(
     "--model",
-    type=folder,
+    type=path_type,
     help="File written by `train`.  [default: the pretrained model of chest sounds]",
 )
-@click.option("--out", type=folder, help="CSV to write; the terminal if not given.")
+@click.option("--out", type=path_type, help="CSV to write; the terminal if not given.")
 @click.option(
     "--submission",
-    type=folder,
+    type=path_type,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
 @batch_size_option
 @click.option(
     "--reject-below",
     type=click.FloatRange(0, 1),
-    help="Mark labels of less confidence than this as rejected, in a column of its "
-    "own.",
+    help="Confidence below which a label is marked as rejected, in a further column.",
 )
 @skip_bad_option
 def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
-    beginning is used. One that is named twice, also by its folder, is predicted once.
-    A file's label is the positive class where its probability reaches the threshold
-    set in training, which need not be 0.5.
+    beginning is used. A file that is named twice, also by its folder, is predicted
+    once. A file's label is the positive class where its probability reaches the
+    threshold set in training, which need not be 0.5.
 
-    All files are looked at before the first is predicted; if any cannot be read, all
-    of those are named and nothing is predicted. With --skip-bad, the others are.
+    All files are checked before the first is predicted. If any cannot be read, all of
+    those are named and nothing is predicted; with --skip-bad, the others are.
 
-    With --reject-below, the columns confidence and rejected say which labels to leave
-    to a human ear. The labels stay I and E; 0.5 rejects nothing.
+    With --reject-below, the columns confidence and rejected show which labels need
+    manual review. The labels stay I and E; 0.5 rejects nothing.
 
-    An interrupted run with --out goes on where it stopped when it is started again
-    with the same model and files. A model file .skb may come from anybody; loading a
-    .joblib runs whatever code is in it.
+    Loading a .skb file does not run code from it; loading a .joblib file does, so load
+    only your own.
 
     \b
     Examples:
@@ -66,29 +60,32 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
       skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
     """
+    from ..audio import find_audio_files
+
     if bool(paths) == (submission is not None):
         raise click.UsageError("Give either PATHS or --submission.")
     if submission is not None and out is None:
         raise click.UsageError("--submission needs --out.")
     if submission is not None and skip_bad:
-        raise click.UsageError("--submission needs a label for every file.")
+        raise click.UsageError(
+            "--submission needs a label for every file; leave out --skip-bad."
+        )
     if submission is not None and reject_below is not None:
         raise click.UsageError(
-            "--submission has the columns ID,Target alone; give --reject-below with "
+            "--submission has only the columns ID,Target; give --reject-below with "
             "PATHS, such as the folder test/."
         )
     check_outputs({"--out": out}, [*paths, model, submission])
-    model = model_path(model)
-    fitted = load(model)
+    fitted = load(model_path(model))
     if submission is not None:
         _predict_submission(fitted, submission, out)
         return
-    files = named_once(audio_files(paths))
+    files = unique_paths(find_audio_files(paths))
     settings = {"batch_size": batch_size, "reject_below": reject_below}
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
     else:
-        _write_predictions(fitted, model, files, out, settings, skip_bad)
+        _write_predictions(fitted, files, out, settings, skip_bad)
 
 
 def _predict_submission(fitted, folder, out):
@@ -97,7 +94,7 @@ def _predict_submission(fitted, folder, out):
     test = load_kaggle_breath(folder, subset="test")
     write_submission(out, test.id, fitted.predict(test.paths))
     click.echo(f"wrote {out}")
-    answer(out=out, n_files=len(test.paths))
+    print_result(out=out, n_files=len(test.paths))
 
 
 def _print_predictions(fitted, files, settings, skip_bad):
@@ -113,62 +110,49 @@ def _print_predictions(fitted, files, settings, skip_bad):
         click.echo(text, nl=False)
         if wants_json():
             kept += good.to_dict(orient="records")
-    answer(predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems])
+    print_result(
+        predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems]
+    )
     if settings["reject_below"] is not None:
-        answer(n_rejected=n_rejected)
+        print_result(n_rejected=n_rejected)
     _report_long(fitted, n_long, len(files))
     _report_rejected(n_rejected, len(files), settings)
     report_bad_files(problems, len(files))
 
 
-def _write_predictions(fitted, model, files, out, settings, skip_bad):
-    from ..bulk import ResumableTable
+def _write_predictions(fitted, files, out, settings, skip_bad):
     from ..progress import StepProgress
 
-    how = "skip" if skip_bad else "raise"
-    job = [model.read_bytes(), how, str(settings["reject_below"]), *files]
     n_long = n_bad = n_rejected = 0
     with ExitStack() as stack:
         progress = stack.enter_context(StepProgress())
-        table = stack.enter_context(ResumableTable(out, job))
-        todo = files[table.n_done :]
+        if not skip_bad:
+            with progress.step("Checking files", len(files)) as advance:
+                _refuse_bad_files(fitted, files, advance)
+        write = stack.enter_context(open_table(out))
         if skip_bad:
-            listed = stack.enter_context(ResumableTable(out.parent / BAD_FILES, job))
-            if table.n_done == 0:
-                listed.restart()
-        else:
-            with progress.step("Checking files", len(todo)) as advance:
-                _refuse_bad_files(fitted, todo, advance)
+            write_bad = stack.enter_context(open_table(out.parent / BAD_FILES))
         advance = stack.enter_context(progress.step("Predicting", len(files)))
-        advance(table.n_done)
-        for batch in _batches(fitted, todo, settings):
+        for batch in _batches(fitted, files, settings):
             good, bad = _part(batch, skip_bad)
             n_long += _count_long(fitted, good["path"])
             n_rejected += _count_rejected(good)
             n_bad += len(bad)
-            done = table.n_done + len(batch)
-            if skip_bad and done > listed.n_done:
-                # After a kill, the list may be a batch ahead of the table.
-                new = bad[bad.index >= listed.n_done - table.n_done]
-                listed.append(new, n_inputs=done - listed.n_done)
-            table.append(good, n_inputs=len(batch))
+            write(good)
+            if skip_bad:
+                write_bad(bad)
             advance(len(batch))
-        table.finish()
-        if skip_bad:
-            listed.finish()
     _report_long(fitted, n_long, len(files))
     if settings["reject_below"] is not None:
-        if len(todo) < len(files):  # some were written by an earlier run
-            n_rejected = _count_rejected_in(out)
-        answer(n_rejected=n_rejected)
+        print_result(n_rejected=n_rejected)
     _report_rejected(n_rejected, len(files), settings)
-    report_count(n_bad, len(todo), out)
+    report_count(n_bad, len(files), out)
     click.echo(f"wrote {out}")
-    answer(out=out, n_files=len(files), n_bad=n_bad)
+    print_result(out=out, n_files=len(files), n_bad=n_bad)
 
 
 def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
-    """One error for all files that cannot be read."""
+    """Raise one error for all files that cannot be read."""
     from ..audio import AudioError
     from ..bulk import inspect_for
 
@@ -184,16 +168,16 @@ def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
 def _batches(fitted, files, settings):
     from ..bulk import predict_files
 
-    return predict_files(fitted, files, errors="skip", **settings) if files else ()
+    return predict_files(fitted, files, errors="skip", **settings)
 
 
 def _part(batch, skip_bad):
-    """What has a label, and the files that have none."""
+    """Split a batch into rows with a label and bad files with a reason."""
     from ..audio import AudioError
 
     wrong = batch["error"].notna()
     bad = batch.loc[wrong, ["path", "error"]]
-    if len(bad) and not skip_bad:  # they were well a moment ago
+    if len(bad) and not skip_bad:  # they could be read a moment ago
         raise AudioError(list(bad.itertuples(index=False, name=None)))
     return batch[~wrong].drop(columns="error"), bad.rename(columns={"error": "reason"})
 
@@ -209,16 +193,6 @@ def _count_long(fitted, paths):
 
 def _count_rejected(good):
     return int(good["rejected"].sum()) if "rejected" in good else 0
-
-
-def _count_rejected_in(out):
-    import pandas as pd
-
-    # A file name need not be UTF-8.
-    table = pd.read_csv(
-        out, usecols=["rejected"], encoding_errors="surrogateescape", dtype=bool
-    )
-    return int(table["rejected"].sum())
 
 
 def _report_rejected(n_rejected, n_files, settings):

@@ -1,4 +1,4 @@
-"""What every command has: ``--json`` for machines, ``--config`` for repetitions."""
+"""Add ``--json`` and ``--config`` to every command."""
 
 import json
 import math
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
-__all__ = ["Command", "answer", "one_line", "wants_json"]
+__all__ = ["Command", "print_result", "one_line", "wants_json"]
 
 _JSON, _RESULT = "skbreath.json", "skbreath.result"
 
 
-def answer(**values):
-    """Add to the JSON object that ``--json`` prints; nothing is shown without it."""
+def print_result(**values):
+    """Add values to the JSON object that ``--json`` prints; without it, do nothing."""
     click.get_current_context().meta.setdefault(_RESULT, {}).update(values)
 
 
 def wants_json():
-    """Whether a machine reads the output."""
+    """Return whether the output is JSON."""
     return click.get_current_context().meta.get(_JSON, False)
 
 
@@ -49,7 +49,7 @@ class Command(click.Command):
         ]
 
     def parse_args(self, ctx, args):
-        # Asked before parsing: what is wrong may stand before --json.
+        # Before parsing: the wrong option may come before --json.
         as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
@@ -64,8 +64,7 @@ class Command(click.Command):
             return super().invoke(ctx)
         shown = {"command": self.name, "ok": True}
         try:
-            # Tables are for people.
-            # A file name need not be UTF-8.
+            # Do not print tables. A file name in them need not be UTF-8.
             with (
                 open(os.devnull, "w", errors="surrogateescape") as nowhere,
                 redirect_stdout(nowhere),
@@ -83,7 +82,7 @@ class Command(click.Command):
 
 
 def one_line(error):
-    """What an error says, without line breaks."""
+    """Return the message of an error without line breaks."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, click.ClickException):
@@ -92,7 +91,7 @@ def one_line(error):
 
 
 def _plain(value):
-    """JSON types; numbers that JSON lacks are null."""
+    """Convert a value to the types of JSON; numbers that JSON lacks become null."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
         return _plain(value.to_dict(orient="records"))
     if hasattr(value, "tolist"):
@@ -115,15 +114,17 @@ def _remember_json(ctx, _param, value):
 
 
 def _read_config(ctx, _param, path):
+    """Make the options in a TOML file the defaults of the command."""
     if path is None:
         return
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}.", ctx) from error
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         raise click.UsageError(f"{path} is not a TOML file: {error}.", ctx) from error
     commands = ctx.parent.command.commands
+    ctx.default_map = {}
     for name, table in tables.items():
         if name not in commands:
             raise click.UsageError(
@@ -132,58 +133,56 @@ def _read_config(ctx, _param, path):
                 ctx,
             )
         if not isinstance(table, dict):
-            message = f"{path}: {name} must be a table, [{name}]."
-            raise click.UsageError(message, ctx)
-        known = _keys(commands[name])
-        for key in table:
+            raise click.UsageError(f"{path}: {name} must be a table, [{name}].", ctx)
+        known = _parameters(commands[name])
+        for key, value in table.items():
             if key not in known:
                 raise click.UsageError(
                     f"{path} has an unknown key {key!r} in [{name}]; the keys are "
                     f"{', '.join(sorted(known))}.",
                     ctx,
                 )
-    known = _keys(ctx.command)
-    given = tables.get(ctx.command.name, {})
-    defaults = {known[key].name: value for key, value in given.items()}
-    for key, value in given.items():
-        _check(ctx, known[key], value, f"{path}: {key} in [{ctx.command.name}]")
-    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+            if name == ctx.command.name:
+                _check_value(ctx, known[key], value, f"{path}: {key} in [{name}]")
+                ctx.default_map[known[key].name] = value
 
 
-def _keys(command):
-    """Parameters by the names they have on the command line."""
-    known = {}
-    for param in command.params:
-        if not param.expose_value:
-            continue
-        names = [param.name] if isinstance(param, click.Argument) else param.opts
-        for name in names:
-            if name.startswith("--") or isinstance(param, click.Argument):
-                known[name.removeprefix("--")] = param
-    return known
+def _parameters(command):
+    """Return the parameters of a command by their names on the command line."""
+    return {
+        name.removeprefix("--"): param
+        for param in command.params
+        if param.expose_value
+        for name in param.opts
+    }
 
 
-def _check(ctx, param, value, where):
-    """Refuse a value of a wrong type here, where file and key can be named."""
+def _check_value(ctx, param, value, where):
+    """Raise an error that names file and key if a value in a TOML file is wrong.
+
+    click alone would name neither, and would convert a number to text.
+    """
     many = param.nargs != 1 or getattr(param, "multiple", False)
-    if isinstance(value, dict) or isinstance(value, list) != many:
-        wanted = "a list" if many else "a single value"
-        raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
     types, wanted = _expected(param)
-    for one in value if many else [value]:
-        # click would make text of a number, or fail at a path that is one. To Python
-        # true and false are whole numbers.
-        if not isinstance(one, types) or isinstance(one, bool) != (types is bool):
-            wanted = f"a list, each entry {wanted}" if many else wanted
-            raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
-    try:
-        param.type_cast_value(ctx, value)
-    except click.BadParameter as error:
-        raise click.UsageError(f"{where}: {error.message}", ctx) from error
+    if isinstance(value, list) != many:
+        wanted = "a list" if many else "a single value"
+    elif all(
+        # In Python, true and false are whole numbers.
+        isinstance(one, types) and isinstance(one, bool) == (types is bool)
+        for one in (value if many else [value])
+    ):
+        try:
+            param.type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            raise click.UsageError(f"{where}: {error.message}", ctx) from error
+        return
+    elif many:
+        wanted = f"a list, each entry {wanted}"
+    raise click.UsageError(f"{where} must be {wanted}, got {value!r}.", ctx)
 
 
 def _expected(param):
-    """Types that a parameter may have in TOML, and what a user calls them."""
+    """Return the Python types of a parameter in TOML, and their description."""
     if getattr(param, "is_flag", False):
         return bool, "true or false"
     if isinstance(param.type, click.types.IntParamType):

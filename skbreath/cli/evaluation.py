@@ -1,0 +1,213 @@
+"""``skbreath evaluate``."""
+
+from pathlib import Path
+
+import click
+
+from .command import Command, print_result
+from .inputs import load, load_clip_table, model_path
+from .options import (
+    cores,
+    data_argument,
+    epochs_option,
+    group_option,
+    jobs_option,
+    path_type,
+    pos_label_option,
+    preset_option,
+    scoring_option,
+    seed_option,
+    skip_bad_option,
+)
+from .outputs import check_outputs, print_table
+
+
+@click.command(cls=Command)
+@data_argument
+@preset_option
+@group_option
+@pos_label_option
+@scoring_option
+@click.option(
+    "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
+)
+@click.option(
+    "--model",
+    "model_file",
+    type=path_type,
+    help="Evaluate this trained model instead of training; DATA must not be its "
+    "training data. `pretrained` is the model of chest sounds in the package.",
+)
+@click.option("--out", type=path_type, help="CSV of the out-of-fold predictions.")
+@click.option("--breakdown", type=path_type, help="CSV of the scores of each group.")
+@click.option(
+    "--report", "page", type=path_type, help="HTML page with all results and sounds."
+)
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column of a CSV file by which the report breaks the scores down; may be "
+    "repeated. For a folder, recording and day are always included.",
+)
+@click.option(
+    "--trials-csv",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Trials that `skbreath tune` wrote, for the report.",
+)
+@epochs_option
+@seed_option
+@jobs_option
+@skip_bad_option
+def evaluate(
+    data,
+    preset,
+    group,
+    pos_label,
+    scoring,
+    cv,
+    model_file,
+    out,
+    breakdown,
+    page,
+    by,
+    trials_csv,
+    max_epochs,
+    seed,
+    jobs,
+    skip_bad,
+):
+    """Cross-validate, folds grouped by recording or day.
+
+    DATA is as for `skbreath train`. With --model nothing is trained; --preset, --cv,
+    --scoring and --max-epochs then have no effect.
+
+    \b
+    Examples:
+      skbreath evaluate kaggle-breath --group day --report report.html
+      skbreath evaluate new-clips.csv --group patient --model model.skb
+    """
+    from ..atomic import atomic_path
+    from ..evaluation import evaluate, judge
+    from ..pipeline import make_breath_classifier
+    from ..progress import StepProgress
+    from ..reporting import report
+
+    check_outputs(
+        {"--out": out, "--breakdown": breakdown, "--report": page},
+        [data, model_file, trials_csv],
+    )
+    if page is None:
+        _refuse_without_report(by=by, trials_csv=trials_csv)
+    trials = None if trials_csv is None else _read_trials(trials_csv)
+    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups = clips.paths, clips.target, clips.groups
+    breakdowns = _breakdown_columns(data, clips.frame, group, by)
+    model = None
+    if model_file is not None:
+        model_file = model_path(model_file)
+        model = load(model_file)
+        print_result(n_trained_on=_warn_of_known_clips(model, paths))
+        result = judge(model, paths, y, groups, pos_label=pos_label)
+        title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
+    else:
+        title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
+        model = make_breath_classifier(
+            preset=preset,
+            max_epochs=max_epochs,
+            pos_label=pos_label,
+            scoring=scoring,
+            random_state=seed,
+        )
+        with StepProgress() as progress, progress.step("Cross-validating", cv):
+            result = evaluate(
+                *(model, paths, y, groups),
+                cv=cv,
+                pos_label=pos_label,
+                return_estimator=page is not None,
+                n_jobs=cores(jobs),
+            )
+        model = None  # those of the folds are in the result
+    if out is not None:
+        predictions = result.predictions
+        predictions.insert(0, "path", paths[predictions["row"]])
+        with atomic_path(out) as path:
+            predictions.drop(columns="row").to_csv(path, index=False)
+    if breakdown is not None:
+        with atomic_path(breakdown) as path:
+            result.by_group.to_csv(path)
+    print_result(
+        report=page,
+        table=result.table.reset_index(names="metric"),
+        by_group=result.by_group.reset_index(),
+        n_clips=len(paths),
+        out=out,
+        breakdown=breakdown,
+    )
+    print_table(result.table.map("{:.3f}".format), title)
+    if page is not None:
+        report(
+            result,
+            page,
+            X=paths,
+            model=model,
+            search=trials,
+            breakdowns=breakdowns,
+            title=f"Evaluation on {data.stem}",
+        )
+    for path in (out, breakdown, page):
+        if path is not None:
+            click.echo(f"wrote {path}")
+
+
+def _warn_of_known_clips(model, paths):
+    from .._leakage import known_clips
+
+    known = known_clips(model, paths)
+    if known:
+        click.echo(
+            f"Warning: the model was trained on {known} of these {len(paths)} clips; "
+            "its scores on other clips may be lower.",
+            err=True,
+        )
+    return known
+
+
+def _breakdown_columns(data, frame, group, by):
+    """Return the values of each column by which a report breaks scores down."""
+    names = dict.fromkeys([group, *by])
+    if data.suffix.lower() != ".csv":
+        names = dict.fromkeys(["recording", "day", *by])
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise click.UsageError(
+            f"--by {missing[0]} is not a column of {data}; the columns are "
+            f"{', '.join(map(str, frame.columns))}."
+        )
+    return {name: frame[name].to_numpy() for name in names}
+
+
+def _refuse_without_report(**options):
+    """Raise an error for options that need --report, where it is not given."""
+    for name, value in options.items():
+        if value:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} is for the report only: add --report with its file name."
+            )
+
+
+def _read_trials(path):
+    """Read the trials of a search that ``skbreath tune --trials-csv`` wrote."""
+    import pandas as pd
+
+    from .._report_numbers import trials_table
+
+    try:
+        trials = pd.read_csv(path)
+        trials_table(trials)  # now, not after an hour of training
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} is not a table of trials; `skbreath tune --trials-csv` writes one."
+        ) from error
+    return trials

@@ -1,0 +1,82 @@
+"""Options that commands share."""
+
+from pathlib import Path
+
+import click
+
+path_type = click.Path(path_type=Path)
+# A folder with train.csv and train/, or a CSV file with a table of clips.
+data_argument = click.argument("data", type=path_type)
+seed_option = click.option(
+    "--random-state",
+    "--seed",
+    "seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Random seed.",
+)
+jobs_option = click.option(
+    "--n-jobs",
+    "--jobs",
+    "jobs",
+    default=None,
+    type=click.IntRange(1),
+    help="Fits or files in parallel.  [default: the number of cores]",
+)
+epochs_option = click.option(
+    "--max-epochs",
+    default=None,
+    type=click.IntRange(1),
+    help="Epochs of the networks, at most.  [default: as many as the preset has]",
+)
+batch_size_option = click.option(
+    "--batch-size",
+    default=512,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Files at a time.",
+)
+group_option = click.option(
+    "--group",
+    default="recording",
+    show_default=True,
+    help="Column whose values folds must not share: recording or day; for a CSV file "
+    "any of its columns.",
+)
+pos_label_option = click.option(
+    "--pos-label", default="I", show_default=True, help="The positive class."
+)
+out_option = click.option(
+    "--out",
+    type=path_type,
+    required=True,
+    help="Model file to write: .skb, or a pickle as .joblib.",
+)
+skip_bad_option = click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Leave out files that cannot be read, and list them in bad-files.csv beside "
+    "the output, or on the terminal if there is none.",
+)
+scoring_option = click.option(
+    "--scoring",
+    type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
+    default=None,
+    help="What the decision threshold maximises.  [default: accuracy; f1 with the "
+    "preset reference and for tune]",
+)
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(["default", "fast", "accurate", "reference"]),
+    default="default",
+    show_default=True,
+    help="Which members vote: one network in minutes, or several for longer.",
+)
+
+
+def cores(jobs):
+    """Return the value of --jobs, or the number of cores."""
+    import joblib
+
+    return jobs or joblib.cpu_count(only_physical_cores=False)

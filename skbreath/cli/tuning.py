@@ -1,0 +1,162 @@
+"""``skbreath tune``."""
+
+import click
+
+from .command import Command, print_result
+from .inputs import load_clips
+from .options import (
+    cores,
+    data_argument,
+    epochs_option,
+    group_option,
+    jobs_option,
+    out_option,
+    path_type,
+    pos_label_option,
+    scoring_option,
+    seed_option,
+    skip_bad_option,
+)
+from .outputs import check_model_suffix, check_outputs, save
+from .training import count_fits, print_fitted
+
+
+@click.command(cls=Command)
+@data_argument
+@out_option
+@click.option(
+    "--n-trials",
+    "--trials",
+    "trials",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1),
+)
+@click.option(
+    "--n-members",
+    "--members",
+    "members",
+    default=None,
+    type=click.IntRange(1),
+    help="Best trials that vote.  [default: 3, or --trials if that is less]",
+)
+@click.option(
+    "--trial-epochs",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Epochs in a trial.",
+)
+@click.option(
+    "--storage",
+    help="File (trials.db) or database URL that keeps the trials: the same command "
+    "resumes an interrupted search, and several processes share one.",
+)
+@click.option(
+    "--prune-on",
+    type=click.Choice(["fold", "epoch"]),
+    help="Stop poor trials after a fold, or after an epoch of the first fold.",
+)
+@click.option(
+    "--batch-size",
+    "--batch",
+    "batch",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Trials at a time, in up to --jobs processes; with 1 the folds are parallel, "
+    "unless --prune-on puts them in series.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds after which no further trial is started.",
+)
+@click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
+@group_option
+@pos_label_option
+@scoring_option
+@epochs_option
+@seed_option
+@jobs_option
+@skip_bad_option
+def tune(
+    data,
+    out,
+    trials,
+    members,
+    trial_epochs,
+    storage,
+    prune_on,
+    batch,
+    timeout,
+    trials_csv,
+    group,
+    pos_label,
+    scoring,
+    max_epochs,
+    seed,
+    jobs,
+    skip_bad,
+):
+    """Tune, combine the best trials, and save the model.
+
+    DATA is as for `skbreath train`. The trials are compared by their ROC AUC;
+    --scoring is for the threshold of the vote.
+
+    \b
+    Examples:
+      skbreath tune kaggle-breath --trials 60 --out tuned.skb
+      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \\
+          --out tuned.skb
+    """
+    import pandas as pd
+
+    from .._study_storage import check_storage
+    from ..atomic import atomic_path
+    from ..progress import StepProgress
+    from ..tuning import tune_breath_classifier
+
+    check_model_suffix(out)
+    check_outputs({"--trials-csv": trials_csv, "--out": out}, [data])
+    check_storage(storage)
+    if members is None:
+        members = min(3, trials)
+    if members > trials:
+        raise click.UsageError(
+            f"--members must be at most --trials={trials}, got {members}."
+        )
+    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
+    n_folds = 3
+    with StepProgress() as progress:
+        with progress.step("Tuning", trials * n_folds):
+            tuned = tune_breath_classifier(
+                paths,
+                y,
+                groups,
+                pos_label=pos_label,
+                threshold_scoring="f1" if scoring is None else scoring,
+                n_trials=trials,
+                n_members=members,
+                trial_epochs=trial_epochs,
+                max_epochs=25 if max_epochs is None else max_epochs,
+                cv=n_folds,
+                prune_on=prune_on,
+                batch_size=batch,
+                timeout=timeout,
+                storage=storage,
+                n_jobs=cores(jobs),
+                random_state=seed,
+            )
+        with progress.step("Training the best", count_fits(tuned.model)):
+            tuned.model.fit(paths, y, classifier__groups=groups)
+    if trials_csv is not None:
+        with atomic_path(trials_csv) as path:
+            pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
+        click.echo(f"wrote {trials_csv}")
+    best = tuned.search.best_params_
+    print_result(
+        best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv
+    )
+    save(tuned.model, out)
+    print_fitted(tuned.model, out)
