@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._audio_file import COUNTED, LOUDEST, first_of
 from ._collector import collector_paused
 from ._feature_stack import GROUPS, FeatureStack
+from ._filterbank import DELTA_WIDTH
 from ._spectral_plan import make_plan
 from .caching import VersionedState
 
@@ -92,6 +93,10 @@ class BreathFeatures(  # type: ignore[call-arg]
     ----------
     channel_names_ : ndarray of shape (n_channels,), dtype object
         Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
+    mel_filters_ : ndarray of shape (n_mels, n_fft // 2 + 1)
+        librosa's filters of the group "mel"; without rows where it is left out.
+    mfcc_filters_ : ndarray of shape (128, n_fft // 2 + 1)
+        Those of the MFCC and their deltas; without rows where these are left out.
     n_features_in_ : int
         Samples in a clip.
     feature_names_in_ : ndarray of shape (n_samples,)
@@ -199,7 +204,7 @@ class BreathFeatures(  # type: ignore[call-arg]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and waveforms; nothing is learned.
+        """Check parameters and waveforms, and compute the mel filters.
 
         Parameters
         ----------
@@ -233,9 +238,11 @@ class BreathFeatures(  # type: ignore[call-arg]
             dtype=self.dtype,
         )
         stack.check()
+        filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
         _refuse(_bad_rows(X), len(X))
-        self._stack = stack
+        self._stack, self._plans = stack, {}
+        self.mel_filters_, self.mfcc_filters_ = filters
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
 
@@ -259,9 +266,12 @@ class BreathFeatures(  # type: ignore[call-arg]
             those given to `fit`.
         """
         check_is_fitted(self)
-        X = self._check_shape(X, reset=False)
+        return self._compute(self._check_shape(X, reset=False))
+
+    def _compute(self, X):
+        """Extract the features of clips of any length."""
         n_frames = self._stack.n_frames(X.shape[1])
-        plan = make_plan(self._stack, n_frames)
+        plan = self._plan(n_frames)
         shape = (len(X), len(self.channel_names_), n_frames)
         features = np.empty(shape, dtype=self._stack.dtype)
         n_workers = self._n_workers()
@@ -270,6 +280,18 @@ class BreathFeatures(  # type: ignore[call-arg]
         bad = self._extract_batches(X, plan, features, batches, n_workers)
         _refuse(bad, len(X))
         return features
+
+    def _plan(self, n_frames):
+        width = min(n_frames, DELTA_WIDTH)  # nothing else depends on the frames
+        if width not in self._plans:
+            self._plans[width] = make_plan(self._stack, *self._mel_filters(), n_frames)
+        return self._plans[width]
+
+    def _mel_filters(self):
+        """Get the mel filters; compute those of models stored without them."""
+        if not hasattr(self, "mel_filters_"):
+            self.mel_filters_, self.mfcc_filters_ = self._stack.mel_filters()
+        return self.mel_filters_, self.mfcc_filters_
 
     def _extract_batches(self, X, plan, features, batches, n_workers):
         """Fill `features`; get the rows that hold no usable samples."""
@@ -331,6 +353,13 @@ class BreathFeatures(  # type: ignore[call-arg]
         return validate_data(
             self, X, reset=reset, dtype="numeric", ensure_all_finite=False
         )
+
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "_plans"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._plans = {}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
