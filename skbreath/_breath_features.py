@@ -1,4 +1,4 @@
-"""Waveforms to channels over time: mel, level, crossings, contrast, cepstra."""
+"""Turn waveforms into channels over time: mel, level, contrast, cepstra and more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._audio_file import COUNTED, LOUDEST, first_of
+from ._audio_file import MAX_AMPLITUDE, ROW_NUMBERING_NOTE, shorten
 from ._collector import collector_paused
 from ._feature_stack import GROUPS, FeatureStack
 from ._filterbank import DELTA_WIDTH
@@ -51,8 +51,8 @@ class BreathFeatures(  # type: ignore[call-arg]
     loop        2                   position in the loop, and its period
     ==========  ==================  ===========================================
 
-    Each of these values is the one that ``librosa.feature`` gives for that clip: a
-    clip's features depend, to the bit, on nothing but the clip.
+    The values are those of ``librosa.feature`` for each clip alone: to the bit, they
+    do not depend on other clips.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class BreathFeatures(  # type: ignore[call-arg]
         Sample rate of the waveforms, in Hz.
     groups : tuple or list of str, default=("mel", "rms", "zcr", "contrast", \
 "mfcc", "delta", "delta2")
-        Groups to compute. Only these are computed. Their order here has no effect.
+        Groups to compute, in any order.
     n_mels : int, default=64
-        Mel bands of the group ``"mel"``. Each must hold a bin of the spectrum.
+        Mel bands of the group ``"mel"``. Each must contain a bin of the spectrum.
     n_fft : int, default=1024
         Samples in a frame, an even number. Powers of two are fastest.
     hop_length : int, default=256
@@ -80,13 +80,13 @@ class BreathFeatures(  # type: ignore[call-arg]
         Mel powers and RMS in decibels instead of linear. The reference system used
         linear ones.
     batch_size : int, default=256
-        Clips handed to a worker at a time. Bounds the memory used beside input and
-        output; the values do not depend on it.
+        Clips passed to a worker at a time. Bounds the memory used beside input and
+        output, without an effect on the values.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the output and of the arithmetic behind the Fourier transform,
-        which itself is always in double precision.
+        Precision of the output and of the arithmetic after the Fourier transform,
+        which is always in double precision.
     n_jobs : int, default=None
-        Threads that extract; at most as many as there are cores. None means 1
+        Number of threads, at most that of cores. None means 1
         unless in a :obj:`joblib.parallel_config` context, -1 means all cores.
 
     Attributes
@@ -116,26 +116,26 @@ class BreathFeatures(  # type: ignore[call-arg]
     highest value of the same clip and group (mel bands, RMS, and the 128 bands
     beneath the MFCC; contrast: peaks and valleys, each among themselves). RMS in
     decibels is that of the mean square. Silence is -100 dB. `log_scale` does not
-    concern contrast and MFCC, which are in decibels by definition.
+    affect contrast and MFCC, which are in decibels by definition.
 
     The group ``"loop"`` is for clips that were filled up by repeating a shorter sound
     sample by sample, as many data sets are. It gives the position of a frame in its
     period (-1 at the beginning, 1 at the end) and the period as a part of the clip:
     1 where nothing repeats, or where the audio was processed after the repetition,
-    resampled for example. Periods below 0.1 s are not looked for.
+    for example resampled. Periods below 0.1 s are ignored.
 
-    Where librosa gives up or warns:
+    Where librosa raises an error or warns:
 
     - *Fewer than 9 frames*: delta and delta2 use the largest odd number of frames
       there is; with 1 or 2 frames they are 0.
     - *Contrast at low rates*: octaves that would start at or above half of
       `sample_rate` are left out. The default gives 7 channels at 16 kHz, 6 at 12
-      and 8 kHz, 5 at 4 kHz; the names of the channels tell.
-    - *Some of the 128 bands of the MFCC hold no bin* (a low `n_fft` or narrow
-      band): they stay at the floor, as in librosa.
+      and 8 kHz, 5 at 4 kHz.
+    - *Some of the 128 bands of the MFCC do not contain a bin* (a low `n_fft` or
+      narrow band): they are at the lowest value, as in librosa.
 
-    The very first extraction on a machine compiles for some ten seconds; what was
-    compiled is kept on disk for later processes (see numba's ``NUMBA_CACHE_DIR``).
+    The first extraction on a machine compiles for about ten seconds; compiled code is
+    kept on disk for later processes (see numba's ``NUMBA_CACHE_DIR``).
 
     References
     ----------
@@ -221,8 +221,8 @@ class BreathFeatures(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If a parameter is out of its bounds, or waveforms hold NaN or infinite
-            samples; the message names the rows.
+            If a parameter is out of its bounds, or waveforms have NaN or infinite
+            samples; the message lists the rows.
         """
         stack = FeatureStack(
             sample_rate=self.sample_rate,
@@ -240,7 +240,7 @@ class BreathFeatures(  # type: ignore[call-arg]
         stack.check()
         filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
-        _refuse(_bad_rows(X), len(X))
+        _check_bad_rows(_bad_rows(X), len(X))
         self._stack, self._plans = stack, {}
         self.mel_filters_, self.mfcc_filters_ = filters
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
@@ -262,8 +262,8 @@ class BreathFeatures(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If waveforms hold NaN or infinite samples, or have another length than
-            those given to `fit`.
+            If waveforms have NaN or infinite samples, or another length than in
+            `fit`.
         """
         check_is_fitted(self)
         return self._compute(self._check_shape(X, reset=False))
@@ -278,7 +278,7 @@ class BreathFeatures(  # type: ignore[call-arg]
         size = min(self.batch_size, -(-len(X) // n_workers))
         batches = list(gen_batches(len(X), size))
         bad = self._extract_batches(X, plan, features, batches, n_workers)
-        _refuse(bad, len(X))
+        _check_bad_rows(bad, len(X))
         return features
 
     def _plan(self, n_frames):
@@ -294,13 +294,13 @@ class BreathFeatures(  # type: ignore[call-arg]
         return self.mel_filters_, self.mfcc_filters_
 
     def _extract_batches(self, X, plan, features, batches, n_workers):
-        """Fill `features`; get the rows that hold no usable samples."""
+        """Fill `features`; return the rows with NaN, infinite or too large samples."""
         if n_workers == 1 or len(batches) == 1:
             bad = [
                 _extract(X[batch], self._stack, plan, features[batch])
                 for batch in batches
             ]
-            return _in_whole(batches, bad)
+            return _rows_of_whole(batches, bad)
         bad = []
         with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
             backend, _ = get_active_backend(prefer="threads")
@@ -309,9 +309,9 @@ class BreathFeatures(  # type: ignore[call-arg]
                     delayed(_extract)(X[batch], self._stack, plan, features[batch])
                     for batch in batches
                 )
-                return _in_whole(batches, bad)
-            # Workers elsewhere send their results: a few batches at a time, or all
-            # of the results would be held twice.
+                return _rows_of_whole(batches, bad)
+            # Workers in other processes send their results: a few batches at a time,
+            # so that not all of the results are in memory twice.
             for turn in gen_batches(len(batches), 4 * n_workers):
                 results = parallel(
                     delayed(_extract_new)(
@@ -322,10 +322,10 @@ class BreathFeatures(  # type: ignore[call-arg]
                 for batch, (part, bad_part) in zip(batches[turn], results, strict=True):
                     features[batch] = part
                     bad.append(bad_part)
-        return _in_whole(batches, bad)
+        return _rows_of_whole(batches, bad)
 
     def _n_workers(self):
-        # Each worker is one thread, so more of them than cores only get in the way.
+        # Each worker is one thread: more of them than cores are slower.
         n_jobs = self.n_jobs
         if n_jobs is not None and n_jobs > 0:
             n_jobs = min(n_jobs, joblib.cpu_count())
@@ -334,7 +334,7 @@ class BreathFeatures(  # type: ignore[call-arg]
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
     ) -> np.ndarray:
-        """Names of the channels, for the transformers that follow.
+        """List the names of the channels.
 
         Parameters
         ----------
@@ -368,30 +368,31 @@ class BreathFeatures(  # type: ignore[call-arg]
 
 
 def _bad_rows(X):
-    # The extremes carry NaN and infinity along and need no copy of X.
+    # The extremes are NaN or infinite if a sample is, and do not need a copy of X.
     loudest = np.maximum(
         X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
     )
-    return np.flatnonzero(~(loudest <= LOUDEST))
+    return np.flatnonzero(~(loudest <= MAX_AMPLITUDE))
 
 
-def _in_whole(batches, bad):
-    """Rows of all of X from rows of its batches."""
+def _rows_of_whole(batches, bad):
+    """Convert row numbers within batches to row numbers of X."""
     return np.concatenate(
         [batch.start + rows for batch, rows in zip(batches, bad, strict=True)]
     )
 
 
-def _refuse(bad, n_clips):
+def _check_bad_rows(bad, n_clips):
     if len(bad):
         raise ValueError(
-            f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
-            f"{len(bad)} of {n_clips} clips: rows {first_of(bad)} {COUNTED}."
+            "X has NaN, infinite or overly large samples (beyond "
+            f"{MAX_AMPLITUDE:g}) in {len(bad)} of {n_clips} clips: rows {shorten(bad)} "
+            f"{ROW_NUMBERING_NOTE}."
         )
 
 
 def _extract(clips, stack, plan, features):
-    """Fill `features`, unless there are bad rows; get those."""
+    """Fill `features` unless there are bad rows; return those."""
     bad = _bad_rows(clips)
     if len(bad):
         return bad

@@ -20,10 +20,9 @@ SHORTEST_LOOP_S = 0.1
 
 
 class FeatureStack(NamedTuple):
-    """All parameters that determine the values of the features.
+    """Parameters of :class:`~skbreath.BreathFeatures` that determine its values.
 
-    They are those of :class:`~skbreath.features.BreathFeatures`, `groups` as a tuple.
-    Equal stacks give equal features.
+    `groups` is a tuple.
     """
 
     sample_rate: float

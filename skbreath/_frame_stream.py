@@ -8,7 +8,7 @@ are continued where the last block left them.
 import numpy as np
 import soxr
 
-from ._audio_file import LOUDEST
+from ._audio_file import MAX_AMPLITUDE
 from .features import BreathFeatures
 
 __all__ = ["FrameStream", "frame_features"]
@@ -118,10 +118,10 @@ class FrameStream:
             return
         loud = np.abs(samples)
         peak = float(loud.max())
-        if not peak <= LOUDEST:
+        if not peak <= MAX_AMPLITUDE:
             raise ValueError(
                 "the recording has NaN, infinite or overly large samples near "
-                f"sample {self.n_samples + int(np.argmax(~(loud <= LOUDEST)))}; "
+                f"sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
                 "export it again, or repair them."
             )
         self.peak = max(self.peak, peak)

@@ -23,7 +23,7 @@ class FirstRows(NamedTuple):
 
 
 class Log(NamedTuple):
-    """Constants of the logarithm, in the type of the arithmetic."""
+    """Constants of the logarithm, in the type of the features."""
 
     mantissa_bits: int
     bit_masks: np.ndarray  # bits of a mantissa; bits of 1.0; as wide as the float

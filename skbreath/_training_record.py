@@ -82,7 +82,7 @@ def clip_digests(X):
     >>> bool(one == same), bool(one == other)
     (True, False)
     """
-    from .audio import as_paths
+    from ._audio_input import as_paths
 
     try:
         paths = as_paths(X)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._audio_file import COUNTED, first_of
+from ._audio_file import ROW_NUMBERING_NOTE, shorten
 from ._coverage_curve import accuracy_coverage_curve
 from ._inner_model import inner_model
 
@@ -237,8 +237,8 @@ def labels_and_probabilities(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray
     if wrong:
         raise ValueError(
             f"{type(model).__name__} gives probabilities that are NaN for {len(wrong)} "
-            f"of {len(proba)} clips: rows {first_of(wrong)} {COUNTED}; look at its "
-            "training, or at these clips."
+            f"of {len(proba)} clips: rows {shorten(wrong)} {ROW_NUMBERING_NOTE}; look "
+            "at its training, or at these clips."
         )
     if last is None:
         return np.asarray(model.predict(X)), proba
