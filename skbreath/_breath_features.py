@@ -224,19 +224,8 @@ class BreathFeatures(  # type: ignore[call-arg]
             If a parameter is out of its bounds, or waveforms have NaN or infinite
             samples; the message lists the rows.
         """
-        stack = FeatureStack(
-            sample_rate=self.sample_rate,
-            groups=tuple(self.groups),
-            n_mels=self.n_mels,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            n_mfcc=self.n_mfcc,
-            n_contrast_bands=self.n_contrast_bands,
-            log_scale=self.log_scale,
-            dtype=self.dtype,
-        )
+        params = {name: getattr(self, name) for name in FeatureStack._fields}
+        stack = FeatureStack(**params | {"groups": tuple(self.groups)})
         stack.check()
         filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
@@ -295,20 +284,17 @@ class BreathFeatures(  # type: ignore[call-arg]
 
     def _extract_batches(self, X, plan, features, batches, n_workers):
         """Fill `features`; return the rows with NaN, infinite or too large samples."""
+
+        def extract(batch):
+            return _extract(X[batch], self._stack, plan, features[batch])
+
         if n_workers == 1 or len(batches) == 1:
-            bad = [
-                _extract(X[batch], self._stack, plan, features[batch])
-                for batch in batches
-            ]
-            return _rows_of_whole(batches, bad)
+            return _rows_of_whole(batches, map(extract, batches))
         bad = []
         with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
             backend, _ = get_active_backend(prefer="threads")
             if getattr(backend, "supports_sharedmem", False):
-                bad = parallel(
-                    delayed(_extract)(X[batch], self._stack, plan, features[batch])
-                    for batch in batches
-                )
+                bad = parallel(delayed(extract)(batch) for batch in batches)
                 return _rows_of_whole(batches, bad)
             # Workers in other processes send their results: a few batches at a time,
             # so that not all of the results are in memory twice.
