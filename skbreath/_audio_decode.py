@@ -1,4 +1,4 @@
-"""Audio files in, mono float32 waveforms out, or one error that says why not."""
+"""Decode audio files to mono float32 waveforms; list all problems in one error."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import soxr
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._audio_file import LOUDEST, RATES, AudioError, Unusable, open_audio
+from ._audio_file import MAX_AMPLITUDE, RATES, AudioError, UnsupportedAudio, open_audio
 
 if TYPE_CHECKING:
     from ._typing import Clips, FilePath
 
-# Samples (frames x channels) decoded at a time. A header may announce any length,
-# so memory follows what has been decoded, never what was announced.
+# Samples (frames x channels) decoded at a time. Memory is allocated for samples that
+# were decoded, never for the length in the header, which may be wrong.
 _BLOCK_SAMPLES = 2**20
 # A resampled sample depends on some hundred neighbours at the lower of the two rates
 # (soxr "HQ"); that many further frames are read so that a cut clip equals the cut
 # of the whole file resampled.
 _RESAMPLING_MARGIN = 2048
-# Files to a task: one takes about 0.1 ms, too little for a task of its own.
+# Files per task: one file takes about 0.1 ms, too little for a task of its own.
 _CHUNK = 64
 _CHUNKS_IN_FLIGHT = 8
-# What libsndfile logs, and passes over, when a page of an Ogg file fails its checksum.
+# Log messages of libsndfile when a page of an Ogg file fails its checksum.
 _PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
 
 
@@ -37,14 +37,14 @@ def iter_blocks(sound, n_frames=None):
     Parameters
     ----------
     sound : soundfile.SoundFile
-        From :func:`open_audio`, whose block this must run in.
+        From :func:`open_audio`, inside its ``with`` block.
     n_frames : int or None, default=None
-        At most.
+        Highest number of frames.
 
     Yields
     ------
     block : ndarray of shape (n,), float32
-        Finite samples, none beyond `LOUDEST`.
+        Finite samples, none beyond `MAX_AMPLITUDE`.
     """
     wanted = sound.frames if n_frames is None else min(n_frames, sound.frames)
     block = max(1, _BLOCK_SAMPLES // sound.channels)
@@ -52,22 +52,22 @@ def iter_blocks(sound, n_frames=None):
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
         if len(part) == 0:
-            raise Unusable(
+            raise UnsupportedAudio(
                 f"is truncated: its header announces {sound.frames} frames, "
                 f"{done} are there (copy or export it again)"
             )
         done += len(part)
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
-            raise Unusable("is damaged: a part of it is lost (copy it again)")
+            raise UnsupportedAudio("is damaged: a part of it is lost (copy it again)")
         mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
         # The extremes carry NaN and infinity along.
-        if not (mono.min() >= -LOUDEST and mono.max() <= LOUDEST):
+        if not (mono.min() >= -MAX_AMPLITUDE and mono.max() <= MAX_AMPLITUDE):
             finite = np.isfinite(mono)
             what = f"{np.count_nonzero(~finite)} NaN or infinite samples"
             if finite.all():
-                n_loud = np.count_nonzero(np.abs(mono) > LOUDEST)
-                what = f"{n_loud} samples beyond {LOUDEST:g}"
-            raise Unusable(f"has {what} (export it again, or repair them)")
+                n_loud = np.count_nonzero(np.abs(mono) > MAX_AMPLITUDE)
+                what = f"{n_loud} samples beyond {MAX_AMPLITUDE:g}"
+            raise UnsupportedAudio(f"has {what} (export it again, or repair them)")
         yield np.ascontiguousarray(mono)
 
 
@@ -77,7 +77,7 @@ def _read_frames(sound, n_frames):
 
 
 def read_clip(path, sample_rate=None, n_samples=None):
-    """Decode, average channels, resample, cut. No padding.
+    """Decode a file, average its channels, resample and cut it, without padding.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def load_audio(
 ) -> tuple[np.ndarray, int]:
     """Read one audio file as a mono waveform.
 
-    WAV, FLAC, OGG, AIFF and whatever else libsndfile decodes, of any sampling rate
+    WAV, FLAC, OGG, AIFF and all other formats of libsndfile, of any sampling rate
     and sample width. Channels are averaged. Integer samples are scaled to -1..1;
     float samples are taken as they are.
 
@@ -172,10 +172,10 @@ def load_audio(
 def check_audio_files(
     paths: Clips, *, n_jobs: int | None = None, allow_empty: bool = False
 ) -> np.ndarray:
-    """Look at the headers of all files before any work starts.
+    """Check the headers of all files without decoding them.
 
-    About 30 microseconds a file: nothing is decoded. Damage inside the samples shows
-    only when they are read, or by :func:`inspect_audio_files`.
+    Takes about 30 microseconds a file. Damaged samples are found only when they are
+    read, or by :func:`inspect_audio_files`.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def check_audio_files(
     Returns
     -------
     durations : ndarray of shape (n_files,), float64
-        Announced lengths in s.
+        Lengths in s, from the headers.
 
     Raises
     ------
@@ -224,17 +224,17 @@ def inspect_audio_files(
     n_jobs: int | None = None,
     allow_empty: bool = False,
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Find all files that cannot be read, without keeping what is read.
+    """Find all files that cannot be read.
 
-    Where a header vouches for the samples, as that of a complete WAV file of integers
-    does, nothing is decoded; floats and compressed samples are.
+    Float and compressed samples are decoded. Others, as in a WAV file of integers,
+    are valid if the header is, and are not decoded.
 
     Parameters
     ----------
     paths : list, tuple, 1-D array, Series or one-column DataFrame of paths
         The files.
     sample_rate : int or None, default=None
-        Rate in Hz that they will be brought to; None for their own.
+        Rate in Hz that they will be resampled to; None for their own.
     n_samples : int or None, default=None
         Samples at that rate that will be read; None for all, 0 for only the header.
     n_jobs : int or None, default=None
@@ -245,9 +245,9 @@ def inspect_audio_files(
     Returns
     -------
     durations : ndarray of shape (n_files,), float64
-        Announced lengths in s; NaN of files that cannot be read.
+        Lengths in s, from the headers; NaN for files that cannot be read.
     problems : list of (str, str)
-        Paths of those, in order, and the reasons.
+        Paths of files that cannot be read, in order, and the reasons.
 
     Examples
     --------
@@ -268,24 +268,24 @@ def inspect_audio_files(
     return durations, [problem for _, problems in found for problem in problems]
 
 
-# Integers cannot be NaN, and the checks of the header have found all of them there.
-_VOUCHED_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"}
-_VOUCHED_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32"}
-# Fewer may give no sample at all when resampled.
-_VOUCHED_FRAMES = 20_000
+# Integer samples cannot be NaN, and the file has as many as its header says.
+_VALID_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"}
+_VALID_SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32"}
+# Fewer frames may become none when resampled.
+_VALID_FRAMES = 20_000
 
 
 def _inspect(path, sample_rate, n_samples, allow_empty):
     try:
         with open_audio(path, allow_empty=allow_empty) as sound:
             duration = sound.frames / sound.samplerate
-            vouched = (
-                sound.format in _VOUCHED_FORMATS and sound.subtype in _VOUCHED_SUBTYPES
+            header_suffices = (
+                sound.format in _VALID_FORMATS and sound.subtype in _VALID_SUBTYPES
             )
             resampled = sample_rate not in (None, sound.samplerate)
-            if resampled and sound.frames < _VOUCHED_FRAMES:
-                vouched = False
-        if n_samples != 0 and not vouched:
+            if resampled and sound.frames < _VALID_FRAMES:
+                header_suffices = False
+        if n_samples != 0 and not header_suffices:
             read_clip(path, sample_rate, n_samples)
     except AudioError as error:
         return np.nan, error.problems
@@ -305,8 +305,8 @@ def _run_chunk(function, paths, options):
 def map_chunks(function, paths, n_jobs, **options):
     """Yield (start, results) for chunks of paths in order.
 
-    All paths are tried before one AudioError names those that failed; what was
-    yielded until then is worthless.
+    All paths are tried before one AudioError lists those that failed; results
+    yielded before it must not be used.
     """
     problems = []
     for start, (results, failed) in _outcomes(function, paths, n_jobs, options):
@@ -321,7 +321,7 @@ def _outcomes(function, paths, n_jobs, options):
     """Yield (start, (results, problems)) of each chunk in order."""
     workers = effective_n_jobs(n_jobs)
     if workers == 1:
-        # The memory of a clip is used again, still in the cache, for the next one.
+        # File by file, so that the memory of a clip, still in the CPU cache, is reused.
         for start, path in enumerate(paths):
             yield start, _run_chunk(function, [path], options)
         return

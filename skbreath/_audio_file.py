@@ -1,4 +1,4 @@
-"""Audio files opened and looked at, or one error that says why not."""
+"""Open audio files and check their headers; list all problems in one error."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ if TYPE_CHECKING:
 
     from ._typing import FilePath
 
-# Sampling rates outside are broken headers: resampling from 1 Hz would turn a few
-# bytes into gigabytes.
+# Sampling rates outside this range are broken headers: resampling from 1 Hz would
+# turn a few bytes into gigabytes.
 RATES = (100, 1_000_000)
 # Suffixes of the files that are picked up from a folder.
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
-# Samples beyond overflow the single precision power spectrum.
-LOUDEST = 1e15
-# Offenders named in an error; the rest are counted.
+# Larger samples overflow the single precision power spectrum.
+MAX_AMPLITUDE = 1e15
+# Items listed in a message; the rest are counted.
 SHOWN = 10
-# Where rows are named: a step of a pipeline sees no more than what it was given.
-COUNTED = "of those given to this step (in cross-validation the rows of a fold)"
+# Follows row numbers in messages: a step of a pipeline gets only a part of the rows.
+ROW_NUMBERING_NOTE = (
+    "of those given to this step (in cross-validation the rows of a fold)"
+)
 
-# What libsndfile writes in its log about a file that ends too early.
+# Log messages of libsndfile about a file that ends too early.
 _CUT_SHORT = re.compile(
     r"^ *(?:data|SSND|riff|Riff size|Data Size) *: (?P<claim>\d+) "
     r"\(should be (?P<real>\d+)\)|(?P<ogg>lacks an end-of-stream bit)",
     re.MULTILINE,
 )
-# Its words where it stumbles over something that it did not expect in a file.
+# Error texts of libsndfile that do not describe the actual problem.
 _MEANINGLESS = ("Internal", "File does not exist")
-# A pipe that nobody writes to must not block. (Windows has neither flag nor pipe; it
-# needs to be told that bytes are bytes.)
+# Opening a pipe without a writer must not block. Windows has no such pipes, but needs
+# the flag for binary files.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def first_of(items, separator=", "):
-    """Text of the first ten items, and how many more there are."""
+def shorten(items, separator=", "):
+    """Join the first ten items, and the number of the others, as text."""
     items = list(items)
     shown = separator.join(map(str, items[:SHOWN]))
     more = len(items) - SHOWN
@@ -102,17 +104,17 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
 
 
 class AudioError(ValueError):
-    """Audio files that cannot be used, all of them in one error.
+    """Error that lists all audio files that cannot be used.
 
     Parameters
     ----------
     problems : list of (str, str)
-        Path, and what is wrong with it and what to do.
+        Path, and what is wrong with the file and what to do.
 
     Attributes
     ----------
     problems : list of (str, str)
-        As given, complete; the message shows the first ten and the count.
+        All of them; the message shows the first ten and the number of the others.
 
     Examples
     --------
@@ -127,13 +129,13 @@ class AudioError(ValueError):
     def __str__(self):
         count = len(self.problems)
         noun = "audio file" if count == 1 else "audio files"
-        named = first_of([f"{path!r} {why}" for path, why in self.problems], "; ")
+        named = shorten([f"{path!r} {why}" for path, why in self.problems], "; ")
         return f"{count} {noun} cannot be used: {named}"
 
 
 @contextlib.contextmanager
 def open_audio(path, *, allow_empty=False):
-    """Open a file with soundfile after the checks that need no decoding.
+    """Open a file with soundfile, after all checks that work without decoding.
 
     Parameters
     ----------
@@ -145,20 +147,20 @@ def open_audio(path, *, allow_empty=False):
     Yields
     ------
     sound : soundfile.SoundFile
-        Open for reading; at least one frame is announced, unless `allow_empty`.
+        Open for reading; the header has at least one frame, unless `allow_empty`.
 
     Raises
     ------
     AudioError
-        With this path and the reason. Errors of decoding inside the ``with`` block
-        are turned into it too.
+        With this path and the reason, also for decoding errors inside the ``with``
+        block.
     """
     try:
         with _open_file(path) as file:
             with soundfile.SoundFile(file, closefd=False) as sound:
                 _check_header(sound, allow_empty)
                 yield sound
-    except Unusable as error:
+    except UnsupportedAudio as error:
         raise AudioError([(path, str(error))]) from None
     except soundfile.LibsndfileError as error:
         why = error.error_string.strip(" .")
@@ -176,40 +178,42 @@ def open_audio(path, *, allow_empty=False):
 _NO_FILE = "is not a regular file (copy the sound to a file)"
 
 
-class Unusable(Exception):
-    """The reason, on its way to an AudioError."""
+class UnsupportedAudio(Exception):
+    """Reason why a file cannot be used; converted to an AudioError with its path."""
 
 
 @contextlib.contextmanager
 def _open_file(path):
-    """File descriptor of a regular file that is the same at the end as at the start.
+    """Open a regular file as a descriptor, and check at the end that it is unchanged.
 
-    By descriptor and not by name: libsndfile then looks at what was checked here, and
-    at the content alone, where names may be in any encoding and have any suffix.
+    With a descriptor libsndfile reads the file that was checked here, and ignores the
+    name, which may be in any encoding and have any suffix.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except FileNotFoundError:
-        raise Unusable("no such file (check the folder and the spelling)") from None
+        raise UnsupportedAudio(
+            "no such file (check the folder and the spelling)"
+        ) from None
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
-            raise Unusable(_NO_FILE) from None
+            raise UnsupportedAudio(_NO_FILE) from None
         raise
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            raise Unusable("is a directory (list the files inside it)")
+            raise UnsupportedAudio("is a directory (list the files inside it)")
         if not stat.S_ISREG(status.st_mode):
-            raise Unusable(_NO_FILE)
+            raise UnsupportedAudio(_NO_FILE)
         if status.st_size == 0:
-            raise Unusable("is empty, 0 bytes (copy or record it again)")
+            raise UnsupportedAudio("is empty, 0 bytes (copy or record it again)")
         try:
             yield descriptor
         finally:
-            # Whatever was found, it was found in a file half old, half new.
+            # Then results and errors come from a file that is partly old.
             now = os.fstat(descriptor)
             if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-                raise Unusable("changed while it was read (try again)")
+                raise UnsupportedAudio("changed while it was read (try again)")
     finally:
         os.close(descriptor)
 
@@ -218,23 +222,24 @@ def _check_header(sound, allow_empty):
     log = sound.extra_info
     cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
     if "Junk after the last page" in log:
-        # Of the same file libsndfile then finds the end of the stream at one reading,
-        # and misses it at the next.
-        raise Unusable("is truncated or damaged at its last page (copy it again)")
+        # Whether libsndfile finds the end of such a stream varies from run to run.
+        raise UnsupportedAudio(
+            "is truncated or damaged at its last page (copy it again)"
+        )
     if cut and cut["ogg"]:
-        raise Unusable("is truncated: its last page is missing (copy it again)")
+        raise UnsupportedAudio("is truncated: its last page is missing (copy it again)")
     if cut and int(cut["claim"]) > int(cut["real"]):
-        raise Unusable(
+        raise UnsupportedAudio(
             f"is truncated: its header announces {cut['claim']} bytes, "
             f"{cut['real']} are there (copy or export it again)"
         )
     if "does not match value from 'ds64' chunk" in log:
-        raise Unusable("is truncated: shorter than announced (copy it again)")
+        raise UnsupportedAudio("is truncated: shorter than announced (copy it again)")
     if sound.frames == 0 and not allow_empty:
-        raise Unusable("holds no samples (leave it out or record it again)")
+        raise UnsupportedAudio("holds no samples (leave it out or record it again)")
     low, high = RATES
     if not low <= sound.samplerate <= high:
-        raise Unusable(
+        raise UnsupportedAudio(
             f"has a sampling rate of {sound.samplerate} Hz in its header, outside "
             f"{low} to {high} (export it again)"
         )

@@ -1,4 +1,4 @@
-"""What `X` may be: paths in any container, or waveforms."""
+"""Validate `X`: paths in any container, or waveforms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_array
 
-from ._audio_file import COUNTED, first_of
+from ._audio_file import ROW_NUMBERING_NOTE, shorten
 
 if TYPE_CHECKING:
     from ._typing import Clips
@@ -18,7 +18,7 @@ _PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
 
 
 def as_paths_or_waveforms(X: Clips) -> list[str] | np.ndarray:
-    """Tell whether `X` holds paths or waveforms, and return it in one form.
+    """Validate paths or waveforms, and return them in one form.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def as_paths_or_waveforms(X: Clips) -> list[str] | np.ndarray:
 
 
 def as_paths(X):
-    """Paths as a list of str, or None if `X` holds no text at all."""
+    """Return paths as a list of str, or None if `X` does not hold any text."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise ValueError(f"X is the single path {X!r}; pass a list: [path].")
     if isinstance(X, (list, tuple)):
@@ -84,14 +84,14 @@ def as_paths(X):
     if wrong:
         raise ValueError(
             f"X holds paths, but {len(wrong)} of its {len(entries)} entries are not "
-            f"paths, at positions {first_of(wrong)} {COUNTED}; leave these rows out or "
-            "fill them."
+            f"paths, at positions {shorten(wrong)} {ROW_NUMBERING_NOTE}; leave these "
+            "rows out or fill them."
         )
     return [os.fspath(entry) for entry in entries]
 
 
 def check_rows(X):
-    """Errors about shape in the words of sound; the rest is left to scikit-learn."""
+    """Check the shape of waveforms; scikit-learn's own checks follow."""
     if isinstance(X, (list, tuple)):
         lengths = {len(row) if hasattr(row, "__len__") else None for row in X}
         if len(lengths) > 1 and None not in lengths:
@@ -110,15 +110,17 @@ def check_rows(X):
 
 
 def as_float32(X):
+    """Scale integers as audio decoders do, and check for NaN and infinity."""
     if X.dtype.name in _PCM:
         zero, full = _PCM[X.dtype.name]
         return (X.astype(np.float32) - np.float32(zero)) / np.float32(full)
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, and named below
+    with np.errstate(over="ignore"):  # too large values become infinite: an error below
         X = X.astype(np.float32, copy=False)
     wrong = np.flatnonzero(~np.isfinite(X).all(axis=1)).tolist()
     if wrong:
         raise ValueError(
             f"{len(wrong)} of {len(X)} waveforms have NaN or infinite (inf) samples: "
-            f"rows {first_of(wrong)} {COUNTED}; leave these rows out or repair them."
+            f"rows {shorten(wrong)} {ROW_NUMBERING_NOTE}; leave these rows out or "
+            "repair them."
         )
     return X

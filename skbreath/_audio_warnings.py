@@ -1,4 +1,4 @@
-"""Warnings about clips that can be read but hardly be told apart."""
+"""Warn of clips that can be read, but whose predictions are not reliable."""
 
 import warnings
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from ._audio_file import COUNTED, first_of
+from ._audio_file import ROW_NUMBERING_NOTE, shorten
 from ._drift import find_drift
 
 __all__ = [
@@ -17,16 +17,16 @@ __all__ = [
     "warn_of_silence",
 ]
 
-# Two steps of 16 bits, -84 dB of full scale: what is below is rounding, not sound.
+# Two steps of 16 bits, -84 dB of full scale: below that is rounding, not sound.
 _QUIET_PEAK = 2.0**-14
-# Seconds that a clip may be too long: what resampling or rounding leaves over.
+# Seconds that a clip may be too long because of resampling or rounding.
 _SPARE_S = 0.01
-# What the run, of which a batch is being read, has said already; None outside of one.
-_SAID = ContextVar("said", default=None)
+# Warnings of the run so far, while one of its batches is read; None outside of a run.
+_already_warned = ContextVar("already_warned", default=None)
 
 
 class AudioWarning(UserWarning):
-    """Clips whose labels deserve no trust, though there is no error in their files.
+    """Warning of readable clips whose predictions are not reliable.
 
     Examples
     --------
@@ -36,37 +36,35 @@ class AudioWarning(UserWarning):
     >>> with warnings.catch_warnings(record=True, category=AudioWarning) as caught:
     ...     clips = AudioReader().fit_transform([[0.1, -0.1], [0.0, 0.0]])
     >>> print(caught[0].message)  # doctest: +ELLIPSIS
-    1 of 2 clips is digital silence: row 1 ...; a label of it means nothing.
+    1 of 2 clips is digital silence: row 1 ...; predictions for it are not meaningful.
     """
 
 
 @contextmanager
-def batch_of_run(said):
-    """Read clips as one batch of a run that warns of drift once.
-
-    Another microphone has one thing to say, not one for each batch.
+def batch_of_run(warned):
+    """Read clips as one batch of a run; warn once per run, not once per batch.
 
     Parameters
     ----------
-    said : set
-        Empty before the first batch, and the same one for all.
+    warned : set
+        Empty before the first batch, and the same object for all batches.
     """
-    token = _SAID.set(said)
+    token = _already_warned.set(warned)
     try:
         yield
     finally:
-        _SAID.reset(token)
+        _already_warned.reset(token)
 
 
 def warn_of_cut(clips, n_samples, sample_rate):
-    """Warn of waveforms that are cut: arrays carry no rate, and may have another.
+    """Warn of waveforms in arrays that are cut, as their rate may be another one.
 
     Parameters
     ----------
     clips : ndarray of shape (n_clips, n_given), or list of str
-        Files are of their own rate; there is nothing to warn of.
+        Files have a rate of their own and cause no warning.
     n_samples : int
-        That are used.
+        Samples that are used.
     sample_rate : int
         In Hz.
     """
@@ -92,18 +90,20 @@ def warn_of_silence(waveforms, clips):
     waveforms : ndarray of shape (n_clips, n_samples)
         As read.
     clips : list of str or ndarray
-        The paths, to name them by; anything else is named by row.
+        The paths, for the message; clips in arrays are listed by row.
 
     Returns
     -------
     silent : ndarray of bool of shape (n_clips,)
-        Those that the warning named.
+        Whether the warning lists a clip.
     """
     highest, lowest = waveforms.max(axis=1), waveforms.min(axis=1)
     still = highest == lowest
     quiet = ~still & (np.maximum(highest, -lowest) < _QUIET_PEAK)
     if still.any():
-        _warn(still, clips, "digital silence", "a label of {it} means nothing")
+        _warn(
+            still, clips, "digital silence", "predictions for {it} are not meaningful"
+        )
     if quiet.any():
         what = "too quiet to hold a sound, at a peak below -84 dB of full scale"
         _warn(quiet, clips, what, "check the level {it} was recorded at")
@@ -122,11 +122,11 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     reference : dict
         From :func:`~skbreath._drift.describe_reference`.
     ignore : ndarray of bool of shape (n_clips,)
-        Clips that have had their warning.
+        Clips to leave out, such as silent ones.
     """
-    said = _SAID.get()
+    warned = _already_warned.get()
     rows = np.flatnonzero(~ignore)
-    if rows.size == 0 or (said is not None and "drift" in said):
+    if rows.size == 0 or (warned is not None and "drift" in warned):
         return
     drift = find_drift(waveforms[rows] if ignore.any() else waveforms, reference)
     if drift is None:
@@ -135,8 +135,8 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     unusual[rows[drift.rows]] = True
     what = f"unlike the training audio ({'; '.join(drift.reasons)})"
     advice = "do not trust the labels of {it} untested"
-    if said is not None:
-        said.add("drift")
+    if warned is not None:
+        warned.add("drift")
         advice += " (said once; later batches may hold more)"
     _warn(unusual, clips, what, advice)
 
@@ -144,9 +144,11 @@ def warn_of_drift(waveforms, clips, reference, ignore):
 def _warn(chosen, clips, what, advice):
     rows = np.flatnonzero(chosen).tolist()
     if isinstance(clips, list):
-        names = first_of(repr(clips[row]) for row in rows)
+        names = shorten(repr(clips[row]) for row in rows)
     else:
-        names = f"row{'s' if len(rows) > 1 else ''} {first_of(rows)} {COUNTED}"
+        names = (
+            f"row{'s' if len(rows) > 1 else ''} {shorten(rows)} {ROW_NUMBERING_NOTE}"
+        )
     one = len(rows) == 1
     warnings.warn(
         f"{len(rows)} of {len(chosen)} clips {'is' if one else 'are'} {what}: {names}; "

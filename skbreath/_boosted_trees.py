@@ -1,8 +1,8 @@
-"""Fast evaluation of fitted histogram gradient boosting, equal to scikit-learn's.
+"""Predict with fitted histogram gradient boosting faster than scikit-learn does.
 
-scikit-learn walks each tree for one row after the other, with tests for missing and
-categorical values at each node; 40,000 frames a minute are judged by hundreds of
-trees here. The values are the same to the bit.
+With the pretrained model's 400 trees and one thread, predict_proba of scikit-learn
+takes 6 times (512 rows) to 14 times (20,000 rows) as long, and 13 ms instead of 0.1 ms
+for a few rows. A minute of breathing has 3,750 rows. The values are equal to the bit.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 256
 
 
 def fast_version(classifier):
-    """Get a fast version of a fitted classifier, or the classifier itself.
+    """Get the fast version of boosted trees; return any other classifier as it is.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def fast_version(classifier):
 
 
 class BoostedTrees:
-    """Trees of a fitted classifier, laid out one after the other.
+    """Hold the trees of a fitted classifier in flat arrays, one after the other.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class BoostedTrees:
         self._depths = np.array(depths, dtype=np.int64).reshape(shape)
 
     def predict_proba(self, rows):
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -96,9 +96,10 @@ class BoostedTrees:
         -------
         probability : ndarray of shape (n_rows, n_classes), float64
         """
-        if rows.shape[1] != self._n_columns:  # compiled code would not notice
+        if rows.shape[1] != self._n_columns:  # compiled code does not check bounds
             raise ValueError(
-                f"rows have {rows.shape[1]} columns, the trees know {self._n_columns}."
+                f"Expected rows of {self._n_columns} columns, as in fit, got "
+                f"{rows.shape[1]}."
             )
         raw = np.tile(self._baseline, (len(rows), 1))
         _add_trees(
@@ -119,8 +120,9 @@ class BoostedTrees:
 
 @cached_kernel
 def _add_trees(rows, features, thresholds, children, values, roots, depths, raw):
-    # All rows of a block go down a tree together, level by level: the processor
-    # waits for none of them alone. Each row gets the trees in their order.
+    # All rows of a block go down a tree together, level by level, so that the
+    # processor works on many rows while it waits for the memory of one. Trees are
+    # added in their order, as scikit-learn adds them.
     nodes = np.empty(_ROWS_AT_ONCE, np.int32)
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         n = min(_ROWS_AT_ONCE, len(rows) - first)

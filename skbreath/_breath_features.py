@@ -1,4 +1,4 @@
-"""Waveforms to channels over time: mel, level, crossings, contrast, cepstra."""
+"""Turn waveforms into channels over time: mel, level, contrast, cepstra and more."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._audio_file import COUNTED, LOUDEST, first_of
+from ._audio_file import MAX_AMPLITUDE, ROW_NUMBERING_NOTE, shorten
 from ._collector import collector_paused
 from ._feature_stack import GROUPS, FeatureStack
+from ._filterbank import DELTA_WIDTH
 from ._spectral_plan import make_plan
 from .caching import VersionedState
 
@@ -50,8 +51,8 @@ class BreathFeatures(  # type: ignore[call-arg]
     loop        2                   position in the loop, and its period
     ==========  ==================  ===========================================
 
-    Each of these values is the one that ``librosa.feature`` gives for that clip: a
-    clip's features depend, to the bit, on nothing but the clip.
+    The values are those of ``librosa.feature`` for each clip alone: to the bit, they
+    do not depend on other clips.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ class BreathFeatures(  # type: ignore[call-arg]
         Sample rate of the waveforms, in Hz.
     groups : tuple or list of str, default=("mel", "rms", "zcr", "contrast", \
 "mfcc", "delta", "delta2")
-        Groups to compute. Only these are computed. Their order here has no effect.
+        Groups to compute, in any order.
     n_mels : int, default=64
-        Mel bands of the group ``"mel"``. Each must hold a bin of the spectrum.
+        Mel bands of the group ``"mel"``. Each must contain a bin of the spectrum.
     n_fft : int, default=1024
         Samples in a frame, an even number. Powers of two are fastest.
     hop_length : int, default=256
@@ -79,19 +80,23 @@ class BreathFeatures(  # type: ignore[call-arg]
         Mel powers and RMS in decibels instead of linear. The reference system used
         linear ones.
     batch_size : int, default=256
-        Clips handed to a worker at a time. Bounds the memory used beside input and
-        output; the values do not depend on it.
+        Clips passed to a worker at a time. Bounds the memory used beside input and
+        output, without an effect on the values.
     dtype : {"float32", "float64"}, default="float32"
-        Precision of the output and of the arithmetic behind the Fourier transform,
-        which itself is always in double precision.
+        Precision of the output and of the arithmetic after the Fourier transform,
+        which is always in double precision.
     n_jobs : int, default=None
-        Threads that extract; at most as many as there are cores. None means 1
+        Number of threads, at most that of cores. None means 1
         unless in a :obj:`joblib.parallel_config` context, -1 means all cores.
 
     Attributes
     ----------
     channel_names_ : ndarray of shape (n_channels,), dtype object
         Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
+    mel_filters_ : ndarray of shape (n_mels, n_fft // 2 + 1)
+        librosa's filters of the group "mel"; without rows where it is left out.
+    mfcc_filters_ : ndarray of shape (128, n_fft // 2 + 1)
+        Those of the MFCC and their deltas; without rows where these are left out.
     n_features_in_ : int
         Samples in a clip.
     feature_names_in_ : ndarray of shape (n_samples,)
@@ -111,26 +116,26 @@ class BreathFeatures(  # type: ignore[call-arg]
     highest value of the same clip and group (mel bands, RMS, and the 128 bands
     beneath the MFCC; contrast: peaks and valleys, each among themselves). RMS in
     decibels is that of the mean square. Silence is -100 dB. `log_scale` does not
-    concern contrast and MFCC, which are in decibels by definition.
+    affect contrast and MFCC, which are in decibels by definition.
 
     The group ``"loop"`` is for clips that were filled up by repeating a shorter sound
     sample by sample, as many data sets are. It gives the position of a frame in its
     period (-1 at the beginning, 1 at the end) and the period as a part of the clip:
     1 where nothing repeats, or where the audio was processed after the repetition,
-    resampled for example. Periods below 0.1 s are not looked for.
+    for example resampled. Periods below 0.1 s are ignored.
 
-    Where librosa gives up or warns:
+    Where librosa raises an error or warns:
 
     - *Fewer than 9 frames*: delta and delta2 use the largest odd number of frames
       there is; with 1 or 2 frames they are 0.
     - *Contrast at low rates*: octaves that would start at or above half of
       `sample_rate` are left out. The default gives 7 channels at 16 kHz, 6 at 12
-      and 8 kHz, 5 at 4 kHz; the names of the channels tell.
-    - *Some of the 128 bands of the MFCC hold no bin* (a low `n_fft` or narrow
-      band): they stay at the floor, as in librosa.
+      and 8 kHz, 5 at 4 kHz.
+    - *Some of the 128 bands of the MFCC do not contain a bin* (a low `n_fft` or
+      narrow band): they are at the lowest value, as in librosa.
 
-    The very first extraction on a machine compiles for some ten seconds; what was
-    compiled is kept on disk for later processes (see numba's ``NUMBA_CACHE_DIR``).
+    The first extraction on a machine compiles for about ten seconds; compiled code is
+    kept on disk for later processes (see numba's ``NUMBA_CACHE_DIR``).
 
     References
     ----------
@@ -199,7 +204,7 @@ class BreathFeatures(  # type: ignore[call-arg]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and waveforms; nothing is learned.
+        """Check parameters and waveforms, and compute the mel filters.
 
         Parameters
         ----------
@@ -216,26 +221,17 @@ class BreathFeatures(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If a parameter is out of its bounds, or waveforms hold NaN or infinite
-            samples; the message names the rows.
+            If a parameter is out of its bounds, or waveforms have NaN or infinite
+            samples; the message lists the rows.
         """
-        stack = FeatureStack(
-            sample_rate=self.sample_rate,
-            groups=tuple(self.groups),
-            n_mels=self.n_mels,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            fmin=self.fmin,
-            fmax=self.fmax,
-            n_mfcc=self.n_mfcc,
-            n_contrast_bands=self.n_contrast_bands,
-            log_scale=self.log_scale,
-            dtype=self.dtype,
-        )
+        params = {name: getattr(self, name) for name in FeatureStack._fields}
+        stack = FeatureStack(**params | {"groups": tuple(self.groups)})
         stack.check()
+        filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
-        _refuse(_bad_rows(X), len(X))
-        self._stack = stack
+        _check_bad_rows(_bad_rows(X), len(X))
+        self._stack, self._plans = stack, {}
+        self.mel_filters_, self.mfcc_filters_ = filters
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
 
@@ -255,41 +251,53 @@ class BreathFeatures(  # type: ignore[call-arg]
         Raises
         ------
         ValueError
-            If waveforms hold NaN or infinite samples, or have another length than
-            those given to `fit`.
+            If waveforms have NaN or infinite samples, or another length than in
+            `fit`.
         """
         check_is_fitted(self)
-        X = self._check_shape(X, reset=False)
+        return self._compute(self._check_shape(X, reset=False))
+
+    def _compute(self, X):
+        """Extract the features of clips of any length."""
         n_frames = self._stack.n_frames(X.shape[1])
-        plan = make_plan(self._stack, n_frames)
+        plan = self._plan(n_frames)
         shape = (len(X), len(self.channel_names_), n_frames)
         features = np.empty(shape, dtype=self._stack.dtype)
         n_workers = self._n_workers()
         size = min(self.batch_size, -(-len(X) // n_workers))
         batches = list(gen_batches(len(X), size))
         bad = self._extract_batches(X, plan, features, batches, n_workers)
-        _refuse(bad, len(X))
+        _check_bad_rows(bad, len(X))
         return features
 
+    def _plan(self, n_frames):
+        width = min(n_frames, DELTA_WIDTH)  # nothing else depends on the frames
+        if width not in self._plans:
+            self._plans[width] = make_plan(self._stack, *self._mel_filters(), n_frames)
+        return self._plans[width]
+
+    def _mel_filters(self):
+        """Get the mel filters; compute those of models stored without them."""
+        if not hasattr(self, "mel_filters_"):
+            self.mel_filters_, self.mfcc_filters_ = self._stack.mel_filters()
+        return self.mel_filters_, self.mfcc_filters_
+
     def _extract_batches(self, X, plan, features, batches, n_workers):
-        """Fill `features`; get the rows that hold no usable samples."""
+        """Fill `features`; return the rows with NaN, infinite or too large samples."""
+
+        def extract(batch):
+            return _extract(X[batch], self._stack, plan, features[batch])
+
         if n_workers == 1 or len(batches) == 1:
-            bad = [
-                _extract(X[batch], self._stack, plan, features[batch])
-                for batch in batches
-            ]
-            return _in_whole(batches, bad)
+            return _rows_of_whole(batches, map(extract, batches))
         bad = []
         with Parallel(n_jobs=n_workers, prefer="threads") as parallel:
             backend, _ = get_active_backend(prefer="threads")
             if getattr(backend, "supports_sharedmem", False):
-                bad = parallel(
-                    delayed(_extract)(X[batch], self._stack, plan, features[batch])
-                    for batch in batches
-                )
-                return _in_whole(batches, bad)
-            # Workers elsewhere send their results: a few batches at a time, or all
-            # of the results would be held twice.
+                bad = parallel(delayed(extract)(batch) for batch in batches)
+                return _rows_of_whole(batches, bad)
+            # Workers in other processes send their results: a few batches at a time,
+            # so that not all of the results are in memory twice.
             for turn in gen_batches(len(batches), 4 * n_workers):
                 results = parallel(
                     delayed(_extract_new)(
@@ -300,10 +308,10 @@ class BreathFeatures(  # type: ignore[call-arg]
                 for batch, (part, bad_part) in zip(batches[turn], results, strict=True):
                     features[batch] = part
                     bad.append(bad_part)
-        return _in_whole(batches, bad)
+        return _rows_of_whole(batches, bad)
 
     def _n_workers(self):
-        # Each worker is one thread, so more of them than cores only get in the way.
+        # Each worker is one thread: more of them than cores are slower.
         n_jobs = self.n_jobs
         if n_jobs is not None and n_jobs > 0:
             n_jobs = min(n_jobs, joblib.cpu_count())
@@ -312,7 +320,7 @@ class BreathFeatures(  # type: ignore[call-arg]
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
     ) -> np.ndarray:
-        """Names of the channels, for the transformers that follow.
+        """List the names of the channels.
 
         Parameters
         ----------
@@ -332,6 +340,13 @@ class BreathFeatures(  # type: ignore[call-arg]
             self, X, reset=reset, dtype="numeric", ensure_all_finite=False
         )
 
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "_plans"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._plans = {}
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
@@ -339,30 +354,31 @@ class BreathFeatures(  # type: ignore[call-arg]
 
 
 def _bad_rows(X):
-    # The extremes carry NaN and infinity along and need no copy of X.
+    # The extremes are NaN or infinite if a sample is, and do not need a copy of X.
     loudest = np.maximum(
         X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
     )
-    return np.flatnonzero(~(loudest <= LOUDEST))
+    return np.flatnonzero(~(loudest <= MAX_AMPLITUDE))
 
 
-def _in_whole(batches, bad):
-    """Rows of all of X from rows of its batches."""
+def _rows_of_whole(batches, bad):
+    """Convert row numbers within batches to row numbers of X."""
     return np.concatenate(
         [batch.start + rows for batch, rows in zip(batches, bad, strict=True)]
     )
 
 
-def _refuse(bad, n_clips):
+def _check_bad_rows(bad, n_clips):
     if len(bad):
         raise ValueError(
-            f"X has NaN, infinite or overly large samples (beyond {LOUDEST:g}) in "
-            f"{len(bad)} of {n_clips} clips: rows {first_of(bad)} {COUNTED}."
+            "X has NaN, infinite or overly large samples (beyond "
+            f"{MAX_AMPLITUDE:g}) in {len(bad)} of {n_clips} clips: rows {shorten(bad)} "
+            f"{ROW_NUMBERING_NOTE}."
         )
 
 
 def _extract(clips, stack, plan, features):
-    """Fill `features`, unless there are bad rows; get those."""
+    """Fill `features` unless there are bad rows; return those."""
     bad = _bad_rows(clips)
     if len(bad):
         return bad

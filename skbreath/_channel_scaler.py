@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ChannelScaler"]
 
 CLIPS_AT_A_TIME = 64
-"""Bounds the double precision copies; more gains nothing in speed."""
+"""Bounds the memory of double precision copies; larger batches are not faster."""
 
 
 class ChannelScaler(  # type: ignore[call-arg]
@@ -34,7 +34,7 @@ class ChannelScaler(  # type: ignore[call-arg]
     BaseEstimator,
     auto_wrap_output_keys=None,
 ):
-    """Give every channel mean 0 and standard deviation 1 over clips and frames.
+    """Scale every channel to mean 0 and standard deviation 1 over clips and frames.
 
     As :class:`~sklearn.preprocessing.StandardScaler`, but one mean and one scale
     for each channel, shared by all its frames. Fit it on training clips only: inside
@@ -45,8 +45,8 @@ class ChannelScaler(  # type: ignore[call-arg]
     mean_ : ndarray of shape (n_channels,)
         Mean of each channel, in the unit of the channel.
     scale_ : ndarray of shape (n_channels,)
-        Standard deviation of each channel; 1 where a channel is constant, up to the
-        rounding of its type.
+        Standard deviation of each channel; 1 where a channel is constant but for
+        rounding.
     n_features_in_ : int
         Number of channels.
     feature_names_in_ : ndarray of shape (n_channels,)
@@ -97,8 +97,7 @@ class ChannelScaler(  # type: ignore[call-arg]
         ValueError
             If `X` is neither 2-D nor 3-D, or holds NaN or infinity.
         """
-        X = check_channels(self, X, reset=True)
-        X = X.reshape(*X.shape[:2], -1)
+        X, _ = check_channels(self, X, reset=True)
         batches = list(gen_batches(len(X), CLIPS_AT_A_TIME))
         n_values = len(X) * X.shape[2]
         total = sum(X[batch].sum(axis=(0, 2), dtype=np.float64) for batch in batches)
@@ -132,13 +131,12 @@ class ChannelScaler(  # type: ignore[call-arg]
             If the number of channels is not that of `fit`.
         """
         check_is_fitted(self)
-        X = check_channels(self, X, reset=False)
-        values = X.reshape(*X.shape[:2], -1)
+        values, shape = check_channels(self, X, reset=False)
         scaled = np.empty(values.shape, dtype=np.float32)
         mean, scale = self.mean_[:, None], self.scale_[:, None]
         for batch in gen_batches(len(values), CLIPS_AT_A_TIME):
             scaled[batch] = (values[batch] - mean) / scale
-        return scaled.reshape(X.shape)
+        return scaled.reshape(shape)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -147,12 +145,14 @@ class ChannelScaler(  # type: ignore[call-arg]
 
 
 def check_channels(estimator, X, reset):
-    """Validate the features that `estimator` was given.
+    """Validate the features passed to `estimator`.
 
     Returns
     -------
-    X : ndarray of shape (n_clips, n_channels, n_frames) or (n_clips, n_channels)
-        Of float32 or float64; not copied if it was that already.
+    X : ndarray of shape (n_clips, n_channels, n_frames)
+        Of float32 or float64, with one frame if `X` is 2-D; not copied if possible.
+    shape : tuple of int
+        Of `X` as it was passed.
 
     Raises
     ------
@@ -168,4 +168,4 @@ def check_channels(estimator, X, reset):
             "X must have shape (n_clips, n_channels, n_frames) or (n_clips, "
             f"n_channels), with at least one channel and frame; got {X.shape}."
         )
-    return X
+    return X.reshape(*X.shape[:2], -1), X.shape

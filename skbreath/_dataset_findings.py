@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._audio_file import first_of
+from ._audio_file import shorten
 from ._audio_warnings import _QUIET_PEAK
 from ._label_findings import label_problems, track_problems
 
@@ -38,14 +38,14 @@ def find_problems(found, pos_label):
 
 
 def _names(paths):
-    return first_of(map(repr, paths))
+    return shorten(map(repr, paths))
 
 
 def _unreadable(clips):
     bad = clips[clips["problem"].notna()]
     if not len(bad):
         return []
-    named = first_of(
+    named = shorten(
         (f"{path!r} {why}" for path, why in bad[["path", "problem"]].values), "; "
     )
     what = f"{len(bad)} of {len(clips)} files cannot be read: {named}"
@@ -62,7 +62,7 @@ def _formats(good, layout):
     ):
         counts = good[column].value_counts()
         if len(counts) > 1:
-            listed = first_of(
+            listed = shorten(
                 f"{value:g}{unit} ({n})" if column != "encoding" else f"{value} ({n})"
                 for value, n in counts.items()
             )
@@ -172,7 +172,7 @@ def _copies(good):
         ("warning", plain, "", "keep one of each, or never split them"),
     ):
         if kind:
-            listed = first_of(" = ".join(map(repr, one["path"])) for one in kind)
+            listed = shorten(" = ".join(map(repr, one["path"])) for one in kind)
             noun = "sound is" if len(kind) == 1 else "sounds are"
             text = f"{len(kind)} {noun} there more than once {what}".rstrip()
             problems.append((level, "copies", f"{text}: {listed}", advice))

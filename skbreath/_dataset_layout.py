@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ._audio_file import find_audio_files, first_of, has_audio_suffix
+from ._audio_file import find_audio_files, has_audio_suffix, shorten
 from ._kaggle import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
 from .label_tracks import read_label_track, track_beside
 
@@ -110,7 +110,7 @@ def _from_kaggle(folder):
             continue
         missing = [name for name in columns if name not in frame]
         if missing:
-            what = f"{table.name} lacks the column {first_of(map(repr, missing))}"
+            what = f"{table.name} lacks the column {shorten(map(repr, missing))}"
             problems.append(("error", "labels", what, "rename a column"))
             continue
         found.append(_listed(frame, folder / subset, table.name, subset, problems))
@@ -127,7 +127,7 @@ def _listed(frame, audio, name, subset, problems):
 
     def report(level, check, wrong, what, advice):
         if wrong.any():
-            lines = first_of(
+            lines = shorten(
                 f"line {i + 2} ({ids.iloc[i]!r})" for i in wrong.to_numpy().nonzero()[0]
             )
             what = f"{int(wrong.sum())} {what} in {name}: {lines}"
@@ -152,7 +152,7 @@ def _listed(frame, audio, name, subset, problems):
     unlisted = sorted(filter(has_audio_suffix, present - set(files)))
     if unlisted:
         what = f"{len(unlisted)} audio files have no row in {name}: "
-        what += first_of(map(repr, unlisted))
+        what += shorten(map(repr, unlisted))
         problems.append(("warning", "labels", what, "add rows, or move them away"))
     keep = ~gone & ~files.duplicated()
     paths = [str(audio / one) for one in files[keep]]
@@ -168,7 +168,7 @@ def _from_table(table, group):
         labels = frame["label"].str.strip()
         empty = (labels == "").to_numpy().nonzero()[0]
         if len(empty):
-            lines = first_of(f"line {row + 2}" for row in empty)
+            lines = shorten(f"line {row + 2}" for row in empty)
             what = f"{len(empty)} rows without a label: {lines}"
             problems.append(("error", "labels", what, "label them, or drop the rows"))
         labels = labels.where(labels != "", None)
@@ -177,14 +177,14 @@ def _from_table(table, group):
         if group not in frame:
             raise ValueError(
                 f"{table} lacks the column {group!r}; it has "
-                f"{first_of(map(repr, frame.columns))}."
+                f"{shorten(map(repr, frame.columns))}."
             )
         columns["group"] = frame[group]
     clips = _table(paths, labels, **columns)
     twice = clips["path"].duplicated()
     if twice.any():
         what = f"{int(twice.sum())} repeated paths: "
-        what += first_of(map(repr, clips["path"][twice]))
+        what += shorten(map(repr, clips["path"][twice]))
         problems.append(("error", "labels", what, "keep one row of each"))
     return DataSet("table", clips[~twice].reset_index(drop=True), problems)
 
@@ -194,7 +194,7 @@ def _from_tracks(tracks):
     without = [file for file, track in tracks.items() if track is None]
     if without:
         what = f"{len(without)} of {len(tracks)} recordings have no label track: "
-        what += first_of(map(repr, without))
+        what += shorten(map(repr, without))
         advice = "annotate them, or move them away"
         problems.append(("warning", "labels", what, advice))
     for file, track in tracks.items():

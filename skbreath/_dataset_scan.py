@@ -32,7 +32,7 @@ def scan_files(paths, *, n_jobs=None, advance=lambda n: None):
     n_jobs : int, default=None
         Threads, as in joblib.
     advance : callable
-        Told how many files are done.
+        Callback, called with the number of files processed since the last call.
 
     Returns
     -------

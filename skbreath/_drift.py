@@ -1,8 +1,8 @@
-"""Whether audio sounds like the audio a model was trained on, and if not, why.
+"""Compare audio with the training audio of a model, and describe differences.
 
-A model is as sure of itself on sounds it has never met as on those it knows. So the
-levels of a clip in a dozen frequency bands are compared with those of the training
-clips; neither labels nor the model are looked at.
+A model can be equally confident on out-of-distribution audio. So the levels of a clip
+in a dozen frequency bands are compared with those of the training clips, without
+labels or the model.
 """
 
 from dataclasses import dataclass
@@ -14,31 +14,31 @@ from scipy.stats import binom
 __all__ = ["MIN_CLIPS", "describe_reference", "drift_scores", "find_drift"]
 
 MIN_CLIPS = 50
-"""Training clips below which nothing can be said about the usual."""
+"""Lowest number of training clips for a reference."""
 
-# A clip is unusual beyond what this share of the training clips keeps within.
+# A clip is unusual beyond this quantile of the distances of the training clips.
 _USUAL = 0.985
-# A single clip this many times further out than any training clip is named by itself.
+# A single clip is reported if it is this many times as far as any training clip.
 _FAR = 2.0
-# Clips are not independent, and another day is never quite the same: this share of
-# unusual clips is nothing to speak of; more must not be chance, at this level.
+# Clips are not independent and recordings vary from day to day: this share of unusual
+# clips is tolerated. A larger share is reported if it is significant at this level.
 _TOLERATED, _CHANCE = 0.03, 1e-3
-# In Hz, as far as the sampling rate goes. Breath is below 2 kHz in the chest; what
-# is above tells one microphone, or one sampling rate, from another.
+# In Hz, up to half the sampling rate. Breath in the chest is below 2 kHz; the bands
+# above differ between microphones and sampling rates.
 _EDGES = (0, 125, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000)
 _N_FRAMES = 8
 _FRAME_SECONDS = 0.016
-# Variance in dB^2 that is added to each band: differences below 1 dB mean nothing.
+# Variance in dB^2 added to each band: differences below 1 dB are not meaningful.
 _RIDGE = 1.0
-# dB of what is as good as silence, relative to full scale.
+# Lowest level in dB relative to full scale; silence has it.
 _FLOOR = -120.0
-# A difference in dB worth a word, in spreads (quartile to quartile) of the training
-# clips and at least.
+# Smallest reported difference: in interquartile ranges of the training clips, and
+# the smallest range in dB.
 _WORTH, _WORTH_DB = 1.0, 6.0
 
 
 def describe_reference(waveforms, sample_rate):
-    """Learn what is usual.
+    """Compute the statistics of the training clips.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def describe_reference(waveforms, sample_rate):
     Returns
     -------
     reference : dict of str to int, float or ndarray, or None
-        Data only, for any serializer, independent of the order of clips. None of fewer
-        than :data:`MIN_CLIPS` clips, or of clips shorter than 64 samples.
+        Plain data, independent of the order of clips. None for fewer than
+        :data:`MIN_CLIPS` clips, or clips shorter than 64 samples.
 
     Examples
     --------
@@ -76,14 +76,16 @@ def describe_reference(waveforms, sample_rate):
         "quartiles": np.quantile(levels, [0.25, 0.5, 0.75], axis=0),
     }
     scores = _left_out(_distances(levels, reference), n_clips)
-    # Of clips that are all the same, a difference of 1 dB is still no drift.
+    # A difference of 1 dB is not a drift, even if all training clips are the same.
     reference["usual"] = max(1.0, float(np.quantile(scores, _USUAL)))
     reference["far"] = _FAR**2 * max(1.0, float(scores.max()))
     return reference
 
 
 def drift_scores(waveforms, reference):
-    """Distance of each clip from the training clips; beyond 1 it is unusual.
+    """Compute the distance of each clip from the training clips.
+
+    Clips with a distance above 1 are unusual.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def drift_scores(waveforms, reference):
     Returns
     -------
     scores : ndarray of shape (n_clips,)
-        Mahalanobis distances, divided by what is usual.
+        Mahalanobis distances, divided by the highest usual one.
     """
     levels = _band_levels(waveforms, reference["sample_rate"])
     return np.sqrt(_distances(levels, reference) / reference["usual"])
@@ -103,14 +105,14 @@ def drift_scores(waveforms, reference):
 
 @dataclass(frozen=True)
 class Drift:
-    """What :func:`find_drift` found.
+    """Result of :func:`find_drift`.
 
     Attributes
     ----------
     rows : ndarray of int
-        Clips that are unusual, the furthest first.
+        Unusual clips, those with the largest distance first.
     reasons : list of str
-        What is different about them, in words.
+        Descriptions of the differences.
     """
 
     rows: np.ndarray
@@ -120,21 +122,21 @@ class Drift:
 def find_drift(waveforms, reference):
     """Compare clips with the training clips.
 
-    One clip in some seventy is unusual by chance. A few of many are therefore passed
-    over; what counts is a clip that is beyond everything known, or more unusual
-    clips than chance and a new day bring.
+    About one clip in seventy is unusual by chance, so a few of many are ignored.
+    Reported are clips far beyond all training clips, and more unusual clips than
+    chance and the variation between days explain.
 
     Parameters
     ----------
     waveforms : ndarray of shape (n_clips, n_samples), float32
-        Clips that are about to be predicted.
+        Clips to compare.
     reference : dict
         From :func:`describe_reference`.
 
     Returns
     -------
     drift : Drift or None
-        None where all is as usual.
+        None if there is nothing to report.
     """
     levels = _band_levels(waveforms, reference["sample_rate"])
     distances = _distances(levels, reference)
@@ -155,9 +157,9 @@ def _edges(sample_rate):
 
 
 def _band_levels(waveforms, sample_rate):
-    """(n_clips, 1 + n_bands) levels in dB: of the whole clip, and of each band.
+    """Compute levels in dB, of shape (n_clips, 1 + n_bands): whole clip, then bands.
 
-    Of frames spread over the clip, which is enough for an average and costs a tenth
+    Frames spread over the clip are enough for an average, and take a tenth of the time
     of a transform of all.
     """
     n_clips, n_samples = waveforms.shape
@@ -183,16 +185,16 @@ def _band_levels(waveforms, sample_rate):
 
 
 def _distances(levels, reference):
-    """Squared Mahalanobis distances."""
+    """Compute squared Mahalanobis distances."""
     centred = levels - reference["mean"]
     return np.einsum("ij,jk,ik->i", centred, reference["precision"], centred)
 
 
 def _left_out(distances, n_clips):
-    """Squared distances from the mean and covariance of all *other* clips.
+    """Compute squared distances from the mean and covariance of all *other* clips.
 
-    By the formula of Sherman and Morrison, without fitting anew. A clip is closer to
-    statistics that it is part of than a new clip is.
+    A clip is closer to statistics that include it than a new clip is. The formula of
+    Sherman and Morrison corrects this without fitting again.
     """
     factor = n_clips / (n_clips - 1)
     inside = 1 - factor * distances / (n_clips - 1)
@@ -200,7 +202,7 @@ def _left_out(distances, n_clips):
 
 
 def _reasons(levels, reference):
-    """Words for how the median of `levels` differs from that of training."""
+    """Describe how the median of `levels` differs from that of the training clips."""
     low, middle, high = reference["quartiles"]
     difference = np.median(levels, axis=0) - middle
     spread = np.maximum(high - low, _WORTH_DB)
@@ -221,8 +223,8 @@ def _reasons(levels, reference):
             f"sampling rate: nothing above {kept:.0f} Hz, as if recorded at "
             f"{2 * kept:.0f} Hz or less"
         )
-    # What is left of a band when the difference in level is made up for; nothing can
-    # be told from a band that is silent now.
+    # Differences of bands without the difference of the whole level. Silent bands do
+    # not show any.
     relative = np.where(silent, 0, bands - level)
     for first, last, sign in _runs(relative, _WORTH * spread[1:]):
         excess = np.median(relative[first : last + 1])
@@ -235,7 +237,7 @@ def _reasons(levels, reference):
 
 
 def _runs(values, limits):
-    """(first, last, sign) of neighbours beyond the limits on one side."""
+    """Yield (first, last, sign) of neighbours beyond the limits on one side."""
     signs = np.sign(values) * (np.abs(values) > limits)
     changes = np.flatnonzero(np.diff(signs)) + 1
     for run in np.split(np.arange(len(signs)), changes):

@@ -1,4 +1,4 @@
-"""Features of any number of files, written to one file in bounded memory."""
+"""Write the features of any number of files to one file, in bounded memory."""
 
 import json
 import zipfile
@@ -28,7 +28,7 @@ def write_features(
     batch_size=512,
     advance=lambda n: None,
 ):
-    """Extract the features of files batch by batch, and write them as they come.
+    """Extract the features of files, and write them batch by batch.
 
     Parameters
     ----------
@@ -50,27 +50,27 @@ def write_features(
     summary : bool, default=False
         Summarise each clip, by :class:`~skbreath.SummaryPooling`.
     sample_rate : int, default=16000
-        Rate in Hz that clips are brought to.
+        Rate in Hz that clips are resampled to.
     duration : float, default=1.0
         Length in s that clips are cut or padded to.
     batch_size : int, default=512
-        Files at a time.
+        Number of files in a batch.
     advance : callable
-        Told how many further files are done.
+        Callback, called with the number of files processed since the last call.
 
     Returns
     -------
     shape : tuple of int
-        Of the features.
+        Shape of the features.
     names : list of str
-        Of the channels or columns.
+        Names of the channels or columns.
 
     Raises
     ------
     ValueError, ImportError, OSError
         If the format is unknown, pyarrow is missing, or the file cannot be written.
     AudioError
-        If a file cannot be read; nothing is written then.
+        If a file cannot be read; then no file is written.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def write_features(
 
 
 def unreadable_files(paths, sample_rate, duration):
-    """Files that `write_features` would stumble over, with the reasons."""
+    """List the files that `write_features` cannot read, with the reasons."""
     n_samples = round(duration * sample_rate)
     return inspect_audio_files(paths, sample_rate=sample_rate, n_samples=n_samples)[1]
 
@@ -138,7 +138,7 @@ def _open_npz(out, shape, dtype, names, paths, hop_s):
 
 @contextmanager
 def _open_npy(out, shape, dtype, names, paths, hop_s):
-    # First the names: whoever finds the features finds them.
+    # The file of names comes first, so that features never exist without names.
     with atomic_path(out) as temporary:
         with open(temporary, "wb") as file:
             _write_header(file, shape, dtype)
@@ -149,7 +149,7 @@ def _open_npy(out, shape, dtype, names, paths, hop_s):
 
 
 def _rows(batch, block, names, paths, hop_s):
-    """A block as a table."""
+    """Convert a batch of features to a table."""
     paths = np.array(paths[batch], dtype=object)
     if block.ndim == 2:
         table = pd.DataFrame(block, columns=names)

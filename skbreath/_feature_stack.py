@@ -1,6 +1,8 @@
-"""What a stack of features consists of: its groups, its bounds, its channels."""
+"""Parameters of the features: their checks and the names of the channels."""
 
 from typing import NamedTuple
+
+import numpy as np
 
 from . import _filterbank
 
@@ -14,14 +16,13 @@ ALL_GROUPS = (*GROUPS, "loop")
 LOOP_CHANNELS = ("loop_position", "loop_period")
 
 SHORTEST_LOOP_S = 0.1
-"""Period in seconds below which a repetition is no breath."""
+"""Repetitions with a shorter period in seconds are not taken for breaths."""
 
 
 class FeatureStack(NamedTuple):
-    """All parameters that determine the values of the features.
+    """Parameters of :class:`~skbreath.BreathFeatures` that determine its values.
 
-    They are those of :class:`~skbreath.features.BreathFeatures`, `groups` as a tuple.
-    Equal stacks give equal features.
+    `groups` is a tuple.
     """
 
     sample_rate: float
@@ -37,15 +38,14 @@ class FeatureStack(NamedTuple):
     dtype: str
 
     def check(self):
-        """Refuse what makes no stack, naming the parameter and its bound.
+        """Check the parameters, but for the number of mel bands.
 
         Raises
         ------
         ValueError
-            If groups are unknown, repeated or none; if `n_fft` is odd, `hop_length`
-            above it, the band empty or beyond half the sample rate; if a mel band
-            would hold no bin, a cepstral coefficient have no band, or contrast no
-            octave.
+            If groups are unknown, repeated or empty; if `n_fft` is odd, `hop_length`
+            above it, the band empty or beyond half the sample rate; if there are
+            more cepstral coefficients than bands, or no octave for the contrast.
         """
         self._check_frames()
         self._check_bands()
@@ -55,8 +55,6 @@ class FeatureStack(NamedTuple):
                 f"groups must name one or more of {ALL_GROUPS}, each at most once; got "
                 f"{list(self.groups)}."
             )
-        if "mel" in self.groups:
-            self._check_mels()
         if "contrast" in self.groups:
             self._check_contrast()
 
@@ -81,15 +79,43 @@ class FeatureStack(NamedTuple):
             raise ValueError(f"fmin must be below fmax={fmax:g} Hz, got {self.fmin:g}.")
         if self.n_mfcc > _filterbank.N_MFCC_MELS:
             raise ValueError(
-                f"n_mfcc must be at most {_filterbank.N_MFCC_MELS}, the mel bands "
-                f"beneath the MFCC; got {self.n_mfcc}."
+                f"n_mfcc must be at most {_filterbank.N_MFCC_MELS}, the number of mel "
+                f"bands of the MFCC; got {self.n_mfcc}."
             )
 
-    def _check_mels(self):
-        weights = _filterbank.mel_weights(
-            self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax
+    @property
+    def is_cepstral(self):
+        """Whether groups need the mel bands of the MFCC."""
+        return not {"mfcc", "delta", "delta2"}.isdisjoint(self.groups)
+
+    def filter_shapes(self):
+        """Get the shapes of the mel filters of the group "mel" and of the MFCC."""
+        n_mels = self.n_mels if "mel" in self.groups else 0
+        n_cepstral = _filterbank.N_MFCC_MELS if self.is_cepstral else 0
+        return [(n, self.n_fft // 2 + 1) for n in (n_mels, n_cepstral)]
+
+    def mel_filters(self):
+        """Compute the mel filters of the group "mel", and those of the MFCC.
+
+        Returns
+        -------
+        mel_filters, mfcc_filters : ndarray of shape (n_bands, n_fft // 2 + 1)
+            Without rows where no group needs them.
+
+        Raises
+        ------
+        ValueError
+            If a band of the group "mel" contains no bin of the spectrum.
+        """
+        mel, mfcc = (
+            _filterbank.mel_filters(
+                self.sample_rate, self.n_fft, shape[0], self.fmin, self.fmax
+            )
+            if shape[0]
+            else np.zeros(shape)
+            for shape in self.filter_shapes()
         )
-        empty = _filterbank.empty_bands(weights)
+        empty = np.flatnonzero(~mel.any(axis=1))
         if len(empty):
             fmax = self.sample_rate / 2 if self.fmax is None else self.fmax
             raise ValueError(
@@ -99,6 +125,7 @@ class FeatureStack(NamedTuple):
                 f"{self.sample_rate / self.n_fft:g} Hz apart. Lower n_mels or raise "
                 "n_fft."
             )
+        return mel, mfcc
 
     def _check_contrast(self):
         lowest = _filterbank.CONTRAST_FMIN
@@ -111,15 +138,15 @@ class FeatureStack(NamedTuple):
             )
 
     def n_frames(self, n_samples):
-        """Frames of a clip: one is centred on every `hop_length`-th sample."""
+        """Count the frames of a clip: one at every `hop_length`-th sample."""
         return 1 + n_samples // self.hop_length
 
     def shortest_loop(self):
-        """Shortest period of a loop, in samples."""
+        """Get the shortest period of a loop, in samples."""
         return max(1, round(SHORTEST_LOOP_S * self.sample_rate))
 
     def channel_names(self):
-        """Names of the channels, in order.
+        """List the names of the channels, in order.
 
         Returns
         -------
@@ -134,7 +161,7 @@ class FeatureStack(NamedTuple):
         ]
 
     def names_of(self, group):
-        """Names of the channels that a group has, or would have."""
+        """List the names of the channels of a group, whether it is used or not."""
         if group in ("rms", "zcr"):
             return [group]
         if group == "loop":

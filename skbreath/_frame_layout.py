@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._clip_odds import ActivityStream, ClipStream
 from ._frame_context import FrameContext
 from ._frame_scorer import ActivityScorer, TrainingRows
-from ._frame_stream import FrameStream
+from ._frame_stream import frame_features
 from ._phase_table import COLUMNS, phase_table
 
 __all__ = ["FrameLayout", "textbook_phases"]
@@ -59,7 +59,7 @@ class FrameLayout:
                     f"the clip classifier has the classes {classes}, without "
                     f"{missing[0]!r}; name them by labels=."
                 )
-        self.frame_stream(self.sample_rate)  # refuses impossible bands
+        self.features()  # raises an error for impossible bands
 
     @property
     def hop(self):
@@ -97,11 +97,10 @@ class FrameLayout:
         resampling = _RESAMPLING_S if sample_rate != self.sample_rate else 0.0
         return (frames + self.lag_frames + 1) * self.hop_s + resampling
 
-    def frame_stream(self, sample_rate):
-        """Make what turns blocks at `sample_rate` into frames."""
-        return FrameStream(
-            self.sample_rate,
-            sample_rate,
+    def features(self):
+        """Make the fitted extractor of the frames."""
+        return frame_features(
+            sample_rate=self.sample_rate,
             n_mels=self.n_mels,
             n_fft=_HOPS_PER_FRAME * self.hop,
             hop_length=self.hop,

@@ -8,10 +8,10 @@ are continued where the last block left them.
 import numpy as np
 import soxr
 
-from ._audio_file import LOUDEST
+from ._audio_file import MAX_AMPLITUDE
 from .features import BreathFeatures
 
-__all__ = ["FrameStream"]
+__all__ = ["FrameStream", "frame_features"]
 
 _LOWEST = 1e-12
 # Frames computed at once: bounds memory, and is a multiple of the kernels' lanes.
@@ -22,6 +22,23 @@ _FULL_SCALE = 0.999
 _SILENCE = 2 * 2.0**-15
 
 
+def frame_features(**params):
+    """Make the fitted extractor of a :class:`FrameStream`.
+
+    Parameters
+    ----------
+    **params
+        Rate, lengths and bands of :class:`~skbreath.BreathFeatures`.
+
+    Returns
+    -------
+    features : BreathFeatures
+        Of linear mel bands and zero crossings.
+    """
+    features = BreathFeatures(groups=("mel", "zcr"), log_scale=False, **params)
+    return features.fit(np.zeros((1, features.n_fft), dtype=np.float32))
+
+
 class FrameStream:
     """Mel bands of frames, in dB, from blocks of samples.
 
@@ -30,12 +47,10 @@ class FrameStream:
 
     Parameters
     ----------
-    sample_rate : int
-        Rate the features are computed at, in Hz.
+    features : BreathFeatures
+        Fitted, from :func:`frame_features`.
     input_rate : int
-        Rate of the blocks; they are resampled if it differs.
-    n_mels, n_fft, hop_length, fmin, fmax
-        As for :class:`~skbreath.BreathFeatures`.
+        Rate of the blocks; they are resampled to that of the features.
 
     Attributes
     ----------
@@ -49,31 +64,19 @@ class FrameStream:
         Samples of the latest block, at `sample_rate`.
     """
 
-    def __init__(
-        self, sample_rate, input_rate, *, n_mels, n_fft, hop_length, fmin, fmax
-    ):
+    def __init__(self, features, input_rate):
+        sample_rate = features.sample_rate
         self.n_samples, self.n_clipped, self.peak = 0, 0, 0.0
         self._resampler = None
         if input_rate != sample_rate:
             self._resampler = soxr.ResampleStream(
                 input_rate, sample_rate, 1, dtype="float32"
             )
-        self._n_fft, self._hop, self._n_mels = n_fft, hop_length, n_mels
-        self._features = BreathFeatures(
-            sample_rate=sample_rate,
-            groups=("mel", "zcr"),
-            n_mels=n_mels,
-            n_fft=n_fft,
-            hop_length=hop_length,
-            fmin=fmin,
-            fmax=fmax,
-            log_scale=False,
-        )
-        self._features.fit(np.zeros((1, n_fft), dtype=np.float32))
+        self._features, self._hop = features, features.hop_length
         # The extractor centres its frames: these at both ends of what it is given
         # hold samples that are not there.
-        self._n_edge = -(-(n_fft // 2) // hop_length)
-        self._lead = self._n_edge * hop_length
+        self._n_edge = -(-(features.n_fft // 2) // self._hop)
+        self._lead = self._n_edge * self._hop
         self._samples = np.zeros(self._lead, dtype=np.float32)
 
     @property
@@ -115,10 +118,10 @@ class FrameStream:
             return
         loud = np.abs(samples)
         peak = float(loud.max())
-        if not peak <= LOUDEST:
+        if not peak <= MAX_AMPLITUDE:
             raise ValueError(
                 "the recording has NaN, infinite or overly large samples near "
-                f"sample {self.n_samples + int(np.argmax(~(loud <= LOUDEST)))}; "
+                f"sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
                 "export it again, or repair them."
             )
         self.peak = max(self.peak, peak)
@@ -131,7 +134,7 @@ class FrameStream:
         lead, hop = self._lead, self._hop
         n_ready = (len(self._samples) - 2 * lead) // hop + 1
         if n_ready <= 0:
-            return np.zeros((0, self._n_mels + 1))
+            return np.zeros((0, self._features.n_mels + 1))
         parts = []
         for first in range(0, n_ready, _FRAMES_AT_ONCE):
             stop = min(first + _FRAMES_AT_ONCE, n_ready)
@@ -142,9 +145,7 @@ class FrameStream:
         return np.concatenate(parts)
 
     def _extract(self, clip):
-        # Fitted for clips of one length, which is only a guard against mixed ones.
-        self._features.n_features_in_ = len(clip)
-        features = self._features.transform(clip[None])[0].astype(np.float64)
+        features = self._features._compute(clip[None])[0].astype(np.float64)
         bands = np.ascontiguousarray(features.T)
         levels = np.maximum(np.ascontiguousarray(bands[:, :-1]), _LOWEST)
         return np.column_stack([10 * np.log10(levels), bands[:, -1]])

@@ -20,14 +20,12 @@ def _constant(values, dtype=torch.float64):
 
 
 class FeatureGraph(nn.Module):
-    """Waveforms of one length to features.
+    """Turn waveforms of one length into features.
 
     Parameters
     ----------
-    stack : FeatureStack
-        Checked.
-    n_samples : int
-        Samples in a clip.
+    features : BreathFeatures
+        Fitted.
 
     Examples
     --------
@@ -36,29 +34,30 @@ class FeatureGraph(nn.Module):
     >>> from skbreath._graph_features import FeatureGraph
     >>> clips = np.random.default_rng(0).normal(size=(2, 4000)).astype("float32")
     >>> features = BreathFeatures(groups=("mel", "rms")).fit(clips)
-    >>> graph = FeatureGraph(features._stack, n_samples=4000)
+    >>> graph = FeatureGraph(features)
     >>> found = graph(torch.from_numpy(clips)).numpy()
     >>> bool(np.allclose(found, features.transform(clips), atol=1e-3))
     True
     """
 
-    def __init__(self, stack, n_samples):
+    def __init__(self, features):
         super().__init__()
-        self.stack, self.n_samples = stack, n_samples
+        stack = self.stack = features._stack
+        n_samples = self.n_samples = features.n_features_in_
         self.n_frames = stack.n_frames(n_samples)
+        mel_filters, mfcc_filters = features._mel_filters()
         self.groups = [group for group in ALL_GROUPS if group in stack.groups]
-        self.cepstral = not {"mfcc", "delta", "delta2"}.isdisjoint(self.groups)
+        self.cepstral = stack.is_cepstral
         self.spectral = self.cepstral or not {"mel", "contrast"}.isdisjoint(self.groups)
         self.dtype = getattr(torch, stack.dtype)
         if self.spectral:
             window = _filterbank.hann_window(stack.n_fft)
             self.register_buffer("window", _constant(window))
         if "mel" in self.groups:
-            self.register_buffer("mel_weights", self._filters(stack.n_mels))
+            self.register_buffer("mel_weights", _constant(mel_filters))
         if self.cepstral:
-            n_bands = _filterbank.N_MFCC_MELS
-            self.register_buffer("cepstral_weights", self._filters(n_bands))
-            cosines = _filterbank.dct_basis(stack.n_mfcc, n_bands)
+            self.register_buffer("cepstral_weights", _constant(mfcc_filters))
+            cosines = _filterbank.dct_basis(stack.n_mfcc, _filterbank.N_MFCC_MELS)
             self.register_buffer("cosines", _constant(cosines))
         for order, group in enumerate(("delta", "delta2"), start=1):
             if group in self.groups:
@@ -74,14 +73,6 @@ class FeatureGraph(nn.Module):
             self.loop = LoopGraph(
                 n_samples, self.n_frames, stack.hop_length, stack.shortest_loop()
             )
-
-    def _filters(self, n_bands):
-        stack = self.stack
-        return _constant(
-            _filterbank.mel_weights(
-                stack.sample_rate, stack.n_fft, n_bands, stack.fmin, stack.fmax
-            )
-        )
 
     def _register_edges(self):
         """First sample of each frame, and the one after its last, within the clip."""

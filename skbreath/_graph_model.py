@@ -110,7 +110,7 @@ class _Converter:
                 f"{place} was fitted on clips of {features.n_features_in_} samples, "
                 f"and the model takes {self.n_samples}."
             )
-        extract = FeatureGraph(features._stack, self.n_samples)
+        extract = FeatureGraph(features)
         return self._shared(features._stack, nn.Sequential(_Pick(0), extract))
 
     def _transformer(self, step, place, first):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._audio_file import first_of
+from ._audio_file import shorten
 from .atomic import atomic_path
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def load_kaggle_breath(
     if unlisted:
         warnings.warn(
             f"{len(unlisted)} audio files have no row in {str(table)!r} and are left "
-            f"out: {first_of(map(repr, unlisted))}.",
+            f"out: {shorten(map(repr, unlisted))}.",
             UserWarning,
             stacklevel=2,
         )
@@ -298,8 +298,8 @@ def _read_table(table, columns):
     missing = [column for column in columns if column not in frame]
     if missing:
         raise ValueError(
-            f"{str(table)!r} lacks the column {first_of(map(repr, missing))}; it has "
-            f"{first_of(map(repr, frame.columns))}. Rename a column, or name another."
+            f"{str(table)!r} lacks the column {shorten(map(repr, missing))}; it has "
+            f"{shorten(map(repr, frame.columns))}. Rename a column, or name another."
         )
     if frame.empty:
         raise ValueError(f"{str(table)!r} has a header, but no rows.")
@@ -319,7 +319,7 @@ def _refuse(table, wrong, values, what, remedy="correct these rows"):
     ]
     raise ValueError(
         f"{str(table)!r} has {what} in {len(lines)} of {len(values)} rows: "
-        f"{first_of(lines)}; {remedy}."
+        f"{shorten(lines)}; {remedy}."
     )
 
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from ._audio_file import first_of
+from ._audio_file import shorten
 from ._metadata_leaks import (
     auc_margin,
     judge_columns,
@@ -94,7 +94,7 @@ def _labels(train):
         what, advice = "no clip has a label", "fine to predict; training needs labels"
         return [("note", "labels", what, advice)]
     counts = labels.value_counts()
-    listed = first_of(f"{name} {n}" for name, n in counts.items())
+    listed = shorten(f"{name} {n}" for name, n in counts.items())
     if len(counts) != 2:
         what = f"{len(counts)} labels: {listed}"
         advice = "a phase classifier needs exactly two"
@@ -112,7 +112,7 @@ def _labels(train):
     if len(single):
         rate = len(single) / len(table)
         what = f"{len(single)} of {len(table)} {name}s of 4 clips or more have only "
-        what += f"one label: {first_of(map(repr, single.index))}"
+        what += f"one label: {shorten(map(repr, single.index))}"
         advice = "a model may learn the recording instead of the phase"
         level = "warning" if rate > 0.5 else "note"
         problems.append((level, "balance", what, advice))
@@ -214,12 +214,12 @@ def track_problems(found, good):
     table = pd.DataFrame(rows, columns=["path", "label", "length", "repeats"])
     if beyond:
         what = f"{len(beyond)} label tracks reach beyond their recordings: "
-        what += first_of(map(repr, beyond))
+        what += shorten(map(repr, beyond))
         problems.append(("error", "labels", what, "check that the pairs belong"))
     if not len(table):
         return problems + [("error", "labels", "no phase is labelled", "annotate")]
     counts, middle = table["label"].value_counts(), table.groupby("label")["length"]
-    listed = first_of(
+    listed = shorten(
         f"{name} {n} (median {middle.median()[name]:.2f} s)"
         for name, n in counts.items()
     )
@@ -229,11 +229,11 @@ def track_problems(found, good):
     short = table[table["length"] < 0.1]
     if len(short):
         what = f"{len(short)} phases are shorter than 0.1 s, in "
-        what += first_of(map(repr, short["path"].unique()))
+        what += shorten(map(repr, short["path"].unique()))
         problems.append(("warning", "labels", what, "slips of the mouse? correct them"))
     if table["repeats"].any():
         what = f"{table['repeats'].sum()} phases follow one with the same label, in "
-        what += first_of(map(repr, table["path"][table["repeats"]].unique()))
+        what += shorten(map(repr, table["path"][table["repeats"]].unique()))
         advice = "perhaps the phase between was too quiet to be labelled; if not, "
         advice += "label it"
         problems.append(("note", "labels", what, advice))
@@ -241,7 +241,7 @@ def track_problems(found, good):
     empty = heard[heard < 0.2]
     if len(empty):
         what = f"{len(empty)} recordings are labelled for less than a fifth of their "
-        what += f"time: {first_of(map(repr, empty.index))}"
+        what += f"time: {shorten(map(repr, empty.index))}"
         problems.append(("warning", "labels", what, "are their tracks complete?"))
     if found.clips["path"].nunique() < 5:
         what = f"only {len(found.clips)} recordings"

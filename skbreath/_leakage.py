@@ -224,7 +224,7 @@ def _folds(splits, groups):
 
 
 def _names(predict, clips, expected, random_state):
-    from .audio import as_paths
+    from ._audio_input import as_paths
 
     try:
         paths = as_paths(clips)

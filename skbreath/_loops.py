@@ -1,8 +1,8 @@
-"""How long a clip is before it repeats itself.
+"""Find the period of clips that repeat themselves.
 
-Data sets of clips of one length often fill the rest of a shorter sound by repeating
-it sample by sample. The period is then the true length of the sound, and the
-position within it tells the beginning of a breath from its end.
+In data sets of clips of one length, shorter sounds are often repeated sample by sample
+to fill the clip. The period is then the true length of the sound, and the position
+within it shows where in a breath a frame lies.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from ._spectral import cached_kernel
 __all__ = ["loop_channels", "loop_periods"]
 
 SHORTEST_MATCH = 64
-"""Samples that must repeat before a clip counts as a loop: fewer may do by chance."""
+"""Samples that must repeat in a loop: fewer may be equal by chance."""
 
 
 @cached_kernel
 def _find_periods(clips, shortest, periods):
-    # A clip has the period n - b where b is the length of a border: a beginning that
-    # is also its end. The longest border of every beginning comes in one pass, as in
-    # the string search of Knuth, Morris and Pratt (1977).
+    # A clip has the period n - b if its first b samples equal its last b samples (a
+    # "border"). One pass finds the longest border of every prefix, as in the string
+    # search of Knuth, Morris and Pratt (1977).
     n_clips, n_samples = clips.shape
     longest = np.zeros(n_samples, np.int32)
     for c in range(n_clips):
@@ -42,10 +42,10 @@ def loop_periods(clips, shortest):
     Parameters
     ----------
     clips : ndarray of shape (n_clips, n_samples)
-        Waveforms, as read: any processing such as resampling or noise added after
-        the repetition hides it.
+        Waveforms as they were read: processing after the repetition, such as
+        resampling or added noise, hides it.
     shortest : int
-        Shortest period looked for, in samples. Silence has it.
+        Shortest period to find, in samples; the result for silence.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def loop_periods(clips, shortest):
 
 
 def loop_channels(clips, hop_length, shortest, out):
-    """Fill the two channels of the group ``"loop"``.
+    """Compute the two channels of the group ``"loop"``.
 
     Parameters
     ----------

@@ -329,14 +329,13 @@ def _layer(network, name):
 
 def _mel_bands(features, x):
     """Mel bands of a clip and their centres in Hz; all channels if it has none."""
-    from ._filterbank import mel_centres
-
     if "mel" not in features.groups:
         return x, None
-    centres = mel_centres(
-        features.sample_rate, features.n_mels, features.fmin, features.fmax
-    )
-    return x[: features.n_mels], centres
+    import librosa
+
+    fmax = features.sample_rate / 2 if features.fmax is None else features.fmax
+    edges = librosa.mel_frequencies(features.n_mels + 2, fmin=features.fmin, fmax=fmax)
+    return x[: features.n_mels], edges[1:-1]
 
 
 def _stretch(maps, n_rows, n_columns):

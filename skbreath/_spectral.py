@@ -1,20 +1,20 @@
-"""Fast kernels: one Fourier transform, and every group of channels from it.
+"""Compute all groups of channels from one Fourier transform, with compiled kernels.
 
-A block of frames is worked on at once, one frame to a *lane*: every array here has
-the lanes as its last, contiguous axis, so that each step, the transform included, is
-a plain loop over lanes that the compiler turns into vector instructions. Frames
-overlap, but a clip laid out by (sample within a hop, hop) holds the n-th samples of
-neighbouring frames side by side: a block is loaded without copying any overlap.
+Frames are processed in blocks, each frame in one *lane*: the last, contiguous axis of
+every array here. Each step, including the transform, is a plain loop over lanes that
+the compiler turns into vector instructions. Frames overlap, but in a clip arranged as
+(sample within a hop, hop) the n-th samples of neighbouring frames are adjacent: a block
+is loaded without copying any overlap.
 
 The transform is in double precision, as librosa's is: in single precision the
-valleys of the spectral contrast drown in its rounding. What follows it is in the
-type asked for.
+valleys of the spectral contrast are lost in rounding errors. All later steps use the
+requested type.
 
-A clip's bits depend on the clip alone: its frames always take the same lanes, and
-nothing is shared between clips. The kernels release the GIL and use one thread.
+The result for a clip does not depend on other clips, to the bit: its frames always take
+the same lanes. The kernels release the GIL and use one thread.
 
-They are all in this file because numba's cache notices changes in the file of the
-cached function only.
+They are all in this file because numba's cache is invalidated only by changes in the
+file of the cached function.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ vector instructions, with more the working set outgrows the cache."""
 OPTIONS = {
     "nogil": True,
     "error_model": "numpy",
-    # Fused multiply-add, and no care for NaN, which the estimator has refused.
-    # Never "reassoc": sums must not depend on how a loop was vectorised.
+    # Allow fused multiply-add and ignore NaN, which the estimator has excluded. Never
+    # "reassoc": sums must not depend on how a loop was vectorised.
     "fastmath": {"contract", "nnan", "nsz"},
 }
 kernel = njit(**OPTIONS)

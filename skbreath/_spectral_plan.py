@@ -1,6 +1,5 @@
-"""Constants of the fast kernels, made once for each stack of features."""
+"""Constants of the fast kernels, computed once for each fitted extractor."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ class FirstRows(NamedTuple):
 
 
 class Log(NamedTuple):
-    """Constants of the logarithm, in the type of the arithmetic."""
+    """Constants of the logarithm, in the type of the features."""
 
     mantissa_bits: int
     bit_masks: np.ndarray  # bits of a mantissa; bits of 1.0; as wide as the float
@@ -38,7 +37,7 @@ class Log(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that the kernels need to know. Groups left out have empty arrays."""
+    """Constants of the kernels. Groups left out have empty arrays."""
 
     hop: int
     window: np.ndarray
@@ -115,7 +114,7 @@ def _transform_tables(n_fft):
 
 
 def _sparse(weights, dtype):
-    """Rows of `weights` as (first column, first weight, number of fours), weights."""
+    """Turn rows of `weights` into (first column, first weight, number of fours)."""
     bands, kept, start = [], [np.zeros(0)], 0
     for row in weights:
         columns = np.flatnonzero(row)
@@ -145,37 +144,40 @@ def _log_constants(dtype):
     )
 
 
-@lru_cache(maxsize=16)
-def make_plan(stack, n_frames):
-    """Constants for a stack.
+def make_plan(stack, mel_filters, mfcc_filters, n_frames):
+    """Compute the constants of the kernels.
 
     Parameters
     ----------
     stack : FeatureStack
         Checked.
+    mel_filters, mfcc_filters : ndarray
+        From :meth:`FeatureStack.mel_filters`.
     n_frames : int
         Frames of a clip, on which the width of the deltas depends.
 
     Returns
     -------
     plan : Plan
-        Shared by all who ask for the same: not to be written to.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of the filters are not those of the stack.
     """
+    shapes = [np.shape(mel_filters), np.shape(mfcc_filters)]
+    if shapes != stack.filter_shapes():  # the kernels do not check any bounds
+        raise ValueError(
+            f"Expected mel filters of shapes {stack.filter_shapes()}, got {shapes}; "
+            "the model is damaged: fit it again."
+        )
     dtype, groups = np.dtype(stack.dtype), stack.groups
-    cepstral = not {"mfcc", "delta", "delta2"}.isdisjoint(groups)
+    cepstral = stack.is_cepstral
     needs_spectrum = cepstral or "mel" in groups or "contrast" in groups
     radices, twiddles, roots, order, split_twiddles = _transform_tables(stack.n_fft)
-
-    def mel_filters(n_mels):
-        weights = _filterbank.mel_weights(
-            stack.sample_rate, stack.n_fft, n_mels, stack.fmin, stack.fmax
-        )
-        return _sparse(weights, dtype)
-
-    mel_bands, mel_weights = mel_filters(stack.n_mels * ("mel" in groups))
-    n_cepstral = _filterbank.N_MFCC_MELS
-    cepstral_bands, cepstral_weights = mel_filters(n_cepstral * cepstral)
-    cosines = _filterbank.dct_basis(stack.n_mfcc, n_cepstral)[: stack.n_mfcc * cepstral]
+    mel_bands, mel_weights = _sparse(mel_filters, dtype)
+    cepstral_bands, cepstral_weights = _sparse(mfcc_filters, dtype)
+    cosines = _filterbank.dct_basis(stack.n_mfcc * cepstral, _filterbank.N_MFCC_MELS)
     bands = np.zeros((0, 3), dtype=np.int64)
     if "contrast" in groups:
         _, bands = _filterbank.contrast_bands(

@@ -28,9 +28,8 @@ STATISTICS = {"mean": np.mean, "std": np.std, "min": np.min, "max": np.max}
 class SummaryPooling(TransformerMixin, VersionedState, BaseEstimator):
     """Summarise each channel over time: statistics, and means of time bins.
 
-    Makes 3-D features a plain table for any classifier. The time bins keep the
-    order in time, which tells inhale from exhale better than mean and deviation
-    alone.
+    Turns 3-D features into a table for any classifier. The time bins keep the order
+    in time, which separates inhale from exhale better than mean and deviation alone.
 
     Parameters
     ----------
@@ -100,7 +99,7 @@ default=("mean", "std")
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and features; nothing is learned.
+        """Check parameters and features without learning anything.
 
         Parameters
         ----------
@@ -118,8 +117,8 @@ default=("mean", "std")
         Raises
         ------
         ValueError
-            If `statistics` names an unknown one, nothing at all is asked for,
-            `relative` without bins, or there is no `period_channel`.
+            If `statistics` has an unknown name, there are neither statistics nor bins,
+            `relative` is set without bins, or `period_channel` is out of range.
         """
         unknown = [name for name in self.statistics if name not in STATISTICS]
         if unknown or len(set(self.statistics)) < len(self.statistics):
@@ -128,14 +127,17 @@ default=("mean", "std")
                 f"got {list(self.statistics)}."
             )
         if not self.statistics and not self.n_bins:
-            raise ValueError("statistics is empty and n_bins is 0: nothing to compute.")
+            raise ValueError(
+                "Expected statistics or bins, got statistics=() and n_bins=0."
+            )
         if self.relative and not self.n_bins:
             raise ValueError("relative=True needs bins, but n_bins is 0.")
-        n_channels = check_channels(self, X, reset=True).shape[1]
+        n_channels = check_channels(self, X, reset=True)[0].shape[1]
         channel = self.period_channel
         if channel is not None and not -n_channels <= channel < n_channels:
             raise ValueError(
-                f"period_channel={channel} is none of the {n_channels} channels of X."
+                f"Expected period_channel to index one of {n_channels} channels, got "
+                f"{channel}."
             )
         return self
 
@@ -160,22 +162,21 @@ default=("mean", "std")
             If the number of channels is not that of `fit`, or statistics overflow.
         """
         check_is_fitted(self)
-        X = check_channels(self, X, reset=False)
-        X = X.reshape(*X.shape[:2], -1)
+        X, _ = check_channels(self, X, reset=False)
         pooled = np.empty((len(X), len(self._kinds()), X.shape[1]), dtype=X.dtype)
         used = self._frames_used(X)
         for n_frames in np.unique(used):
             rows = np.flatnonzero(used == n_frames)
             for batch in gen_batches(len(rows), CLIPS_AT_A_TIME):
-                # One contiguous layout, so that sums round alike whatever the batch.
+                # The memory layout is the same for every batch, so sums round alike.
                 values = X[rows[batch], :, :n_frames].astype(np.float64, order="C")
                 pooled[rows[batch]] = np.stack(self._summarise(values), axis=1)
-        # Squares of enormous numbers overflow.
+        # Squares of very large numbers overflow.
         assert_all_finite(pooled, input_name="pooled X")
         return pooled.reshape(len(X), -1)
 
     def _frames_used(self, X):
-        """Frames of each clip that are summarised, from the first."""
+        """Count the frames of each clip that are summarised, from the first on."""
         last = X.shape[2] - 1
         if self.period_channel is None:
             return np.full(len(X), last + 1)
@@ -183,7 +184,7 @@ default=("mean", "std")
         return 1 + np.rint(np.clip(period, 0.0, 1.0) * last).astype(int)
 
     def _summarise(self, values):
-        """The columns of some clips, one array of shape (n_clips, n_channels) each."""
+        """Compute the columns, each of shape (n_clips, n_channels)."""
         columns = [STATISTICS[name](values, axis=2) for name in self.statistics]
         n_frames = values.shape[2]
         first = np.arange(self.n_bins) * n_frames // max(self.n_bins, 1)
@@ -204,7 +205,7 @@ default=("mean", "std")
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
     ) -> np.ndarray:
-        """Names of the columns.
+        """List the names of the columns.
 
         Parameters
         ----------

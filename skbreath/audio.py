@@ -1,4 +1,4 @@
-"""Files or arrays in, waveforms of one rate and one length out."""
+"""Read audio files or arrays as waveforms of one rate and one length."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ __all__ = [
     "AudioError",
     "AudioReader",
     "AudioWarning",
-    "as_paths",
     "as_paths_or_waveforms",
     "check_audio_files",
     "find_audio_files",
@@ -58,7 +57,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     audio files use are scaled to -1..1 (see :func:`as_paths_or_waveforms`), so that a
     clip gives the same whether it comes as a file or as an array of its samples.
 
-    Neither the names of files nor their order touch the values.
+    Output does not depend on file names or order.
 
     Parameters
     ----------
@@ -68,10 +67,10 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         Length of the result in s. None takes the longest clip given to ``fit``,
         for which files are decoded there; later clips are cut or padded to it.
     drift : "warn" or None, default=None
-        "warn" remembers what the clips given to ``fit`` sound like (level, and
-        loudness in frequency bands), and makes ``transform`` warn of clips that do
-        not sound like them, as those of another microphone: a model cannot be
-        trusted on them. Takes some 15 microseconds a clip.
+        With "warn", ``fit`` keeps the statistics of levels and frequency bands of
+        its clips, and ``transform`` warns of clips that differ from them, such as
+        those of another microphone: a model is not reliable on them. Takes about
+        15 microseconds a clip.
     n_jobs : int or None, default=None
         Threads that read files, as in joblib: None is 1 unless a
         :func:`joblib.parallel_config` says otherwise, -1 is all processors. Long,
@@ -83,27 +82,27 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     n_samples_ : int
         Samples in a clip of the result.
     reference_ : dict of ndarray, or None
-        What the clips given to ``fit`` sound like, if `drift` is "warn"; None of
+        Statistics of the clips given to ``fit``, if `drift` is "warn"; None for
         fewer than 50 clips.
     n_features_in_ : int
-        Samples in the waveforms given to ``fit``; ``transform`` refuses waveforms
-        of another length. Absent if ``fit`` was given paths.
+        Samples in the waveforms given to ``fit``; ``transform`` raises an error for
+        waveforms of another length. Absent if ``fit`` was given paths.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names, if ``fit`` was given waveforms as a DataFrame with such.
 
     See Also
     --------
     load_audio : One file, whole.
-    skbreath.features.BreathFeatures : What usually comes next.
+    skbreath.features.BreathFeatures : Usually the next step.
 
     Notes
     -----
-    With a `duration` and no `drift` nothing is learned, and ``transform`` needs no
-    ``fit``, which then only checks the header of each file. Samples beyond
-    `duration` are not read, and so not checked.
+    With a `duration` and without `drift` nothing is learned: ``fit`` only checks the
+    header of each file, and ``transform`` works without it. Samples beyond
+    `duration` are neither read nor checked.
 
-    Clips of digital silence, and clips too quiet to hold a sound, are read with a
-    warning that names them.
+    Clips of digital silence, and clips too quiet to contain a sound, are read with
+    a warning that lists them.
 
     Examples
     --------
@@ -142,7 +141,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Clips, y: Any = None) -> Self:
-        """Check the clips; learn what `duration` and `drift` leave to be learned.
+        """Check the clips, and learn length and statistics where they are needed.
 
         Parameters
         ----------
@@ -199,7 +198,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return waveforms
 
     def transform(self, X: Clips) -> np.ndarray:
-        """Read clips.
+        """Read clips as waveforms.
 
         Parameters
         ----------
@@ -210,8 +209,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         Returns
         -------
         waveforms : ndarray of shape (n_clips, `n_samples_`), float32
-            In the order of `X`. May share memory with `X` where nothing had to be
-            done.
+            In the order of `X`. May share memory with `X` if nothing had to change.
 
         Raises
         ------
@@ -223,8 +221,8 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         Warns
         -----
         AudioWarning
-            If clips are silent or, with `drift`, unlike those given to ``fit``, or if
-            waveforms given as an array are cut. They are read all the same.
+            If clips are silent or, with `drift`, differ from those given to ``fit``,
+            or if waveforms given as an array are cut. They are read nevertheless.
         """
         check_is_fitted(self)  # where anything is learned
         clips = self._check_clips(X, reset=False)
@@ -283,8 +281,8 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__()
         if not hasattr(self, "n_samples_"):
-            # A cache would hash this reader and the names of files, not what is in
-            # them. (Once fitted, its pickle is of no such use, and deterministic.)
+            # A cache would hash this reader and the names of files, not their
+            # content. Caches do not hash fitted readers, so their pickles may be equal.
             state = state | {"_uncacheable": uncacheable_token()}
         return state
 

@@ -1,7 +1,7 @@
-"""A cache for pipelines over audio files, keyed by what is in the files.
+"""Cache pipelines over audio files by the content of the files.
 
-:class:`joblib.Memory` hashes the arguments of a function. Where those are paths, it
-hashes their names, and would go on giving what a file used to hold.
+:class:`joblib.Memory` hashes the arguments of a function. Of paths it hashes the names,
+and would return outdated results after a file has changed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from uuid import uuid4
 import joblib
 
 from . import __version__
+from ._audio_input import as_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,17 +29,16 @@ _keyed_by_content = ContextVar("keyed_by_content", default=False)
 
 
 class ClipMemory:
-    """Cache of fitted transformers and what they gave, for ``Pipeline(memory=...)``.
+    """Cache fitted transformers and their output, for ``Pipeline(memory=...)``.
 
-    A result is found again when the same function was called with the same
-    parameters on clips of the same content, whatever the names of their files and
-    whenever those were written. Another package version computes anew.
+    A result is reused when the same function is called with the same parameters on
+    clips of the same content, whatever the names and dates of their files. Another
+    package version computes it again.
 
     Parameters
     ----------
     location : str or os.PathLike
-        Folder of the cache, made when needed. Nothing is ever deleted from it but by
-        :meth:`clear`.
+        Folder of the cache, created when needed. Only :meth:`clear` deletes from it.
     verbose : int, default=0
         As in :class:`joblib.Memory`.
 
@@ -46,8 +46,8 @@ class ClipMemory:
     -----
     A plain :class:`joblib.Memory` is safe with the transformers of this package too,
     but less useful: as it cannot see that a file has changed,
-    :class:`~skbreath.AudioReader` makes it read the files, and store what was read,
-    anew at each fit. What follows in the pipeline is found again.
+    :class:`~skbreath.AudioReader` makes it read the files, and store the waveforms,
+    again at each fit. The steps that follow in the pipeline are cached.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class ClipMemory:
         self._memory = joblib.Memory(location, verbose=verbose)
 
     def cache(self, func: Callable, ignore: Sequence[str] = ()) -> Callable:
-        """Make a function that remembers its results.
+        """Wrap a function so that its results are cached.
 
         Parameters
         ----------
@@ -113,16 +113,14 @@ def _key(func, args, kwargs, ignore):
 
 
 def _content(X):
-    """Digests of the files that `X` names; `X` itself where it names none."""
-    from .audio import as_paths
-
+    """Return digests of the files if `X` holds paths, else `X`."""
     paths = as_paths(X)
     return X if paths is None else [_digest(path) for path in paths]
 
 
 def _digest(path):
     if not os.path.isfile(path):
-        return path  # whoever opens it will explain
+        return path  # reading it raises the error
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").digest()
 
@@ -130,7 +128,7 @@ def _digest(path):
 class VersionedState:
     """Mixin that puts the package version into the state of an estimator.
 
-    A cache that hashes estimators so forgets what another version computed.
+    A cache that hashes estimators then computes again after an update.
     """
 
     def __getstate__(self):
@@ -142,9 +140,10 @@ class VersionedState:
 
 
 def uncacheable_token():
-    """Make a value that no hash has seen before, but within :class:`ClipMemory`.
+    """Make a unique value, or the empty text within :class:`ClipMemory`.
 
-    Whoever reads files that its hash cannot see puts it into its state.
+    In the state of an estimator that reads files it keeps other caches from reusing
+    results, since a hash of the estimator does not depend on the files.
 
     Returns
     -------

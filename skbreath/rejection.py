@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._audio_file import COUNTED, first_of
+from ._audio_file import ROW_NUMBERING_NOTE, shorten
 from ._inspection import UnwrappedModel, unwrap_steps
 from .threshold import ThresholdClassifier
 
@@ -194,7 +194,7 @@ def labels_and_probabilities(
     if wrong:
         raise ValueError(
             f"The probabilities of {type(last).__name__} are NaN for {len(wrong)} of "
-            f"{len(proba)} clips: rows {first_of(wrong)} {COUNTED}. Check its training "
+            f"{len(proba)} clips: rows {shorten(wrong)} {ROW_NUMBERING_NOTE}. Check its training "
             "and these clips."
         )
     if _has_probability_threshold(last):

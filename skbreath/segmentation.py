@@ -20,6 +20,7 @@ from ._emission_weight import choose_emission_weight
 from ._frame_layout import FrameLayout, textbook_phases
 from ._frame_model import FrameModel, default_classifier
 from ._frame_scorer import FrameScorer
+from ._frame_stream import FrameStream
 from ._phase_stream import PhaseStream
 from ._phase_table import (
     BEYOND_END_S,
@@ -111,6 +112,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Judges frames; None if there is only a classifier of clips.
     phase_model_ : object
         Durations and order of phases and pauses.
+    features_ : BreathFeatures
+        Extractor of the bands of frames.
     layout_ : object
         Where frames lie, from the parameters at the time of fitting.
     latency_ : float
@@ -238,6 +241,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             If a file cannot be read.
         """
         layout = self._make_layout()
+        features = layout.features()
         recordings = as_recordings(recordings, self.sample_rate)
         if len(annotations) != len(recordings):
             raise ValueError(
@@ -256,7 +260,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 f"are by labels=, such as labels={sorted(present)}."
             )
         parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_training_rows)(layout, recording, table)
+            delayed(_training_rows)(layout, features, recording, table)
             for recording, table in zip(recordings, tables, strict=True)
         )
         rows, classes = zip(*parts, strict=True)
@@ -427,6 +431,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         """
         check_is_fitted(self)
         layout, model = self.layout_, self.frame_model_
+        # Older model files have no features_.
+        features = getattr(self, "features_", None) or layout.features()
         rate = self.sample_rate if sample_rate is None else sample_rate
         low, high = RATES
         if not isinstance(rate, Real) or not low <= rate <= high or rate % 1:
@@ -440,7 +446,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         else:
             scorer, log_prior = FrameScorer(layout.rows(), model), model.log_prior
         return PhaseStream(
-            layout.frame_stream(rate),
+            FrameStream(features, rate),
             scorer,
             self.phase_model_,
             labels=layout.labels,
@@ -504,17 +510,17 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return layout
 
     def _set_fitted(self, layout):
-        self.layout_ = layout
+        self.layout_, self.features_ = layout, layout.features()
         self.classes_ = np.array(list(self.labels), dtype=object)
         fitted = self.frame_model_ is not None
         self.latency_ = layout.latency(self.sample_rate, fitted)
 
 
-def _training_rows(layout, recording, table):
+def _training_rows(layout, features, recording, table):
     """Rows and classes of the frames of a recording."""
     rows, stream, parts = layout.rows(), None, []
     for rate, block in recording.blocks():
-        stream = layout.frame_stream(rate) if stream is None else stream
+        stream = FrameStream(features, rate) if stream is None else stream
         parts.append(rows.push(stream.push(block), stream.heard))
     parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
     check_phases(

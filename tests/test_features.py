@@ -298,6 +298,18 @@ def test_clone_and_pickle():
     assert np.array_equal(loaded.transform(X), features)
 
 
+def test_models_stored_without_mel_filters_give_the_same_bits():
+    X = noise(2000)[None]
+    estimator = BreathFeatures().fit(X)
+    state = estimator.__getstate__()
+    filters = state.pop("mel_filters_"), state.pop("mfcc_filters_")
+    older = BreathFeatures()
+    older.__setstate__(state)
+    assert np.array_equal(older.transform(X), estimator.transform(X))
+    assert np.array_equal(older.mel_filters_, filters[0])
+    assert np.array_equal(older.mfcc_filters_, filters[1])
+
+
 def test_parameters_set_after_fit_wait_for_the_next_fit():
     X = noise(2000)[None]
     estimator = BreathFeatures(n_mels=20).fit(X)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skbreath import BreathFeatures
 from skbreath._frame_context import FrameContext
-from skbreath._frame_stream import FrameStream
+from skbreath._frame_stream import FrameStream, frame_features
 
 BLOCKS = st.lists(st.integers(1, 9000), min_size=1, max_size=4)
 
@@ -27,9 +27,7 @@ def run(stream, values, sizes):
 
 
 def frames(rate=16000):
-    return FrameStream(
-        16000, rate, n_mels=32, n_fft=1024, hop_length=256, fmin=50.0, fmax=None
-    )
+    return FrameStream(frame_features(n_mels=32, fmin=50.0), rate)
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 8000])

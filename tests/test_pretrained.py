@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import soxr
 
-from skbreath import load_kaggle_breath, load_pretrained, model_info
+from skbreath import load_kaggle_breath, load_pretrained, model_info, save_model
 from skbreath.pretrained import PRETRAINED
 
 
@@ -30,6 +30,41 @@ def test_knows_the_clips_that_it_was_trained_on(model, real_data):
     clips = load_kaggle_breath(real_data / "kaggle-breath")
     some = np.arange(0, len(clips.target), 20)
     assert (model.predict(clips.paths[some]) == clips.target[some]).mean() > 0.75
+
+
+WITHOUT_LIBROSA = """
+import sys
+import numpy as np
+from skbreath import load_model
+load_model(sys.argv[1]).predict(np.zeros((1, 16000)))
+assert "librosa" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "saved_again",
+    [
+        pytest.param(
+            False,
+            marks=pytest.mark.xfail(
+                strict=True, reason="chest.skb is from before models kept mel filters"
+            ),
+        ),
+        True,
+    ],
+)
+def test_prediction_does_not_import_librosa(model, saved_again, tmp_path):
+    path = PRETRAINED
+    if saved_again:
+        path = tmp_path / "model.skb"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.predict(np.zeros((1, 16000)))
+        save_model(model, path, half_size=True)
+        assert path.stat().st_size < 3_000_000
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_LIBROSA, path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 def test_files_of_any_rate_and_width_give_the_same(model, real_data, tmp_path):

@@ -193,6 +193,15 @@ def test_model_files_hold_segmenters(segmenter, clip_classifier, tmp_path):
             pd.testing.assert_frame_equal(table, expected)
 
 
+def test_segmenters_stored_without_features_give_the_same(segmenter):
+    older = clone(segmenter)
+    state = segmenter.__getstate__()
+    del state["features_"]
+    older.__setstate__(state)
+    (expected,), (table,) = segmenter.predict(SOUNDS[4:5]), older.predict(SOUNDS[4:5])
+    pd.testing.assert_frame_equal(table, expected)
+
+
 def test_phase_models_that_contradict_themselves_are_refused(segmenter):
     for name, wrong in (
         ("emission", np.array([9, 0, 1, 0])),

@@ -23,7 +23,7 @@ def test_mel_powers_are_those_of_a_plain_transform_of_any_even_length(n_fft):
         return
     padded = np.pad(y, n_fft // 2).reshape(2, n_fft)
     spectrum = np.fft.rfft(padded * _filterbank.hann_window(n_fft))
-    expected = _filterbank.mel_weights(16000, n_fft, 1) @ np.abs(spectrum.T) ** 2
+    expected = _filterbank.mel_filters(16000, n_fft, 1) @ np.abs(spectrum.T) ** 2
     actual = features.fit_transform(y[None])[0]
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
