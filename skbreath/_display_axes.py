@@ -1,13 +1,31 @@
-"""What the displays share: axes to draw on, colours, and the parts of a model."""
+"""Share axes, colours and a ``plot`` method between displays; find parts of a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-__all__ = ["BLUE", "GREEN", "INK", "ORANGE", "fitted_parts", "new_axes", "the_part"]
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Self
 
-# Okabe and Ito (2008): told apart by people with any colour-blindness, and of
-# different lightness, so that they differ in grey too.
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "INK",
+    "ORANGE",
+    "AxesDisplay",
+    "TitledDisplay",
+    "fitted_parts",
+    "new_axes",
+    "the_part",
+]
+
+# Okabe and Ito (2008): distinct with any colour-blindness, and in grey.
 BLUE, ORANGE, GREEN, INK = "#0072b2", "#e69f00", "#009e73", "#333333"
 
 # Where meta-estimators keep what they have fitted.
@@ -15,12 +33,60 @@ _FITTED = ("estimators_", "estimator_", "best_estimator_")
 
 
 def new_axes(ax, **size):
-    """Give `ax`, or the axes of a new figure."""
+    """Return `ax`, or the axes of a new figure."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
     return plt.subplots(layout="constrained", **size)[1]
+
+
+class AxesDisplay:
+    """Base class of displays on one axes; they define ``_draw(ax)``."""
+
+    _figsize: ClassVar[tuple[float, float] | None] = None
+    ax_: Axes
+    figure_: Any
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        self : display
+        """
+        return self._plot(ax)
+
+    def _plot(self, ax, *arguments):
+        ax = new_axes(ax, figsize=self._figsize)
+        self._draw(ax, *arguments)  # type: ignore[attr-defined]
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+class TitledDisplay(AxesDisplay):
+    """Base class of displays with a title; they define ``_draw(ax, title)``."""
+
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        title : str, default=None
+            Title of the axes; None is the default title, if the display has one.
+
+        Returns
+        -------
+        self : display
+        """
+        return self._plot(ax, title)
 
 
 def fitted_parts(model, kind):
