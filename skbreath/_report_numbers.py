@@ -11,9 +11,8 @@ from ._comparison import break_down
 from ._display_axes import fitted_parts
 from ._learning_curve_display import losses_by_epoch, mean_by_epoch
 from ._scores import GroupedScores
-from ._voting_weights_display import member_names
 from .threshold import ThresholdClassifier
-from .voting import WeightedVotingClassifier
+from .voting import WeightedVotingClassifier, member_names
 
 __all__ = [
     "breakdown_table",

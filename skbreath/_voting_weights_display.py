@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["VotingWeightsDisplay", "member_names"]
+__all__ = ["VotingWeightsDisplay"]
 
 
 class VotingWeightsDisplay(AxesDisplay):
@@ -88,7 +88,7 @@ class VotingWeightsDisplay(AxesDisplay):
         >>> VotingWeightsDisplay.from_estimator(vote).names
         ['bayes', 'tree']
         """
-        from .voting import WeightedVotingClassifier
+        from .voting import WeightedVotingClassifier, member_names
 
         vote = the_part(estimator, WeightedVotingClassifier)
         check_is_fitted(vote, "weights_")
@@ -123,8 +123,3 @@ class VotingWeightsDisplay(AxesDisplay):
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)
         ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-
-
-def member_names(vote: Any) -> list[str]:
-    """List the names of the members of a vote that are not dropped, in order."""
-    return [name for name, member in vote.estimators if member != "drop"]
