@@ -64,7 +64,7 @@ class AxesDisplay:
 
     def _plot(self, ax, *arguments):
         ax = new_axes(ax, figsize=self._figsize)
-        self._draw(ax, *arguments)  # type: ignore[attr-defined]
+        self._draw(ax, *arguments)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -13,6 +13,7 @@ rises and falls over time.
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import ClassVar
 
 import torch
 
@@ -76,6 +77,7 @@ def _random_spans(n_clips, length, max_fraction, device):
 @dataclass(frozen=True)
 class _Mask:
     max_fraction: float = 0.2
+    _axis: ClassVar[int]
 
     def __post_init__(self):
         _check_fraction(self, "max_fraction")
