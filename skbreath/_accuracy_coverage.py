@@ -1,10 +1,11 @@
-"""Picture of what rejection costs and brings."""
+"""Draw the accuracy of a model against the share of clips it keeps."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ._coverage_curve import accuracy_coverage_curve
+from ._display_axes import BLUE, new_axes
 from .rejection import labels_and_confidence
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class AccuracyCoverageDisplay:
 
     See Also
     --------
-    predict_with_rejection : Rejects.
+    predict_with_rejection : Reject the least confident clips.
     """
 
     def __init__(self, curve: pd.DataFrame, *, name: str | None = None) -> None:
@@ -151,9 +152,9 @@ class AccuracyCoverageDisplay:
         ax: Axes | None = None,
         *,
         name: str | None = None,
-        color: ColorType = "#0072b2",
+        color: ColorType = BLUE,
     ) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
@@ -169,10 +170,7 @@ class AccuracyCoverageDisplay:
         -------
         display : AccuracyCoverageDisplay
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(layout="constrained")[1]
+        ax = new_axes(ax)
         name = self.name if name is None else name
         curve = self.curve
         self.interval_ = ax.fill_between(

@@ -1,8 +1,8 @@
-"""Tell the log of the package about finished fits, for whoever shows progress.
+"""Log finished fits, so that progress can be shown.
 
 A record of the logger ``skbreath`` at level INFO has the attribute ``finished_fits``.
-Only the outermost meta-estimator logs: the fits within its fits are its own affair,
-and in other processes nobody would hear of them.
+Only the outermost meta-estimator logs: fits within its fits may run in other processes,
+whose log records would be lost.
 """
 
 import logging
@@ -17,7 +17,7 @@ _INSIDE = ContextVar("inside_fit", default=False)
 
 @contextmanager
 def inside_fit():
-    """Keep meta-estimators silent that are fitted in this block."""
+    """Stop meta-estimators that are fitted in this block from logging."""
     token = _INSIDE.set(True)
     try:
         yield
@@ -26,19 +26,12 @@ def inside_fit():
 
 
 def is_inside_fit():
-    """Tell whether a meta-estimator is fitting here."""
+    """Return whether a meta-estimator is fitting here."""
     return _INSIDE.get()
 
 
 def log_fits(number, message, *args):
-    """Log that `number` more fits are finished.
-
-    Parameters
-    ----------
-    number : int
-        Of fits.
-    message, *args
-        As in :meth:`logging.Logger.info`.
+    """Log that `number` more fits are finished, with a message and its arguments.
 
     Examples
     --------
@@ -50,20 +43,7 @@ def log_fits(number, message, *args):
 
 
 def log_each_fit(results, message):
-    """Yield results as they come, logging a finished fit for each.
-
-    Parameters
-    ----------
-    results : iterable
-        Such as the generator of a parallel run.
-    message : str
-        What was fitted.
-
-    Yields
-    ------
-    result : object
-        As given.
-    """
+    """Yield results as they come, logging a finished fit for each."""
     for result in results:
         log_fits(1, message)
         yield result

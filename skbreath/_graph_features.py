@@ -1,7 +1,7 @@
-"""Features as torch operations, for export: the values of `BreathFeatures`.
+"""Compute the values of `BreathFeatures` with torch operations, for export.
 
-In double precision but for the result: the features of a clip in single precision
-differ from these by its rounding.
+In double precision except for the result; features computed in single precision differ
+by rounding.
 """
 
 import numpy as np
@@ -10,17 +10,14 @@ from torch import nn
 
 from . import _filterbank
 from ._feature_stack import ALL_GROUPS
+from ._graph_tables import constant
 from ._loops import SHORTEST_MATCH
 
 __all__ = ["FeatureGraph", "LoopGraph"]
 
 
-def _constant(values, dtype=torch.float64):
-    return torch.as_tensor(np.asarray(values), dtype=dtype)
-
-
 class FeatureGraph(nn.Module):
-    """Turn waveforms of one length into features.
+    """Compute features from waveforms of one length.
 
     Parameters
     ----------
@@ -52,17 +49,17 @@ class FeatureGraph(nn.Module):
         self.dtype = getattr(torch, stack.dtype)
         if self.spectral:
             window = _filterbank.hann_window(stack.n_fft)
-            self.register_buffer("window", _constant(window))
+            self.register_buffer("window", constant(window))
         if "mel" in self.groups:
-            self.register_buffer("mel_weights", _constant(mel_filters))
+            self.register_buffer("mel_weights", constant(mel_filters))
         if self.cepstral:
-            self.register_buffer("cepstral_weights", _constant(mfcc_filters))
+            self.register_buffer("cepstral_weights", constant(mfcc_filters))
             cosines = _filterbank.dct_basis(stack.n_mfcc, _filterbank.N_MFCC_MELS)
-            self.register_buffer("cosines", _constant(cosines))
+            self.register_buffer("cosines", constant(cosines))
         for order, group in enumerate(("delta", "delta2"), start=1):
             if group in self.groups:
                 matrix = _derivative_matrix(self.n_frames, order)
-                self.register_buffer(group, _constant(matrix))
+                self.register_buffer(group, constant(matrix))
         if not {"rms", "zcr"}.isdisjoint(self.groups):
             self._register_edges()
         if "contrast" in self.groups:
@@ -75,14 +72,14 @@ class FeatureGraph(nn.Module):
             )
 
     def _register_edges(self):
-        """First sample of each frame, and the one after its last, within the clip."""
+        """Register first and end sample of each frame, cut to the clip."""
         first = np.arange(self.n_frames) * self.stack.hop_length - self.stack.n_fft // 2
         stop = np.minimum(first + self.stack.n_fft, self.n_samples)
-        self.register_buffer("first", _constant(np.maximum(first, 0), torch.int64))
-        self.register_buffer("stop", _constant(stop, torch.int64))
+        self.register_buffer("first", constant(np.maximum(first, 0), torch.int64))
+        self.register_buffer("stop", constant(stop, torch.int64))
 
     def forward(self, waveforms):
-        """Give features of shape ``(n_clips, n_channels, n_frames)``."""
+        """Compute features of shape ``(n_clips, n_channels, n_frames)``."""
         samples = waveforms.double()
         power = self._power(samples) if self.spectral else None
         mfcc = None
@@ -122,7 +119,7 @@ class FeatureGraph(nn.Module):
         return torch.view_as_real(spectrum).square().sum(dim=-1)
 
     def _per_frame(self, values, first, stop):
-        """Sums of `values` from first to stop, one for each frame."""
+        """Average `values` from first to stop, for each frame."""
         total = nn.functional.pad(torch.cumsum(values, dim=1), (1, 0))
         above, below = total.index_select(1, stop), total.index_select(1, first)
         return (above - below) / self.stack.n_fft
@@ -134,7 +131,7 @@ class FeatureGraph(nn.Module):
     def _crossings(self, samples):
         negative = samples < -_filterbank.CROSSING_THRESHOLD
         changes = (negative[:, 1:] != negative[:, :-1]).double()
-        # A change belongs to the two samples it lies between.
+        # A change counts in a frame that contains both of its samples.
         return self._per_frame(changes, self.first, self.stop - 1)[:, None]
 
     def _contrast(self, power):
@@ -154,7 +151,7 @@ def _decibels(values):
 
 
 def _derivative_matrix(n_frames, order):
-    """The local derivative of a row of frames, as a matrix from the right."""
+    """Make the matrix that, from the right, takes the derivative over frames."""
     taps = _filterbank.delta_taps(n_frames, order)
     matrix = np.zeros((n_frames, n_frames))
     half = len(taps) // 2
@@ -165,7 +162,7 @@ def _derivative_matrix(n_frames, order):
 
 
 class LoopGraph(nn.Module):
-    """The two channels of the group ``"loop"``.
+    """Compute the two channels of the group ``"loop"``.
 
     A clip has the period p if all but its last p samples are all but its first p.
     Both are compared for all p at once by their fingerprints, which are polynomials
@@ -202,20 +199,20 @@ class LoopGraph(nn.Module):
         self.first = min(shortest, n_samples)
         self.stop = max(self.first, n_samples - SHORTEST_MATCH + 1)
         lags = np.arange(self.first, self.stop)
-        self.register_buffer("lags", _constant(lags, torch.int64))
+        self.register_buffer("lags", constant(lags, torch.int64))
         for number, (prime, base) in enumerate(
             zip(self.PRIMES, self.BASES, strict=True)
         ):
             powers = [1]
             while len(powers) < n_samples:
                 powers.append(powers[-1] * base % prime)
-            powers = _constant(powers, torch.int64)
+            powers = constant(powers, torch.int64)
             self.register_buffer(f"powers{number}", powers)
         centres = np.arange(n_frames) * hop_length
-        self.register_buffer("centres", _constant(centres, torch.int64))
+        self.register_buffer("centres", constant(centres, torch.int64))
 
     def periods(self, samples):
-        """Periods in samples, of shape ``(n_clips, 1)``."""
+        """Find periods in samples, of shape ``(n_clips, 1)``."""
         none = torch.full_like(samples[:, :1], self.n_samples, dtype=torch.int64)
         if self.first == self.stop:
             return none
@@ -226,7 +223,7 @@ class LoopGraph(nn.Module):
             powers = getattr(self, f"powers{number}")
             terms = torch.remainder(whole, prime) * powers
             sums = torch.cumsum(torch.remainder(terms, prime), dim=1)
-            # Of the first n samples, n from 0 on.
+            # Fingerprints of the first n samples, n from 0 on.
             prints = torch.remainder(nn.functional.pad(sums, (1, 0)), prime)
             ends = prints[:, -1:] - prints[:, first:stop]
             starts = prints[:, n_samples - stop + 1 : n_samples - first + 1].flip(1)
@@ -237,7 +234,7 @@ class LoopGraph(nn.Module):
         return found.amin(dim=1, keepdim=True)
 
     def forward(self, samples):
-        """Give channels of shape ``(n_clips, 2, n_frames)``."""
+        """Compute channels of shape ``(n_clips, 2, n_frames)``."""
         periods = self.periods(samples)
         within = torch.remainder(self.centres, periods).double()
         position = 2.0 * within / periods.double() - 1.0

@@ -1,6 +1,7 @@
-"""A fitted model as torch modules, for export: one module for each estimator."""
+"""Convert a fitted model to torch modules for export, one for each estimator."""
 
 import copy
+from typing import ClassVar
 
 import torch
 from sklearn.base import is_classifier
@@ -20,15 +21,15 @@ from .audio import AudioReader
 from .classifier import ResidualCNNClassifier
 from .features import BreathFeatures, ChannelScaler, SummaryPooling
 from .threshold import ThresholdClassifier
-from .voting import WeightedVotingClassifier
+from .voting import WeightedVotingClassifier, member_names
 
 __all__ = ["ModelGraph"]
 
 
 class ModelGraph(nn.Module):
-    """Waveforms to probabilities, as a fitted model gives them.
+    """Compute probabilities from waveforms as a fitted model does.
 
-    Features that several parts of the model share are computed once.
+    Features that several parts of the model use are computed once.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class ModelGraph(nn.Module):
     Raises
     ------
     ValueError
-        If a part of the model has no counterpart here; it is named.
+        If a part of the model cannot be converted; it is named.
     """
 
     def __init__(self, model, n_samples):
@@ -50,8 +51,8 @@ class ModelGraph(nn.Module):
         self.extractors = nn.ModuleList(converter.extractors.values())
 
     def forward(self, waveform):
-        """Give probabilities of shape ``(n_clips, n_classes)``, float32."""
-        # What the parts of the model take: the waveform, or features of it.
+        """Compute probabilities of shape ``(n_clips, n_classes)``, float32."""
+        # Inputs of the parts of the model: the waveform, then features of it.
         inputs = [waveform]
         for extract in self.extractors:
             inputs.append(extract(inputs))
@@ -63,31 +64,29 @@ def _name(estimator):
 
 
 class _Converter:
-    """Makes modules; what is made of the waveform itself is kept apart."""
+    """Convert estimators to modules; feature extractors are shared between them."""
 
     def __init__(self, n_samples):
         self.n_samples = n_samples
         self.extractors = {}
 
     def convert(self, estimator, place, first=True):
-        """Get a module for `estimator`.
+        """Convert a fitted estimator to a module.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted.
         place : str
             Where it is in the model, for errors.
         first : bool, default=True
-            Whether it is given the waveform, and not the result of a step before.
+            Whether its input is the waveform, not the output of a step before.
         """
-        for kinds, method in self._METHODS:
-            if type(estimator) in kinds or (
-                kinds == (BaseSearchCV,) and isinstance(estimator, BaseSearchCV)
-            ):
-                return method(self, estimator, place, first)
+        if isinstance(estimator, BaseSearchCV):
+            return self._search(estimator, place, first)
+        if method := self._METHODS.get(type(estimator)):
+            return method(self, estimator, place, first)
         raise ValueError(
-            f"{place} is a {_name(estimator)}, which cannot be exported to ONNX; what "
+            f"{place} is a {_name(estimator)}, which cannot be exported to ONNX. These "
             "can: Pipeline, FeatureUnion, BreathFeatures, ChannelScaler, "
             "SummaryPooling, StandardScaler, ResidualCNNClassifier, "
             "HistGradientBoostingClassifier, LogisticRegression, votes and thresholds "
@@ -95,37 +94,39 @@ class _Converter:
         )
 
     def _shared(self, key, module):
-        """Compute what equal keys stand for once."""
+        """Reuse the module of an equal key."""
         self.extractors.setdefault(key, module)
-        return _Pick(1 + list(self.extractors).index(key))
+        return _SelectInput(1 + list(self.extractors).index(key))
 
     def _leaf(self, module, first):
-        return nn.Sequential(_Pick(0), module) if first else module
+        return nn.Sequential(_SelectInput(0), module) if first else module
 
     def _features(self, features, place, first):
         if not first:
-            raise ValueError(f"{place} computes features of no waveform.")
+            raise ValueError(
+                f"{place} computes features from the output of another step; expected "
+                "it to be the first step after the audio."
+            )
         if features.n_features_in_ != self.n_samples:
             raise ValueError(
                 f"{place} was fitted on clips of {features.n_features_in_} samples, "
                 f"and the model takes {self.n_samples}."
             )
         extract = FeatureGraph(features)
-        return self._shared(features._stack, nn.Sequential(_Pick(0), extract))
+        return self._shared(features._stack, nn.Sequential(_SelectInput(0), extract))
 
     def _transformer(self, step, place, first):
-        """A step before another one, or a part of a union."""
+        """Convert a step before another one, or a part of a union."""
         while isinstance(step, FrozenEstimator):
             step = step.estimator
         if isinstance(step, Pipeline):
             return self._pipeline(step, place, first, transforms=True)
         if isinstance(step, ResidualCNNClassifier):
-            module = copy.deepcopy(step._trained_module()).cpu().eval()
-            return self._leaf(_Embedding(module), first)
+            return self._leaf(_Embedding(step), first)
         if is_classifier(step):
             raise ValueError(
-                f"{place} is a {_name(step)} in the place of a transformer, which "
-                "cannot be exported to ONNX."
+                f"{place} is a {_name(step)} used as a transformer, which cannot be "
+                "exported to ONNX."
             )
         return self.convert(step, place, first)
 
@@ -143,8 +144,8 @@ class _Converter:
             modules.append(make(step, f"{place}.{name}", first))
             first = False
             pooled = isinstance(step, SummaryPooling) and len(modules) == 2
-            if pooled and isinstance(modules[0], _Pick):
-                # Nothing is learned until here: other members may do the same.
+            if pooled and isinstance(modules[0], _SelectInput):
+                # Nothing is learned up to here, so other members may share it.
                 key = (modules[0].number, repr(sorted(step.get_params().items())))
                 modules = [self._shared(key, nn.Sequential(*modules))]
         return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
@@ -156,51 +157,48 @@ class _Converter:
             isinstance(part, str) and part != "drop"
             for _, part in union.transformer_list
         ):
-            raise ValueError(f"{place} passes its input through, as no export can.")
+            raise ValueError(
+                f"{place} has a 'passthrough' part, which cannot be exported."
+            )
         parts = [
             self._transformer(part, f"{place}.{name}", first)
             for name, part in union.transformer_list
             if not isinstance(part, str)
         ]
-        if all(isinstance(part, _Pick) for part in parts):
+        if all(isinstance(part, _SelectInput) for part in parts):
             key = tuple(part.number for part in parts)
-            return self._shared(key, _Beside(parts))
-        return _Beside(parts)
+            return self._shared(key, _ConcatOutputs(parts))
+        return _ConcatOutputs(parts)
 
     def _scaler(self, scaler, place, first):
-        return self._leaf(
-            ScalingGraph(scaler.mean_, scaler.scale_, torch.float32), first
-        )
-
-    def _standard_scaler(self, scaler, place, first):
-        return self._leaf(ScalingGraph(scaler.mean_, scaler.scale_, None), first)
+        dtype = torch.float32 if isinstance(scaler, ChannelScaler) else None
+        return self._leaf(ScalingGraph(scaler.mean_, scaler.scale_, dtype), first)
 
     def _pooling(self, pooling, place, first):
         return self._leaf(PoolingGraph(pooling), first)
 
     def _network(self, classifier, place, first):
-        # A copy: what is exported must not change what is trained on.
-        module = copy.deepcopy(classifier._trained_module()).cpu().eval()
-        return self._leaf(_Network(module), first)
+        return self._leaf(_Network(classifier), first)
 
     def _trees(self, classifier, place, first):
         if classifier.is_categorical_ is not None:
-            raise ValueError(f"{place} has categorical columns, which has no export.")
+            raise ValueError(
+                f"{place} has categorical columns, which cannot be exported."
+            )
         return self._leaf(TreesGraph([classifier]), first)
 
     def _logistic(self, classifier, place, first):
         return self._leaf(LinearGraph(classifier), first)
 
     def _vote(self, vote, place, first):
-        names = [name for name, member in vote.estimators if member != "drop"]
-        members, weights = [], []
+        names, members, weights = member_names(vote), [], []
         for name, member, weight in zip(
             names, vote.estimators_, vote.weights_, strict=True
         ):
             if weight > 0:
                 members.append(self.convert(member, f"{place}.{name}", first))
                 weights.append(float(weight))
-        mixed = _Average(members, weights)
+        mixed = _WeightedMean(members, weights)
         calibrator = getattr(vote, "calibrator_", None)
         if calibrator is None:
             return mixed
@@ -211,11 +209,14 @@ class _Converter:
         trees = _trees_on_one_table(members)
         if trees is not None:
             return trees
-        return _Average(members, [1 / len(members)] * len(members))
+        return _WeightedMean(members, [1 / len(members)] * len(members))
 
     def _threshold(self, threshold, place, first):
         if threshold._method() != "predict_proba":
-            raise ValueError(f"{place} has a threshold on no probability.")
+            raise ValueError(
+                f"{place} has a threshold on a decision function; only thresholds on "
+                "probabilities can be exported."
+            )
         return self.convert(threshold.estimator_, place, first)
 
     def _search(self, search, place, first):
@@ -224,30 +225,29 @@ class _Converter:
     def _frozen(self, frozen, place, first):
         return self.convert(frozen.estimator, place, first)
 
-    _METHODS = (
-        ((Pipeline,), _pipeline),
-        ((FeatureUnion,), _union),
-        ((BreathFeatures,), _features),
-        ((ChannelScaler,), _scaler),
-        ((StandardScaler,), _standard_scaler),
-        ((SummaryPooling,), _pooling),
-        ((ResidualCNNClassifier,), _network),
-        ((HistGradientBoostingClassifier,), _trees),
-        ((LogisticRegression,), _logistic),
-        ((WeightedVotingClassifier,), _vote),
-        ((FoldAverage,), _folds),
-        ((ThresholdClassifier,), _threshold),
-        ((BaseSearchCV,), _search),
-        ((FrozenEstimator,), _frozen),
-    )
+    _METHODS: ClassVar = {
+        Pipeline: _pipeline,
+        FeatureUnion: _union,
+        BreathFeatures: _features,
+        ChannelScaler: _scaler,
+        StandardScaler: _scaler,
+        SummaryPooling: _pooling,
+        ResidualCNNClassifier: _network,
+        HistGradientBoostingClassifier: _trees,
+        LogisticRegression: _logistic,
+        WeightedVotingClassifier: _vote,
+        FoldAverage: _folds,
+        ThresholdClassifier: _threshold,
+        FrozenEstimator: _frozen,
+    }
 
 
 def _trees_on_one_table(members):
-    """Trees of all folds in one module, which makes for a far smaller graph."""
+    """Join the trees of all folds in one module, for a far smaller graph."""
     parts = [list(m) if isinstance(m, nn.Sequential) else [m] for m in members]
     if not all(
         len(pair) == 2
-        and isinstance(pair[0], _Pick)
+        and isinstance(pair[0], _SelectInput)
         and isinstance(pair[1], TreesGraph)
         for pair in parts
     ):
@@ -258,7 +258,7 @@ def _trees_on_one_table(members):
     return nn.Sequential(parts[0][0], TreesGraph(classifiers))
 
 
-class _Pick(nn.Module):
+class _SelectInput(nn.Module):
     def __init__(self, number):
         super().__init__()
         self.number = number
@@ -267,7 +267,7 @@ class _Pick(nn.Module):
         return inputs[self.number]
 
 
-class _Beside(nn.Module):
+class _ConcatOutputs(nn.Module):
     def __init__(self, parts):
         super().__init__()
         self.parts = nn.ModuleList(parts)
@@ -277,20 +277,17 @@ class _Beside(nn.Module):
 
 
 class _Network(nn.Module):
-    def __init__(self, module):
+    def __init__(self, classifier):
         super().__init__()
-        self.module = module
+        # A copy, as the export must not change the model.
+        self.module = copy.deepcopy(classifier._trained_module()).cpu().eval()
 
     def forward(self, features):
         return class_probabilities(self.module(_as_clips(features)).double())
 
 
-class _Embedding(nn.Module):
+class _Embedding(_Network):
     """A classifier as a step before another one."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module = module
 
     def forward(self, features):
         return self.module.embed(_as_clips(features))
@@ -301,7 +298,7 @@ def _as_clips(features):
     return features[..., None] if features.dim() == 2 else features
 
 
-class _Average(nn.Module):
+class _WeightedMean(nn.Module):
     def __init__(self, members, weights):
         super().__init__()
         self.members, self.weights = nn.ModuleList(members), weights
@@ -314,7 +311,7 @@ class _Average(nn.Module):
 
 
 class _Calibration(nn.Module):
-    """From the weighted mean to probabilities, as CalibratedClassifierCV does."""
+    """Calibrate the weighted mean as CalibratedClassifierCV does."""
 
     def __init__(self, calibrator):
         super().__init__()

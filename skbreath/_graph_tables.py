@@ -1,4 +1,4 @@
-"""Tables of one row per clip as torch operations, for export."""
+"""Pool, scale and classify tables with torch operations, for export."""
 
 import numpy as np
 import torch
@@ -7,10 +7,11 @@ from torch import nn
 from ._boosted_trees import BoostedTrees
 from ._inference import class_probabilities
 
-__all__ = ["LinearGraph", "PoolingGraph", "ScalingGraph", "TreesGraph"]
+__all__ = ["LinearGraph", "PoolingGraph", "ScalingGraph", "TreesGraph", "constant"]
 
 
-def _constant(values, dtype=torch.float64):
+def constant(values, dtype=torch.float64):
+    """Convert values to a tensor for a buffer."""
     return torch.as_tensor(np.asarray(values), dtype=dtype)
 
 
@@ -28,8 +29,8 @@ class ScalingGraph(nn.Module):
     def __init__(self, mean, scale, dtype):
         super().__init__()
         self.dtype = dtype
-        self.register_buffer("mean", None if mean is None else _constant(mean))
-        self.register_buffer("scale", None if scale is None else _constant(scale))
+        self.register_buffer("mean", None if mean is None else constant(mean))
+        self.register_buffer("scale", None if scale is None else constant(scale))
 
     def forward(self, x):
         values = x.double()
@@ -44,13 +45,8 @@ class ScalingGraph(nn.Module):
 class PoolingGraph(nn.Module):
     """`SummaryPooling`.
 
-    Every clip may have another number of frames that count, so that sums over frames
-    are products with weights that are 0 for the others.
-
-    Parameters
-    ----------
-    pooling : SummaryPooling
-        Fitted.
+    The number of frames that count differs between clips, so sums over frames are
+    products with weights that are 0 for the other frames.
     """
 
     def __init__(self, pooling):
@@ -62,27 +58,25 @@ class PoolingGraph(nn.Module):
         self.register_buffer("bins", bins)
 
     def forward(self, x):
-        """Give a table of shape ``(n_clips, n_channels * n_kinds)``."""
+        """Compute a table of shape ``(n_clips, n_channels * n_kinds)``."""
         values = (
             x.double().flatten(start_dim=2) if x.dim() > 2 else x.double()[..., None]
         )
         frames = torch.arange(values.shape[2])[None]
         used = self._frames_used(values)
         columns = []
-        counted = frames < used
-        mean = _means(values, counted[:, None])[..., 0]
+        counted = (frames < used)[:, None]
+        mean = _means(values, counted)[..., 0]
         for name in self.statistics:
             if name == "mean":
                 columns.append(mean)
             elif name == "std":
                 squares = (values - mean[..., None]).square()
-                columns.append(_means(squares, counted[:, None])[..., 0].sqrt())
+                columns.append(_means(squares, counted)[..., 0].sqrt())
             elif name == "min":
-                inside = torch.where(counted[:, None], values, torch.inf)
-                columns.append(inside.amin(dim=2))
+                columns.append(torch.where(counted, values, torch.inf).amin(dim=2))
             else:
-                inside = torch.where(counted[:, None], values, -torch.inf)
-                columns.append(inside.amax(dim=2))
+                columns.append(torch.where(counted, values, -torch.inf).amax(dim=2))
         if self.n_bins:
             columns += self._bin_means(values, frames, used)
         return torch.cat(columns, dim=1).to(x.dtype)
@@ -108,7 +102,7 @@ class PoolingGraph(nn.Module):
 
 
 def _means(values, inside):
-    """Means over the frames inside: ``(n, channels, frames)``, ``(n, k, frames)``."""
+    """Average over frames: ``(n, channels, frames)`` and masks ``(n, k, frames)``."""
     weights = inside.double()
     sums = torch.matmul(values, weights.transpose(1, 2))
     return sums / weights.sum(dim=2)[:, None]
@@ -151,7 +145,7 @@ class TreesGraph(nn.Module):
             "features": [trees._features for trees in every],
         }
         for name, parts in whole.items():
-            self.register_buffer(name, _constant(np.concatenate(parts), torch.int64))
+            self.register_buffer(name, constant(np.concatenate(parts), torch.int64))
         numbers = {
             "thresholds": np.concatenate([trees._thresholds for trees in every]),
             "values": np.concatenate([trees._values for trees in every]),
@@ -159,7 +153,7 @@ class TreesGraph(nn.Module):
             "adds_to": adds_to,
         }
         for name, values in numbers.items():
-            self.register_buffer(name, _constant(values))
+            self.register_buffer(name, constant(values))
 
     def forward(self, table):
         """Give probabilities of shape ``(n_clips, n_classes)``."""
@@ -174,18 +168,12 @@ class TreesGraph(nn.Module):
 
 
 class LinearGraph(nn.Module):
-    """Logistic regression.
-
-    Parameters
-    ----------
-    classifier : LogisticRegression
-        Fitted.
-    """
+    """Logistic regression."""
 
     def __init__(self, classifier):
         super().__init__()
-        self.register_buffer("coefficients", _constant(classifier.coef_.T))
-        self.register_buffer("intercept", _constant(classifier.intercept_))
+        self.register_buffer("coefficients", constant(classifier.coef_.T))
+        self.register_buffer("intercept", constant(classifier.intercept_))
 
     def forward(self, table):
         """Give probabilities of shape ``(n_clips, n_classes)``."""

@@ -1,4 +1,4 @@
-"""What a trained network needs to predict: torch, but not skorch."""
+"""Predict with a trained network, without importing skorch."""
 
 from contextlib import contextmanager
 
@@ -8,7 +8,7 @@ __all__ = ["check_device", "class_probabilities", "torch_threads"]
 
 
 def check_device(device):
-    """Refuse a device on which torch cannot compute here."""
+    """Raise an error if torch cannot compute on a device here."""
     try:
         torch.zeros(1, device=device)
     except (AssertionError, RuntimeError) as error:
@@ -21,7 +21,7 @@ def check_device(device):
 
 @contextmanager
 def torch_threads(n_threads):
-    """Let torch use `n_threads` CPU threads while the block runs."""
+    """Set the number of CPU threads of torch while the block runs."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:

@@ -1,4 +1,4 @@
-"""A picture of how networks were trained."""
+"""Draw the losses of networks during training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, ORANGE, new_axes
+from ._display_axes import BLUE, ORANGE, AxesDisplay
 from ._inspection import find_parts
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["LearningCurveDisplay"]
+__all__ = ["LearningCurveDisplay", "losses_by_epoch", "mean_by_epoch"]
 
 
-class LearningCurveDisplay:
+class LearningCurveDisplay(AxesDisplay):
     """Losses of a network, epoch by epoch.
 
     Several networks, such as the models of the folds of one member, are drawn as thin
@@ -30,7 +30,7 @@ class LearningCurveDisplay:
     Parameters
     ----------
     histories : list of list of dict
-        For each network what its ``history_`` holds: per epoch ``train_loss`` and,
+        The ``history_`` of each network: per epoch ``train_loss`` and,
         with early stopping, ``valid_loss``.
 
     Attributes
@@ -66,7 +66,7 @@ class LearningCurveDisplay:
         Raises
         ------
         ValueError
-            If there is no network in the model.
+            If the model does not contain a network.
         NotFittedError
             If it is not fitted.
 
@@ -93,21 +93,9 @@ class LearningCurveDisplay:
             check_is_fitted(net, "history_")
         return cls([net.history_ for net in nets]).plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : LearningCurveDisplay
-        """
-        ax = new_axes(ax)
-        self._draw(ax, "train_loss", "training", BLUE, "-")
-        losses = self._draw(ax, "valid_loss", "validation", ORANGE, "--")
+    def _draw(self, ax):
+        self._draw_losses(ax, "train_loss", "training", BLUE, "-")
+        losses = self._draw_losses(ax, "valid_loss", "validation", ORANGE, "--")
         self.best_epochs_ = [int(np.argmin(loss)) + 1 for loss in losses]
         numbers = ", ".join(map(str, self.best_epochs_))
         if losses:
@@ -124,16 +112,10 @@ class LearningCurveDisplay:
         ax.set(xlabel="Epoch", ylabel="Loss (nats per clip)")
         ax.legend(frameon=False)
         ax.grid(alpha=0.3)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
 
-    def _draw(self, ax, key, name, colour, style):
-        """One line per network that has this loss, and the mean; get the losses."""
-        losses = [
-            np.array([epoch[key] for epoch in history])
-            for history in self.histories
-            if key in history[0]
-        ]
+    def _draw_losses(self, ax, key, name, colour, style):
+        """Draw a loss of the networks that have it, and its mean; return the losses."""
+        losses = losses_by_epoch(self.histories, key)
         if not losses:
             return []
         if len(losses) > 1:
@@ -142,8 +124,22 @@ class LearningCurveDisplay:
                 ax.plot(
                     np.arange(1, len(loss) + 1), loss, style, color=colour, alpha=0.4
                 )
-        shortest = min(map(len, losses))
-        mean = np.mean([loss[:shortest] for loss in losses], axis=0)
-        epochs = np.arange(1, shortest + 1)
+        mean = mean_by_epoch(losses)
+        epochs = np.arange(1, len(mean) + 1)
         ax.plot(epochs, mean, style, color=colour, linewidth=2.5, label=name)
         return losses
+
+
+def losses_by_epoch(histories: Any, key: str) -> list[np.ndarray]:
+    """Get a loss by epoch, of each history that has it."""
+    return [
+        np.array([epoch[key] for epoch in history], dtype=np.float64)
+        for history in histories
+        if key in history[0]
+    ]
+
+
+def mean_by_epoch(losses: list[np.ndarray]) -> np.ndarray:
+    """Average losses over the epochs that all networks were trained for."""
+    shortest = min(map(len, losses))
+    return np.mean([loss[:shortest] for loss in losses], axis=0)

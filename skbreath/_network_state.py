@@ -1,4 +1,4 @@
-"""The network that a classifier holds: built from its parameters, kept, pickled."""
+"""Build, keep and pickle the network of a classifier."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["HeldNetwork"]
 
 
 class HeldNetwork:
-    """Mixin of :class:`~skbreath.ResidualCNNClassifier`: its network and its pickles.
+    """Mixin of :class:`~skbreath.ResidualCNNClassifier`: hold and pickle the network.
 
     Pickled are the weights, as NumPy arrays under ``_weights`` or in the store of a
-    model file. Loaded is a torch module, ``_loaded_module``, until somebody asks for
-    ``net_``; what was trained here is the skorch net ``_net``.
+    model file. Loading makes a torch module, ``_loaded_module``, and the first use of
+    ``net_`` the skorch net; training makes the skorch net, ``_net``.
     """
 
     def get_weights(self) -> dict[str, np.ndarray]:
@@ -152,7 +152,7 @@ class HeldNetwork:
         )
 
     def _check_sizes(self, weights):
-        """Refuse weights of another network than the parameters describe."""
+        """Check that weights have the names and shapes that the parameters imply."""
         import torch
 
         with torch.device("meta"):  # takes no memory

@@ -1,4 +1,4 @@
-"""A picture of a recording and its phases."""
+"""Draw a recording and its phases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._display_axes import BLUE, GREEN, INK
 from ._phase_table import check_phases
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseTimelineDisplay"]
 
-# Blue and orange that people with colour-blindness tell apart (Okabe and Ito 2008).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-# More columns than a screen has are of no use, and cost memory.
+_COLOURS = (BLUE, "#d55e00", GREEN, "#cc79a7")
+# More columns than a screen has would only cost memory.
 _COLUMNS = 2400
 _NAMES = {"I": "inhale", "E": "exhale"}
 
@@ -136,8 +136,8 @@ class PhaseTimelineDisplay:
         frequencies = np.fft.rfftfreq(n_fft, 1 / rate)
         power_db = 10 * np.log10(np.maximum(power / max(power.max(), 1e-20), 1e-8))
         if max_frequency is None:
-            heard = power.sum(axis=1) * (frequencies > 100)
-            share = np.cumsum(heard) / max(heard.sum(), 1e-20)
+            spectrum = power.sum(axis=1) * (frequencies > 100)
+            share = np.cumsum(spectrum) / max(spectrum.sum(), 1e-20)
             top = frequencies[min(np.searchsorted(share, 0.99), len(frequencies) - 1)]  # type: ignore[call-overload]
             max_frequency = min(max(2000, 500 * np.ceil(top / 500)), rate / 2)
         kept = frequencies <= max_frequency
@@ -152,7 +152,7 @@ class PhaseTimelineDisplay:
         return display.plot(title=title, figure=figure)
 
     def plot(self, *, title: str | None = None, figure: Figure | None = None) -> Self:
-        """Draw it.
+        """Draw the display.
 
         Parameters
         ----------
@@ -193,9 +193,7 @@ class PhaseTimelineDisplay:
         for start, end, label in self._spans():
             ax.axvspan(start, end, color=colours[label], alpha=0.16, linewidth=0)
         low, high = self.envelope
-        ax.fill_between(
-            self.times, low, high, color="#333333", linewidth=0.4, step="mid"
-        )
+        ax.fill_between(self.times, low, high, color=INK, linewidth=0.4, step="mid")
         reach = max(np.abs(self.envelope).max(), 1e-6) * 1.05
         ax.set(ylim=(-reach, reach), ylabel="Amplitude")
         ax.spines[["top", "right"]].set_visible(False)
@@ -218,8 +216,7 @@ class PhaseTimelineDisplay:
     def _draw_phases(self, ax, colours):
         from matplotlib.patches import Patch
 
-        sure = self.phases.get("probability")
-        sure = np.ones(len(self.phases)) if sure is None else sure.to_numpy(float)
+        sure = self.phases.get("probability", np.ones(len(self.phases)))
         crowded = len(self.phases) > 60
         for (start, end, label), probability in zip(self._spans(), sure, strict=True):
             fade = 0.25 + 0.75 * float(np.clip(probability, 0, 1))
@@ -251,11 +248,11 @@ class PhaseTimelineDisplay:
 
 
 def _columns(blocks, size):
-    """Samples in rows of `size`; the last row is filled with zeros."""
+    """Cut samples into rows of `size`; the last row is padded with zeros."""
     left = np.zeros(0, dtype=np.float32)
     for block in blocks:
         left = np.concatenate([left, block])
-        # Not all at once: a block may be minutes long.
+        # In parts, as a block may be minutes long.
         for first in range(0, len(left) - size + 1, 512 * size):
             part = left[first : first + 512 * size]
             yield part[: len(part) // size * size].reshape(-1, size)

@@ -1,13 +1,12 @@
-"""The clips that a report plays: the worst errors, as sounds and spectrograms."""
+"""Prepare the worst errors of a report as sounds and spectrograms."""
 
 import base64
+import copy
 import io
 import os
 import warnings
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import _safe_indexing
 
 from ._audio_input import as_paths
 from ._audio_warnings import AudioWarning
@@ -16,28 +15,14 @@ from .audio import AudioReader
 
 __all__ = ["clip_names", "clip_of_report", "find_reader", "read_clips", "worst_errors"]
 
-# Peak that clips are raised to: chest sounds are recorded far too quietly to hear.
+# Peak of the played clips: chest sounds are recorded very quietly.
 _PEAK = 0.89
-# A page of twenty clips of an hour would be of no use.
+# Twenty clips of an hour would make a page too large to open.
 _LONGEST_S = 15
 
 
 def worst_errors(predictions, pos_label, n):
-    """Pick the wrongly labelled clips whose right label got the lowest probability.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-        As :func:`~skbreath.evaluate` gives them.
-    pos_label : label
-    n : int
-        How many, at most.
-
-    Returns
-    -------
-    errors : DataFrame
-        Rows of `predictions`, worst first.
-    """
+    """Pick `n` wrong predictions, lowest probability of the true label first."""
     wrong = predictions[predictions["y_true"] != predictions["y_pred"]]
     score = wrong["y_score"].to_numpy()
     given = np.where(wrong["y_true"] == pos_label, score, 1 - score)
@@ -45,42 +30,29 @@ def worst_errors(predictions, pos_label, n):
 
 
 def clip_names(X, rows):
-    """Names of the clips in some rows of `X`: paths from their common folder on."""
+    """Name the clips in some rows of `X`: paths from their common folder on."""
     paths = None if X is None else as_paths(X)
     if paths is None:
         return [f"clip {row}" for row in rows]
-    # Not where the user keeps the files: the page may be given away.
+    # Without the folder of the user, as the page may be given away.
     folder = os.path.dirname(os.path.commonprefix(paths))
     return [os.path.relpath(paths[row], folder or os.curdir) for row in rows]
 
 
 def find_reader(model):
-    """The reader of a pipeline that begins with one; None of other models."""
+    """Get the AudioReader that a pipeline begins with; None for other models."""
     steps = getattr(model, "steps", None)
     if steps and isinstance(steps[0][1], AudioReader):
         return steps[0][1]
     return None
 
 
-def read_clips(X, rows, reader):
-    """Read clips as a model hears them.
-
-    Parameters
-    ----------
-    X : paths or waveforms
-    rows : sequence of int
-        Which of them.
-    reader : AudioReader
-
-    Returns
-    -------
-    waveforms : ndarray of shape (n_clips, n_samples)
-    """
+def read_clips(X, reader):
+    """Read clips as the reader of a model does, without warnings."""
     with warnings.catch_warnings():
-        # Whoever made the predictions was warned.
+        # The predictions came with the same warnings.
         warnings.simplefilter("ignore", AudioWarning)
-        reader = clone(reader).set_params(drift=None)
-        return reader.fit_transform(_safe_indexing(X, rows))
+        return copy.copy(reader).set_params(drift=None).transform(X)
 
 
 def clip_of_report(waveform, sample_rate, max_frequency):
@@ -147,7 +119,7 @@ def _wav(waveform, sample_rate):
 
 
 def _png(power_db):
-    """A picture of 256 colours: a third of the size of one of all colours."""
+    """Encode a picture with a palette: a third of the size of one in RGB."""
     from matplotlib import colormaps
     from PIL import Image
 

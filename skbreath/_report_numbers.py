@@ -1,6 +1,7 @@
-"""The tables of a report, as plain values for its template."""
+"""Compute the tables and charts of a report, as plain values for its template."""
 
 import math
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,10 @@ from scipy.stats import binom
 
 from ._comparison import break_down
 from ._inspection import find_parts
+from ._learning_curve_display import losses_by_epoch, mean_by_epoch
 from ._scores import GroupedScores
-from ._voting_weights_display import member_names
 from .threshold import ThresholdClassifier
-from .voting import WeightedVotingClassifier
+from .voting import WeightedVotingClassifier, member_names
 
 __all__ = [
     "breakdown_table",
@@ -21,36 +22,43 @@ __all__ = [
     "plain_text",
     "reliability",
     "score_rows",
+    "training_curves",
     "trials_table",
     "vote_table",
 ]
 
 _SCORES = {
-    "accuracy": ("Accuracy", "Share of clips labelled rightly."),
+    "accuracy": ("Accuracy", "Share of clips labelled correctly."),
     "f1": ("F1", "Harmonic mean of precision and recall of the positive class."),
     "roc_auc": (
         "ROC AUC",
         "How often a positive clip gets a higher probability than another. 0.5 is "
         "chance.",
     ),
-    "log_loss": ("Log loss", "Mean cost of the probabilities; 0.693 is a coin's."),
+    "log_loss": (
+        "Log loss",
+        "Mean cost of the probabilities; 0.693 (ln 2) is chance level.",
+    ),
     "calibration_error": (
         "Calibration error",
         "How far probabilities are off, on average.",
     ),
     "perfect_calibration": (
-        "the same by chance",
-        "What a perfectly calibrated model would show on as many clips.",
+        "chance level",
+        "Calibration error of a perfectly calibrated model on as many clips.",
     ),
 }
-# Rows of a table that a browser still scrolls well.
+# Browsers scroll longer tables badly.
 _MOST_ROWS = 1000
+# More lines hide the mean over them.
+_MOST_LINES = 40
+_KINDS = ("train", "valid")
 # One in forty: the lower end of a 95 % interval.
 _UNLIKELY = 0.025
 
 
 def score_rows(table):
-    """Rows of the table of all scores: name, value, interval, what it says."""
+    """List the scores: name, value, interval and meaning of each."""
     return [
         {
             "name": _SCORES.get(name, (name, ""))[0],
@@ -63,12 +71,12 @@ def score_rows(table):
 
 
 def confusion(truth, called):
-    """Count hits, misses, false alarms and right rejections.
+    """Count true and false positives and negatives.
 
     Parameters
     ----------
     truth, called : ndarray of bool of shape (n_clips,)
-        Whether a clip is of the positive class, and was called it.
+        Whether a clip is of the positive class, and whether it was predicted so.
     """
     return {
         "tp": int((truth & called).sum()),
@@ -78,9 +86,9 @@ def confusion(truth, called):
     }
 
 
-def live_scores(judged):
-    """The scores beside the slider: id, name, and the value as evaluated."""
-    tp, fn, fp, tn = (judged[key] for key in ("tp", "fn", "fp", "tn"))
+def live_scores(counts):
+    """List the scores beside the slider: id, name, and the value as evaluated."""
+    tp, fn, fp, tn = (counts[key] for key in ("tp", "fn", "fp", "tn"))
     recall, specificity = tp / (tp + fn), tn / (tn + fp)
     n = tp + fn + fp + tn
     values = {
@@ -96,14 +104,9 @@ def live_scores(judged):
 
 
 def reliability(truth, score):
-    """Mean probability and share of positives in ten bins of as many clips.
+    """Compute mean probability, share of positives and ``n`` of ten bins of clips.
 
-    The bins are those of the calibration error.
-
-    Returns
-    -------
-    bins : list of dict, or None
-        ``mean``, ``share`` and ``n`` of each; None of scores that are no probabilities.
+    The bins are those of the calibration error. None if scores are not probabilities.
     """
     scores = GroupedScores(truth, score >= 0.5, score, np.arange(len(truth)))
     if not scores.is_probability():
@@ -116,7 +119,7 @@ def reliability(truth, score):
 
 
 def own_thresholds(models, pos_label):
-    """Thresholds, on the probability of `pos_label`, that models have learned."""
+    """List the thresholds on the probability of `pos_label` that models learned."""
     thresholds = []
     for model in models:
         for part in find_parts(model, ThresholdClassifier):
@@ -129,32 +132,20 @@ def own_thresholds(models, pos_label):
 
 
 def breakdown_table(predictions, values, name, pos_label):
-    """Scores by anything, least likely first, with what the page says of them.
-
-    Parameters
-    ----------
-    predictions : DataFrame
-    values : array-like of shape (n_predictions,)
-    name : str
-    pos_label : label
-
-    Returns
-    -------
-    part : dict
-    """
+    """Compute scores by the values of a column, the least likely first."""
     table = break_down(predictions, np.asarray(values), pos_label=pos_label)
     n = table["n_clips"].to_numpy()
     right = (table["accuracy"].to_numpy() * n).round()
-    # Were all alike, how often would as few clips be right?
+    # Probability of as few correct clips, if all values had the same accuracy.
     overall = right.sum() / n.sum()
     table["chance"] = binom.cdf(right, n, overall)
     table = table.sort_values("chance", kind="stable")
     few = table["chance"] < _UNLIKELY
     shown = table.head(_MOST_ROWS)
     text = (
-        f"{int(few.sum())} of {len(table):,} have fewer right clips than 97.5 % would "
-        "have if all were alike, and are marked ▼ (chance alone marks up to "
-        f"{_UNLIKELY * len(table):.0f}). The least likely come first."
+        f"{int(few.sum())} of {len(table):,} have fewer correct clips than 97.5 % "
+        "would have if all had the same accuracy, and are marked ▼ (chance alone marks "
+        f"up to {_UNLIKELY * len(table):.0f}). The least likely come first."
     )
     if len(shown) < len(table):
         text += f" Only the first {len(shown):,} are listed."
@@ -186,12 +177,9 @@ def breakdown_table(predictions, values, name, pos_label):
 
 
 def vote_table(models):
-    """Weights of the members, over several models or over the folds of one.
+    """List the weights of the members of a vote, and their spread over folds.
 
-    Returns
-    -------
-    vote : dict or None
-        None if the models do not hold one vote each, of the same members.
+    None if the models do not contain one vote each, of the same members.
     """
     votes = [list(find_parts(model, WeightedVotingClassifier)) for model in models]
     if not votes or any(len(inside) != 1 for inside in votes):
@@ -211,7 +199,7 @@ def vote_table(models):
         spread = votes[0].fold_weights_
         text += "Ticks mark the weights learned without one of the folds."
     if len(names[0]) == 1:
-        text = "There is one member only, so no weights to learn."
+        text = "There is only one member, so there are no weights to learn."
     members = [
         {
             "name": name,
@@ -225,7 +213,7 @@ def vote_table(models):
 
 
 def trials_table(results, metric=None):
-    """Trials of a search, best first.
+    """List the trials of a search, best first.
 
     Parameters
     ----------
@@ -233,16 +221,6 @@ def trials_table(results, metric=None):
         ``cv_results_`` of a search.
     metric : str, default=None
         Which of several metrics; None takes the first.
-
-    Returns
-    -------
-    trials : dict
-        ``text``, ``metric``, ``columns``, ``rows`` and, for the chart, ``points``.
-
-    Raises
-    ------
-    ValueError
-        If there are no scores in `results`.
     """
     frame = pd.DataFrame(results)
     scores = [name for name in frame.columns if name.startswith("mean_test_")]
@@ -250,8 +228,8 @@ def trials_table(results, metric=None):
         scores = [f"mean_test_{metric}"]
     if not scores or not len(frame):
         raise ValueError(
-            "the trials have no column mean_test_score; give a fitted search, or what "
-            "its cv_results_ holds."
+            "Expected trials with a column mean_test_score, found none; pass a fitted "
+            "search, or its cv_results_."
         )
     score = scores[0]
     metric = score.removeprefix("mean_test_").replace("_", " ")
@@ -283,8 +261,8 @@ def trials_table(results, metric=None):
     text = f"{len(frame)} trials: " + ", ".join(f"{n} {s}" for s, n in counts.items())
     names = [name.removeprefix("param_") for name in parameters]
     return {
-        "text": text
-        + ". The score of the best trial is the best of many: it flatters.",
+        "text": text + ". The score of the best trial is optimistically biased, as it "
+        "is the best of many.",
         "metric": metric,
         "columns": ["trial", metric, "std of folds", "state", *names],
         "rows": rows,
@@ -292,8 +270,122 @@ def trials_table(results, metric=None):
     }
 
 
+def training_curves(models):
+    """Collect the losses of the networks in models, by member of the vote.
+
+    A loss that is NaN becomes None, as JSON has no NaN. The result is None if there is
+    no network with a history.
+    """
+    histories = {}
+    for model in models:
+        for name, history in _histories(model):
+            histories.setdefault(name, []).append(history)
+    if not histories:
+        return None
+    losses = {
+        name: {kind: losses_by_epoch(of, f"{kind}_loss") for kind in _KINDS}
+        for name, of in histories.items()
+    }
+    return {
+        "text": _training_text(
+            losses, sum(map(_is_broken, chain(*histories.values())))
+        ),
+        "rows": [_row(plain_text(name), **of) for name, of in losses.items()],
+        "charts": [
+            {
+                "id": f"training-{number}",
+                "name": plain_text(name),
+                "train": _lines(of["train"]),
+                "valid": _lines(of["valid"]),
+            }
+            for number, (name, of) in enumerate(losses.items())
+        ],
+    }
+
+
+def _histories(model):
+    """Yield member and history of each network in a model."""
+    from .classifier import ResidualCNNClassifier
+
+    votes = list(find_parts(model, WeightedVotingClassifier))
+    members = [("the network", model)]
+    if len(votes) == 1:
+        members = zip(member_names(votes[0]), votes[0].estimators_, strict=True)
+    for name, member in members:
+        for net in find_parts(member, ResidualCNNClassifier):
+            # A network that got its weights without training has no history.
+            if getattr(net, "history_", None):
+                yield name, net.history_
+
+
+def _is_broken(history):
+    losses = [epoch.get(f"{kind}_loss", 0) for epoch in history for kind in _KINDS]
+    return not np.isfinite(losses).all()
+
+
+def _lines(losses):
+    if not losses:
+        return {"each": [], "mean": []}
+    return {
+        "each": [_plain(loss) for loss in losses[:_MOST_LINES]],
+        "mean": _plain(mean_by_epoch(losses)),
+    }
+
+
+def _plain(loss):
+    return [round(x, 4) if np.isfinite(x) else None for x in loss.tolist()]
+
+
+def _row(name, train, valid):
+    known = [loss for loss in valid if not np.isnan(loss).all()]
+    lowest = [int(np.nanargmin(loss)) for loss in known]
+    cells = [
+        str(len(train)),
+        _span([len(loss) for loss in train], "{:.0f}"),
+        _span([loss[-1] for loss in train], "{:.3f}"),
+        _span([loss[i] for loss, i in zip(known, lowest, strict=True)], "{:.3f}"),
+        _span([i + 1 for i in lowest], "{:.0f}"),
+    ]
+    return {"name": name, "cells": cells}
+
+
+def _span(values, layout):
+    """Format the range of values."""
+    if not values:
+        return "–"
+    low, high = (layout.format(pick(values)) for pick in (np.min, np.max))
+    return low if low == high else f"{low} to {high}"
+
+
+def _training_text(losses, n_broken):
+    text = "Loss in nats per clip, by epoch; 0.693 (ln 2) is chance level. "
+    if any(len(of["train"]) > 1 for of in losses.values()):
+        text += (
+            "Thin lines are the networks of the folds, the thick one is their mean. "
+        )
+    if any(of["valid"] for of in losses.values()):
+        text += (
+            "Validation clips are not trained on: where their loss rises while the "
+            "training loss falls, a network overfits. A dot marks the lowest "
+            "validation loss, whose weights early stopping keeps. "
+        )
+    if not all(of["valid"] for of in losses.values()):
+        text += (
+            "Without validation clips there is no validation loss, and all epochs are "
+            "used. "
+        )
+    text += (
+        "Augmentation and dropout act in training only, so that the training loss may "
+        "be the higher one."
+    )
+    if n_broken:
+        have = "1 network has" if n_broken == 1 else f"{n_broken} networks have"
+        text += f" {have} losses that are not numbers: training failed there."
+    return text
+
+
 def plain_text(value):
-    """Any label or name as text that can be written as UTF-8."""
+    """Convert a label or name to text that can be written as UTF-8."""
     return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -302,9 +394,8 @@ def _number(value):
 
 
 def _cell(value, layout=None, *, bar=False):
-    """A cell of a table: what it shows, what it sorts by, how long its bar is."""
-    known = not pd.isna(value)
-    if not known:
+    """Make a table cell: its text, the value to sort by, the length of its bar."""
+    if pd.isna(value):
         return {"text": "–", "value": "", "bar": None}
     if layout is None and isinstance(value, (float, np.floating)):
         layout = "{:.4g}"

@@ -1,4 +1,4 @@
-"""A report as a page: its template filled, its scripts fenced in."""
+"""Render a report as an HTML page that runs only its own script."""
 
 import base64
 import datetime
@@ -27,14 +27,14 @@ _INERT = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
 
 
 class Page:
-    """What the template is filled with, section by section.
+    """Collect the content of a page, section by section.
 
     Parameters
     ----------
     result : Bunch
         From :func:`~skbreath.evaluate` or :func:`~skbreath.evaluation.judge`.
     models : list of estimator
-        Fitted, whose thresholds the slider starts from; may be empty.
+        Fitted; the slider starts at the median of their thresholds. May be empty.
     title : str
     """
 
@@ -47,7 +47,7 @@ class Page:
         self.truth = (predictions["y_true"] == self.pos).to_numpy()
         self.score = predictions["y_score"].to_numpy(dtype=np.float64)
         called = (predictions["y_pred"] == self.pos).to_numpy()
-        judged = confusion(self.truth, called)
+        counts = confusion(self.truth, called)
         bins = reliability(self.truth, self.score)
         thresholds = own_thresholds(models, self.pos)
         start = float(np.median(thresholds)) if thresholds else 0.5
@@ -64,7 +64,7 @@ class Page:
             "version": __version__,
             "date": datetime.date.today().isoformat(),
             "facts": self._facts(),
-            "lead": self._lead(judged),
+            "lead": self._lead(counts),
             "method": self._method(level),
             "level": level,
             "tiles": [
@@ -78,8 +78,8 @@ class Page:
             "scores": score_rows(result.table),
             "pos": plain_text(self.pos),
             "neg": plain_text(self.neg),
-            "judged": judged,
-            "live": live_scores(judged),
+            "counts": counts,
+            "live": live_scores(counts),
             "low": low,
             "high": high,
             "start": start,
@@ -89,9 +89,9 @@ class Page:
             "ap": f"{average_precision_score(self.truth, self.score):.3f}",
             "reliability": bins,
             "breakdowns": [],
-            "errors_text": _errors_text(judged),
+            "errors_text": _errors_text(counts),
         }
-        # What the script computes with.
+        # Input of the script.
         self.data = {
             "pos": plain_text(self.pos),
             "neg": plain_text(self.neg),
@@ -121,23 +121,23 @@ class Page:
             facts.append(f"{predictions['fold'].nunique()} folds")
         return facts
 
-    def _lead(self, judged):
+    def _lead(self, counts):
         n = len(self.truth)
         accuracy = self.result.table.loc["accuracy"]
         often = max(self.truth.mean(), 1 - self.truth.mean())
         return (
-            f"{judged['tp'] + judged['tn']:,} of {n:,} clips are labelled rightly: "
+            f"{counts['tp'] + counts['tn']:,} of {n:,} clips are labelled correctly: "
             f"{_percent(accuracy['value'])}, and of other clips of this kind between "
-            f"{_percent(accuracy['low'])} and {_percent(accuracy['high'])}. Calling "
-            f"all of them by the commoner label gets {_percent(often)}."
+            f"{_percent(accuracy['low'])} and {_percent(accuracy['high'])}. The "
+            f"more frequent label for all of them gets {_percent(often)}."
         )
 
     def _method(self, level):
-        how = "The model was judged on clips given to it afterwards."
+        how = "The fitted model was evaluated on these clips."
         if "fold" in self.result.predictions:
-            how = "Every clip was labelled by a model that had not heard it."
+            how = "Every clip was labelled by a model that was not trained on it."
         unit = "clips" if self.result.by_group is None else "whole groups"
-        return f"{how} {level} intervals by drawing {unit} anew (bootstrap)."
+        return f"{how} {level} intervals by bootstrap over {unit}."
 
     def break_down(self, parts):
         """Add a section for each breakdown."""
@@ -178,7 +178,7 @@ class Page:
         return environment.get_template("page.html").render(
             **self.content,
             sections=self.sections,
-            # Ours, and not to be escaped; the numbers are inert by `_INERT`.
+            # Files of the package, not to be escaped; `_INERT` escapes the numbers.
             style=Markup(style),
             script=Markup(script),
             data=Markup(numbers),
@@ -191,20 +191,20 @@ def _threshold_note(thresholds):
     if not thresholds:
         return "It starts in the middle."
     if len(thresholds) == 1:
-        return "It starts where the model has put it."
+        return "It starts at the threshold of the model."
     return (
         f"Each of the {len(thresholds)} models of the folds has its own, from "
         f"{min(thresholds):.3f} to {max(thresholds):.3f}; it starts at their median, "
-        "and so the figures there differ a little from those evaluated."
+        "so that the scores there differ slightly from those evaluated."
     )
 
 
-def _errors_text(judged):
-    n = judged["fn"] + judged["fp"]
+def _errors_text(counts):
+    n = counts["fn"] + counts["fp"]
     if not n:
         return "There are none."
     return (
-        f"Of {n:,} clips labelled wrongly, those whose right label was given the least "
+        f"Of {n:,} clips labelled wrongly, those whose correct label got the lowest "
         "probability. Listen: some labels are debatable, some clips are noise."
     )
 

@@ -1,4 +1,4 @@
-"""Where in a clip a network looked: Grad-CAM over its spectrogram."""
+"""Draw which parts of a clip led a network to its prediction, by Grad-CAM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import INK, ORANGE, new_axes
+from ._display_axes import INK, ORANGE, TitledDisplay
 from ._fold_average import FoldAverage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def grad_cam(
     """Compute class activation maps by gradients.
 
     The channels of a layer are added, each weighted by how much it raises a logit on
-    average over the map; what lowers the logit is left out.
+    average over the map; negative sums are set to 0.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def grad_cam(
     output : int, default=0
         Which logit.
     sign : float, default=1.0
-        -1 asks what lowers the logit: the other one of two classes.
+        -1 explains the other one of two classes, which lowers the logit.
 
     Returns
     -------
@@ -56,9 +56,8 @@ def grad_cam(
 
     Notes
     -----
-    Written out here because the one thing that captum's ``LayerGradCam`` does for a
-    single layer are these few lines, and it would be a dependency of its own. The
-    tests compare the two.
+    These few lines do not justify captum's ``LayerGradCam`` as a dependency. The tests
+    compare the two.
 
     References
     ----------
@@ -91,13 +90,13 @@ def grad_cam(
     return weighted.sum(dim=1).clamp_min(0).detach().cpu().numpy()
 
 
-class SaliencyDisplay:
-    """What of a clip spoke for a class, in the eyes of a residual network.
+class SaliencyDisplay(TitledDisplay):
+    """Grad-CAM saliency map of a clip for one class.
 
-    The mel spectrogram that the network was given, with lines around what spoke for
-    the class at least half, and four fifths, as much as anything; above it the share of
-    each moment. A network over time (:class:`~skbreath.ResidualCNN1d`) sees all
-    channels of a frame at once and has only the latter.
+    The mel spectrogram that the network was given, with lines where the saliency
+    reaches 50 % and 80 % of its maximum; above it the mean saliency of each moment. A
+    network over time (:class:`~skbreath.ResidualCNN1d`) combines all channels of a
+    frame and has only the latter.
 
     Use :meth:`from_estimator` to make one.
 
@@ -106,22 +105,22 @@ class SaliencyDisplay:
     saliency : ndarray of shape (n_bands, n_frames)
         From 0 to 1, the largest; one row of a network over time.
     power : ndarray of shape (n_channels, n_frames)
-        What is drawn beneath: mel bands.
+        Mel bands, drawn beneath.
     times : ndarray of shape (n_frames,)
         Centres of the frames in s.
     frequencies : ndarray of shape (n_channels,) or None
-        Centres of the mel bands in Hz; None where the channels are no mel bands.
+        Centres of the mel bands in Hz; None if the channels are not mel bands.
     label : label
-        The class spoken for.
+        The class that is explained.
     probability : float
-        What the network gives it.
+        Its probability, as the network predicts it.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes of the spectrogram.
     time_ax_ : matplotlib Axes
-        Axes of the share of each moment.
+        Axes of the mean saliency of each moment.
     figure_ : matplotlib Figure
         Their figure.
     """
@@ -153,7 +152,7 @@ class SaliencyDisplay:
         title: str | None = None,
         ax: Axes | None = None,
     ) -> Self:
-        """Let a network explain itself on one clip.
+        """Explain the prediction of a network for one clip.
 
         Parameters
         ----------
@@ -166,8 +165,8 @@ class SaliencyDisplay:
         label : label, default=None
             The class to explain; None means the predicted one.
         layer : str, default=None
-            Part of the network whose maps are used, such as ``"blocks.1"``: the
-            deeper, the more it means and the coarser it is. None means the last
+            Part of the network whose maps are used, such as ``"blocks.1"``: deeper
+            parts are more specific to the class, and coarser. None means the last
             residual block.
         title : str, default=None
             Title of the axes; None names class and probability.
@@ -181,7 +180,7 @@ class SaliencyDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is no such pipeline, the label or the layer unknown.
+            If `estimator` is not such a pipeline, or the label or layer is unknown.
 
         Examples
         --------
@@ -217,23 +216,9 @@ class SaliencyDisplay:
         )
         return display.plot(ax=ax, title=title)
 
-    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-        title : str, default=None
-            Title of the axes; None names class and probability.
-
-        Returns
-        -------
-        display : SaliencyDisplay
-        """
+    def _draw(self, ax, title):
         from matplotlib import patheffects
 
-        ax = new_axes(ax)
         rows = np.arange(len(self.power))
         ax.pcolormesh(
             *(self.times, rows, self.power),
@@ -264,14 +249,13 @@ class SaliencyDisplay:
         share.tick_params(axis="x", labelbottom=False)
         share.spines[["top", "right", "left"]].set_visible(False)
         if title is None:
-            title = f"What spoke for {self.label} (probability {self.probability:.2f})"
+            title = f"Saliency for {self.label} (probability {self.probability:.2f})"
         share.set_title(title, parse_math=False)
-        self.ax_, self.time_ax_, self.figure_ = ax, share, ax.figure
-        return self
+        self.time_ax_ = share
 
 
 def _map(model, waveform, index, layer):
-    """Where one network saw class `index`, (n_rows, n_columns), in shares of all."""
+    """Saliency of class `index` in one network, (n_rows, n_columns), maximum 1."""
     import torch
 
     _, net = _ends(model)
@@ -290,7 +274,7 @@ def _map(model, waveform, index, layer):
 
 
 def _ends(estimator):
-    """First and last step of a pipeline from waveforms to a network."""
+    """Get the first and last step of a pipeline from waveforms to a network."""
     from .classifier import ResidualCNNClassifier
     from .features import BreathFeatures
 
@@ -328,7 +312,7 @@ def _layer(network, name):
 
 
 def _mel_bands(features, x):
-    """Mel bands of a clip and their centres in Hz; all channels if it has none."""
+    """Get the mel bands and their centres in Hz; all channels if there are none."""
     if "mel" not in features.groups:
         return x, None
     import librosa
@@ -339,7 +323,7 @@ def _mel_bands(features, x):
 
 
 def _stretch(maps, n_rows, n_columns):
-    """Bilinear, each value in the middle of what it stands for."""
+    """Resize a map bilinearly."""
     import torch
     from torch.nn.functional import interpolate
 

@@ -1,8 +1,8 @@
-"""Weights of networks beside the rest of a model, while a model file is made or read.
+"""Store the weights of networks apart from the rest of a model file.
 
 A pickle of :class:`~skbreath.ResidualCNNClassifier` holds its weights. A model file
-keeps them apart, as safetensors: while one is made or read, the classifier leaves them
-with a store and takes them from there.
+holds them as safetensors: while one is written or read, the classifier puts them into a
+store and takes them from there.
 """
 
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _CURRENT = ContextVar("weight_store", default=None)
 
 
 class WeightStore:
-    """Arrays of several networks in one flat dict.
+    """Keep the arrays of several networks in one flat dict.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class WeightStore:
 
     @contextmanager
     def in_use(self):
-        """Make this the store that classifiers find while the block runs."""
+        """Make this the store that classifiers use while the block runs."""
         token = _CURRENT.set(self)
         try:
             yield self
@@ -45,7 +45,7 @@ class WeightStore:
             _CURRENT.reset(token)
 
     def put(self, owner, weights):
-        """Keep the weights of `owner`, once however often it asks; get their key."""
+        """Keep the weights of `owner`, once however often it is put; get their key."""
         known = self._owners.get(id(owner))
         if known is not None:
             return known[1]

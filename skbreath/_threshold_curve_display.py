@@ -1,4 +1,4 @@
-"""A picture of a metric against the decision threshold."""
+"""Draw a metric against the decision threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, INK, ORANGE, new_axes
+from ._display_axes import BLUE, INK, ORANGE, AxesDisplay
 from ._inspection import find_part
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ __all__ = ["ThresholdCurveDisplay"]
 
 
 def _title(scoring):
+    if not isinstance(scoring, str):
+        return "score"
     return {"f1": "F1"}.get(scoring, scoring.replace("_", " "))
 
 
-class ThresholdCurveDisplay:
-    """Score against decision threshold: the chosen one, and that of no model at all.
+class ThresholdCurveDisplay(AxesDisplay):
+    """Score against decision threshold, with the chosen threshold and a baseline.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
@@ -38,12 +40,12 @@ class ThresholdCurveDisplay:
     best_threshold, best_score : float
         The chosen point.
     score_name : str, default="score"
-        What is on the vertical axis.
+        Name of the score, for the vertical axis.
     base_score : float, default=None
-        The score of always giving the same answer, the better of the two: what a
-        model has to beat. None draws none.
+        Baseline: score of always predicting the same class, the better of the two. If
+        None, the baseline is not drawn.
     rows_name : str, default="Out-of-fold"
-        What the scores were computed on.
+        Rows that the scores were computed on.
 
     Attributes
     ----------
@@ -90,7 +92,7 @@ class ThresholdCurveDisplay:
         Raises
         ------
         ValueError
-            If there is no threshold in the model, or more than one.
+            If the model does not contain exactly one ThresholdClassifier.
         NotFittedError
             If it is not fitted.
 
@@ -120,7 +122,7 @@ class ThresholdCurveDisplay:
             curve["scores"],
             threshold.best_threshold_,
             threshold.best_score_,
-            score_name=_title(scoring) if isinstance(scoring, str) else "score",
+            score_name=_title(scoring),
             base_score=None if rate is None else base_score(scorer, pos_label, rate),
         )
         return display.plot(ax=ax)
@@ -179,37 +181,25 @@ class ThresholdCurveDisplay:
         check_binary(y, pos_label)
         classes = np.unique(y)
         scorer, pos_label = name_positive_class(scoring, pos_label, classes.tolist())
-        judged = (scorer, response, y, classes, pos_label)
+        scored = (scorer, response, y, classes, pos_label)
         candidates, lower, upper = candidate_thresholds(response, "all")
-        scores = scores_at_thresholds(*judged, candidates, {})
+        scores = scores_at_thresholds(*scored, candidates, {})
         if threshold is None:
             threshold = candidates[best_threshold(candidates, lower, upper, scores)]
-        (chosen,) = scores_at_thresholds(*judged, np.array([threshold]), {})
+        (chosen,) = scores_at_thresholds(*scored, np.array([threshold]), {})
         known = ~np.isnan(scores)
         display = cls(
             candidates[known],
             scores[known],
             float(threshold),
             float(chosen),
-            score_name=_title(scoring) if isinstance(scoring, str) else "score",
+            score_name=_title(scoring),
             base_score=base_score(scorer, pos_label, np.mean(y == pos_label)),
             rows_name="",
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : ThresholdCurveDisplay
-        """
-        ax = new_axes(ax)
+    def _draw(self, ax):
         ax.plot(self.thresholds, self.scores, color=BLUE, linewidth=2)
         ax.axvline(self.best_threshold, color=ORANGE, linestyle="--", zorder=1)
         ax.plot(
@@ -224,7 +214,7 @@ class ThresholdCurveDisplay:
                 self.base_score,
                 color=INK,
                 linestyle=":",
-                label=f"always the same answer: {self.base_score:.3f}",
+                label=f"always the same class: {self.base_score:.3f}",
             )
         name = f"{self.rows_name} {self.score_name}".strip()
         ax.set(
@@ -235,5 +225,3 @@ class ThresholdCurveDisplay:
         )
         ax.legend(frameon=False, loc="best")
         ax.grid(alpha=0.3)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self

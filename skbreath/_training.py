@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from ._inference import check_device
-from ._warm_start import first_not_finite, set_starting_weights
+from ._training_rows import first_not_finite, set_starting_weights
 
 __all__ = [
     "Batches",
@@ -140,9 +140,9 @@ class WeightedNet(NeuralNetClassifier):
         return (loss * weights).sum() / weights.sum()
 
     def run_single_epoch(self, *args, **kwargs):
-        # skorch takes every KeyboardInterrupt for a wish to stop early, as its
-        # callbacks raise one for that. One that comes while batches are computed
-        # is the user's Ctrl-C: remember it, so that `fit` can pass it on.
+        # skorch's callbacks raise KeyboardInterrupt to stop early, and skorch catches
+        # it. One raised while batches are computed is the user's Ctrl-C: `train`
+        # raises it again.
         try:
             return super().run_single_epoch(*args, **kwargs)
         except KeyboardInterrupt:
@@ -161,7 +161,7 @@ def chosen_precision(precision, device):
 
 
 class NoOptimizer:
-    """In the place of an optimizer, in a net that was loaded and only predicts.
+    """Placeholder optimizer for loaded networks.
 
     Making any optimizer of torch loads torch's compiler, which takes a second.
     """
@@ -171,20 +171,9 @@ class NoOptimizer:
 
 
 def training_params(estimator, n_train, held_back):
-    """Parameters of a :class:`WeightedNet` for training.
+    """Translate hyper-parameters of a classifier into those of a `WeightedNet`.
 
-    Parameters
-    ----------
-    estimator : ResidualCNNClassifier
-        Holds the hyper-parameters.
-    n_train : int
-        Rows to train on.
-    held_back : ClipTensors
-        Rows to stop by; with none, training runs for all epochs.
-
-    Returns
-    -------
-    params : dict
+    Without rows `held_back` for early stopping, training runs for all epochs.
     """
     callbacks = list(estimator.callbacks or [])
     params = {
@@ -229,7 +218,7 @@ def training_params(estimator, n_train, held_back):
 
 
 def _callables(augmentations):
-    """Refuse what no batch can be given to, before any training."""
+    """Check that augmentations can be called on a batch, before any training."""
     augmentations = tuple(augmentations or ())
     for number, augment in enumerate(augmentations):
         if callable(augment) and not isinstance(augment, type):
@@ -248,34 +237,22 @@ def train(estimator, X, targets, weights, split, start):
     Parameters
     ----------
     estimator : ResidualCNNClassifier
-        Holds the hyper-parameters and builds the net.
     X : ndarray of shape (n_clips, n_channels, n_frames), float32
     targets : ndarray of shape (n_clips, n_outputs)
     weights : ndarray of shape (n_clips,)
     split : tuple of ndarray of int
-        Rows to train on and rows to stop by.
+        Training rows and validation rows.
     start : dict of str to ndarray, or None
-        Weights to begin with.
+        Initial weights; None means random ones.
 
     Returns
     -------
     net : WeightedNet
-        Trained.
-
-    Raises
-    ------
-    ValueError
-        If the device is not there, `start` does not fit the network, or the training
-        diverged.
-    TypeError
-        If an augmentation cannot be called.
-    KeyboardInterrupt
-        If the user has interrupted the training.
     """
 
     def tensors(rows):
-        # Nothing writes to them: all rows need no copy, unless torch would warn that
-        # it could write to read-only memory.
+        # Nothing writes to them, so all rows need no copy; but torch warns of memory
+        # that is read-only.
         whole = len(rows) == len(X) and X.flags.writeable
         return ClipTensors(X if whole else X[rows], targets[rows], weights[rows])
 
@@ -296,10 +273,10 @@ def train(estimator, X, targets, weights, split, start):
 
 
 def _check_converged(module, clip, lr):
-    """Refuse a network that is lost: what it predicts is NaN, which reads as a label.
+    """Raise an error if the network predicts NaN, which would become a label.
 
-    The weights may be finite still after the step that made them too large, so one
-    clip is predicted as well.
+    Weights that a last step made too large may still be finite, so one clip is
+    predicted as well.
     """
     wrong = first_not_finite(module)
     if wrong is None:

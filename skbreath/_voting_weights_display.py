@@ -1,4 +1,4 @@
-"""A picture of what the members of a vote weigh."""
+"""Draw the weights of the members of a vote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display_axes import BLUE, INK, ORANGE, new_axes
+from ._display_axes import BLUE, INK, ORANGE, AxesDisplay
 from ._inspection import find_part
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["VotingWeightsDisplay", "member_names"]
+__all__ = ["VotingWeightsDisplay"]
 
 
-class VotingWeightsDisplay:
+class VotingWeightsDisplay(AxesDisplay):
     """Weights of the members of a vote, with those of each fold.
 
     Use :meth:`from_estimator` to make one.
@@ -29,10 +29,10 @@ class VotingWeightsDisplay:
     names : sequence of str of length n_members
         The members.
     weights : ndarray of shape (n_members,)
-        What they weigh; sum 1.
+        Their weights; sum 1.
     fold_weights : ndarray of shape (n_folds, n_members), default=None
-        What they weighed without each fold's rows: the wider these spread, the less
-        a weight means.
+        Their weights learned without each fold's rows: the wider these spread, the
+        less reliable is a weight.
 
     Attributes
     ----------
@@ -51,6 +51,7 @@ class VotingWeightsDisplay:
         self.names = names
         self.weights = weights
         self.fold_weights = fold_weights
+        self._figsize = (6.4, 1.4 + 0.55 * len(names))  # type: ignore[misc]
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
@@ -71,7 +72,7 @@ class VotingWeightsDisplay:
         Raises
         ------
         ValueError
-            If there is no vote in the model, or more than one.
+            If the model does not contain exactly one vote.
         NotFittedError
             If it is not fitted.
 
@@ -88,7 +89,7 @@ class VotingWeightsDisplay:
         >>> VotingWeightsDisplay.from_estimator(vote).names
         ['bayes', 'tree']
         """
-        from .voting import WeightedVotingClassifier
+        from .voting import WeightedVotingClassifier, member_names
 
         vote = find_part(estimator, WeightedVotingClassifier)
         check_is_fitted(vote, "weights_")
@@ -97,20 +98,8 @@ class VotingWeightsDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        display : VotingWeightsDisplay
-        """
+    def _draw(self, ax):
         n = len(self.names)
-        ax = new_axes(ax, figsize=(6.4, 1.4 + 0.55 * n))
         places = np.arange(n)
         ax.barh(places, self.weights, height=0.6, color=BLUE, label="on all folds")
         if self.fold_weights is not None:
@@ -135,10 +124,3 @@ class VotingWeightsDisplay:
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)
         ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
-
-
-def member_names(vote: Any) -> list[str]:
-    """Names of the members of a fitted vote that are not dropped, in order."""
-    return [name for name, member in vote.estimators if member != "drop"]

@@ -1,4 +1,4 @@
-"""Changes made to batches of features while a network is trained.
+"""Change batches of features while a network is trained.
 
 Each is a small callable ``(X, targets) -> (X, targets)`` on torch tensors: features
 of shape ``(n_clips, n_channels, n_frames)`` and targets of shape ``(n_clips,
@@ -6,13 +6,14 @@ n_outputs)``. :class:`~skbreath.ResidualCNNClassifier` applies its `augmentation
 order to every training batch, and to nothing else. Random numbers come from torch's
 generator, which the classifier seeds.
 
-Time is never reversed nor stretched much: the rise and fall of a breath in time is
-what tells an inhale from an exhale.
+Time is never reversed and not stretched much: inhale and exhale differ in how the sound
+rises and falls over time.
 """
 
 import math
 from dataclasses import dataclass
 from numbers import Real
+from typing import ClassVar
 
 import torch
 
@@ -66,7 +67,7 @@ class CircularShift:
 
 
 def _random_spans(n_clips, length, max_fraction, device):
-    """A random stretch of each row: True inside, shape ``(n_clips, length)``."""
+    """Mark a random stretch of each row: True inside, shape ``(n_clips, length)``."""
     width = torch.rand(n_clips, 1, device=device) * max_fraction * length
     start = torch.rand(n_clips, 1, device=device) * (length - width)
     place = torch.arange(length, device=device)
@@ -74,7 +75,22 @@ def _random_spans(n_clips, length, max_fraction, device):
 
 
 @dataclass(frozen=True)
-class MaskFrames:
+class _Mask:
+    max_fraction: float = 0.2
+    _axis: ClassVar[int]
+
+    def __post_init__(self):
+        _check_fraction(self, "max_fraction")
+
+    def __call__(
+        self, X: torch.Tensor, targets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        length = X.shape[self._axis]
+        span = _random_spans(len(X), length, self.max_fraction, X.device)
+        return X.masked_fill(span.unsqueeze(3 - self._axis), 0.0), targets
+
+
+class MaskFrames(_Mask):
     """Replace a random stretch of frames of each clip by zero.
 
     Zero is the mean of channels scaled by :class:`~skbreath.ChannelScaler`.
@@ -98,20 +114,10 @@ class MaskFrames:
     True
     """
 
-    max_fraction: float = 0.2
-
-    def __post_init__(self):
-        _check_fraction(self, "max_fraction")
-
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        span = _random_spans(len(X), X.shape[2], self.max_fraction, X.device)
-        return X.masked_fill(span[:, None, :], 0.0), targets
+    _axis = 2
 
 
-@dataclass(frozen=True)
-class MaskChannels:
+class MaskChannels(_Mask):
     """Replace a random run of neighbouring channels of each clip by zero.
 
     Parameters
@@ -132,16 +138,7 @@ class MaskChannels:
     True
     """
 
-    max_fraction: float = 0.2
-
-    def __post_init__(self):
-        _check_fraction(self, "max_fraction")
-
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        span = _random_spans(len(X), X.shape[1], self.max_fraction, X.device)
-        return X.masked_fill(span[:, :, None], 0.0), targets
+    _axis = 1
 
 
 @dataclass(frozen=True)

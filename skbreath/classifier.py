@@ -13,15 +13,19 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._holdout import split_to_stop_by
-from ._network_output import NetworkOutput
 from ._network_state import HeldNetwork
 from ._training_record import recording
-from ._training_rows import training_rows
-from ._warm_start import starting_weights
+from ._training_rows import (
+    as_clips,
+    early_stopping_split,
+    starting_weights,
+    training_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,21 +39,29 @@ if TYPE_CHECKING:
 __all__ = ["ResidualCNNClassifier"]
 
 
+def _embeds(classifier):
+    """Whether the network can give its pooled features."""
+    return classifier.module is None or hasattr(classifier.module, "embed")
+
+
 class ResidualCNNClassifier(  # type: ignore[call-arg]
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     ClassifierMixin,
-    NetworkOutput,
     HeldNetwork,
     BaseEstimator,
     auto_wrap_output_keys=None,  # it would hide that a network cannot `transform`
 ):
     """Residual CNN trained with AdamW, early stopping and a learning rate schedule.
 
-    Holds a :class:`skorch.NeuralNetClassifier`, built in `fit`, so that whatever
-    skorch offers is reachable through `callbacks` and `net_params` while the
-    estimator itself follows scikit-learn's rules: any labels, `clone`,
-    `sample_weight`, `groups`, bit-identical repeats.
+    Holds a :class:`skorch.NeuralNetClassifier`, built in `fit`: all features of skorch
+    can be used through `callbacks` and `net_params`, and the estimator itself follows
+    scikit-learn's rules: any labels, `clone`, `sample_weight`, `groups`, bit-identical
+    repeats.
+
+    Start with these five parameters: `module` and `hidden_channels` (kind and size of
+    the network), `lr`, `max_epochs`, and `augmentations`. The others have defaults that
+    rarely need to change.
 
     Parameters
     ----------
@@ -152,13 +164,13 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
     of a single frame. Clips at prediction may have another number of frames than
     in training.
 
-    A pickled classifier keeps its weights as NumPy arrays and builds its net anew
+    A pickled classifier keeps its weights as NumPy arrays and builds its net again
     when loaded, on the CPU where `device` is not available. The state of the
     optimizer and of callbacks is not kept.
 
     It is a transformer too: `transform` gives the pooled features of a clip, which
     other models may learn from, as a step of a :class:`~sklearn.pipeline.Pipeline`.
-    On the clips it was trained on they flatter what learns from them.
+    On the clips it was trained on, these features are optimistically biased.
 
     Examples
     --------
@@ -308,7 +320,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         weights = rows.loss_weights(self.class_weight)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
-        split = split_to_stop_by(self, rows.codes, rows.groups, random_state)
+        split = early_stopping_split(self, rows.codes, rows.groups, random_state)
         # fork_rng: training must not disturb the random numbers of the caller.
         with (
             recording(self, rows.X, rows.y, rows.groups),
@@ -323,6 +335,82 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
             for epoch in self.net_.history
         ]
         return self
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_clips, n_classes)
+            Columns in the order of `classes_`.
+        """
+        from ._inference import class_probabilities
+
+        check_is_fitted(self)
+        return self._in_batches(
+            lambda module, clips: class_probabilities(module(clips).double()), X
+        )
+
+    def _in_batches(self, compute, X):
+        """Apply ``compute(module, clips)`` to batches of clips; concatenate."""
+        import torch
+
+        from ._inference import torch_threads
+
+        module = self._trained_module().eval()
+        X = validate_data(
+            self, X, allow_nd=True, dtype=np.float32, order="C", reset=False
+        )
+        X = as_clips(X)
+        device = next(module.parameters()).device
+        with torch.inference_mode(), torch_threads(self.n_threads):
+            parts = [
+                compute(module, torch.from_numpy(X[batch]).to(device)).cpu().numpy()
+                for batch in gen_batches(len(X), 4 * self.batch_size)
+            ]
+        return np.concatenate(parts)
+
+    @available_if(_embeds)
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Compute the pooled features of each clip, for other models.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        embedding : ndarray of shape (n_clips, n_embedding), float32
+            Input of the head of the network: mean and maximum of its last layer, 256
+            numbers for the defaults. Networks of your own need a method ``embed``.
+        """
+        check_is_fitted(self)
+        return self._in_batches(lambda module, clips: module.embed(clips), X)
+
+    @property
+    def _n_features_out(self):
+        return self.transform(np.zeros((1, self.n_features_in_, 1))).shape[1]
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the most probable label of each clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_channels, n_frames) or \
+                (n_clips, n_channels)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_clips,)
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""A fitted model as an ONNX file: waveform in, probability out, anywhere."""
+"""Export a fitted model as an ONNX file, from waveform to probability."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["export_onnx"]
 
-# Larger differences on the clips that every export is tried on are errors of ours.
-# Single precision makes 1e-6; a boosted tree may take another branch at a tie.
+# Larger differences on the clips that every export is tested on are bugs. Single
+# precision makes 1e-6; a boosted tree may take another branch at a tie.
 TOLERANCE = 1e-3
-# Its name in the ONNX standard (docs/IR.md there), and plain text.
+# Name of the licence in the ONNX standard (docs/IR.md there); plain text.
 _LICENCE = "model_license"
 
 
@@ -53,9 +53,9 @@ def export_onnx(
 ) -> Bunch:
     """Write a fitted model as an ONNX file that needs no Python to run.
 
-    The features are part of the graph. Whoever runs it reads the audio, as mono at
-    the sampling rate in the metadata, and cuts or pads it at the end to `n_samples`,
-    in the scale -1 to 1.
+    The features are part of the graph. Reading the audio is not: the input is mono, at
+    the sampling rate in the metadata, cut or padded at the end to `n_samples`, and in
+    the scale -1 to 1.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def export_onnx(
         File to write.
     clips : sequence of paths, or array-like of shape (n_clips, n_samples), \
             default=None
-        What the file is compared with the model on; None takes eight synthetic
-        breaths. ``n_clips`` is any.
+        Clips, any number, on which file and model are compared; None takes eight
+        synthetic breaths.
     metadata : dict, default=None
-        What a receiver should know, of JSON types: it is written along, with what
-        the file of a model that was loaded said. An entry ``licence`` or ``license``, a
-        text, is also written by the name that the ONNX standard has for it.
+        Information for users of the file, of JSON types. It is written into the file,
+        together with the metadata of the model, if that was loaded. The text of an
+        entry ``licence`` or ``license`` is also written by its ONNX name.
 
     Returns
     -------
@@ -84,15 +84,15 @@ def export_onnx(
     Raises
     ------
     ValueError
-        If a part of the model cannot be exported; it is named. If `metadata` is no
-        dict of JSON types. Or if file and model disagree by more than 1e-3. Nothing is
-        written then.
+        If a part of the model cannot be exported; it is named. If `metadata` is not a
+        dict of JSON types. Or if file and model differ by more than 1e-3. The file is
+        not written then.
     ImportError
         If onnx, onnxscript or onnxruntime is missing.
 
     See Also
     --------
-    save_model : The model itself, for Python.
+    save_model : Save the model itself, for Python.
 
     Notes
     -----
@@ -138,9 +138,9 @@ def export_onnx(
     difference = _difference(content, model, waveforms)
     if not difference <= TOLERANCE:
         raise ValueError(
-            f"the exported graph and the model disagree by {difference:.2g}; nothing "
-            "was written. If the model has a network of your own, look for operations "
-            "that ONNX does not have."
+            f"the exported graph and the model disagree by {difference:.2g}; the file "
+            "was not written. If the model has a network of your own, look for "
+            "operations that ONNX does not have."
         )
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -174,20 +174,20 @@ def _n_samples(model, reader):
         known = getattr(model, "n_features_in_", None)
     if known is None:
         raise ValueError(
-            f"{type(model).__name__} does not tell how many samples a clip has; "
+            f"The number of samples of a clip is unknown for a {type(model).__name__}; "
             "export a Pipeline that begins with AudioReader or BreathFeatures."
         )
     return int(known)
 
 
 def _licence(metadata):
-    """The licence that metadata name, if they do; None if it is no text."""
+    """Get the licence that metadata name; None if it is missing or not a text."""
     named = [metadata.get(name) for name in ("license", "licence")]
     return next((licence for licence in named if isinstance(licence, str)), None)
 
 
 def _to_onnx(model, n_samples, about):
-    """Bytes of the file."""
+    """Convert a model to the bytes of an ONNX file."""
     import onnx
     import torch
 
@@ -222,14 +222,14 @@ def _to_onnx(model, n_samples, about):
 
 
 def _cause(error):
-    """The first line of what went wrong at the bottom of it."""
+    """Get the first line of the error that caused the others."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _about(model, reader, n_samples):
-    """What whoever runs the file has to know."""
+    """Collect the metadata for users of the ONNX file."""
     last = model[-1] if hasattr(model, "steps") else model
     features = next(
         (
@@ -253,7 +253,7 @@ def _about(model, reader, n_samples):
 
 @contextmanager
 def _quiet():
-    """Without what torch's exporter tells its developers."""
+    """Silence warnings and log messages of torch's exporter."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -272,16 +272,20 @@ def _clips_to_compare(clips, reader, n_samples):
     if reader is not None:
         return reader.transform(clips)
     if isinstance(clips, list):
-        raise ValueError("clips are paths, but the model takes waveforms.")
+        raise ValueError(
+            "Expected waveforms, as the model takes, got paths; read them first, with "
+            "AudioReader().fit_transform(paths)."
+        )
     if clips.shape[1] != n_samples:
         raise ValueError(
-            f"clips have {clips.shape[1]} samples, and the model takes {n_samples}."
+            f"Expected clips of {n_samples} samples, as the model takes, got "
+            f"{clips.shape[1]}."
         )
     return clips
 
 
 def _synthetic(n_samples):
-    """Coloured noise that swells; every other clip a loop, one of them silence."""
+    """Make clips of noise that swells; every other is a loop, the last is silence."""
     random = np.random.default_rng(0)
     clips = np.cumsum(random.normal(size=(8, n_samples)), axis=1)
     clips -= np.linspace(clips[:, 0], clips[:, -1], n_samples, axis=1)

@@ -2,7 +2,7 @@
 
 A network is an ordinary :class:`torch.nn.Module` that maps features of shape
 ``(n_clips, n_channels, n_frames)`` to logits of shape ``(n_clips, n_outputs)``.
-It knows nothing of files, labels or training.
+It does not depend on files, labels or training.
 """
 
 from itertools import pairwise
@@ -15,7 +15,7 @@ __all__ = ["ResidualCNN1d", "ResidualCNN2d"]
 
 
 def _check_kernel_size(kernel_size):
-    # The blocks could not keep their size.
+    # With an even size the blocks would change the number of frames.
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd, got {kernel_size}.")
 
@@ -30,7 +30,7 @@ def _head_layers(n_in, n_hidden, n_outputs, dropout):
 
 
 def _mean_and_maximum(x):
-    """Pool the last axis both ways, one beside the other."""
+    """Concatenate the mean and the maximum over the last axis."""
     return torch.cat([x.mean(dim=-1), x.amax(dim=-1)], dim=1)
 
 
@@ -191,7 +191,7 @@ class ResidualCNN2d(nn.Module):
     dropout : float, default=0.3
         Probability of dropping a unit of the pooled vector, and inside the head.
     n_planes : int, default=0
-        Channels at the end that are no frequencies, such as the two of the group
+        Channels at the end that are not frequencies, such as the two of the group
         ``"loop"``: each becomes a plane of its own beside the spectrogram, with the
         same values at all frequencies.
 
@@ -279,7 +279,7 @@ class ResidualCNN2d(nn.Module):
         return self.pool(self.blocks(self.stem(x)))
 
     def pool(self, images: torch.Tensor) -> torch.Tensor:
-        """Pool what the blocks leave; a subclass may do it otherwise.
+        """Pool the output of the blocks; a subclass may override this.
 
         Parameters
         ----------

@@ -1,10 +1,11 @@
-"""Pictures of sounds and of fitted models, in the manner of scikit-learn displays."""
+"""Plot sounds and fitted models with displays like those of scikit-learn."""
 
 from ._accuracy_coverage import AccuracyCoverageDisplay
+from ._feature_map_display import FeatureMapDisplay
 from ._learning_curve_display import LearningCurveDisplay
 from ._phase_timeline import PhaseTimelineDisplay
 from ._saliency_display import SaliencyDisplay
-from ._signal_displays import FeatureMapDisplay, SpectrogramDisplay, spectrogram_db
+from ._signal_displays import SpectrogramDisplay, spectrogram_db
 from ._threshold_curve_display import ThresholdCurveDisplay
 from ._voting_weights_display import VotingWeightsDisplay
 

@@ -194,8 +194,8 @@ def labels_and_probabilities(
     if wrong:
         raise ValueError(
             f"The probabilities of {type(last).__name__} are NaN for {len(wrong)} of "
-            f"{len(proba)} clips: rows {shorten(wrong)} {ROW_NUMBERING_NOTE}. Check its training "
-            "and these clips."
+            f"{len(proba)} clips: rows {shorten(wrong)} {ROW_NUMBERING_NOTE}. Check "
+            "its training and these clips."
         )
     if _has_probability_threshold(last):
         return last.apply_threshold(proba), proba

@@ -1,4 +1,4 @@
-"""The result of an evaluation as one page to look at and to listen to."""
+"""Write the result of an evaluation as an HTML page with sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from ._leakage import known_clips
 from ._report_clips import (
@@ -15,9 +16,9 @@ from ._report_clips import (
     read_clips,
     worst_errors,
 )
-from ._report_numbers import plain_text, trials_table, vote_table
+from ._report_numbers import plain_text, training_curves, trials_table, vote_table
 from ._report_page import Page
-from ._report_training import training_curves
+from ._training_record import find_record
 from .atomic import atomic_path
 from .audio import AudioReader
 
@@ -46,11 +47,11 @@ def report(
 ) -> str:
     """Write the result of an evaluation as an HTML page.
 
-    One file that needs no network and no server: scores with intervals, a threshold to
-    move, curves, scores by recording or anything else, the weights of the vote, the
-    losses of its networks, the trials of the search, and the worst errors to hear and
-    see. It can be given away: of the audio it holds only these errors, of the paths
-    only what follows their common folder.
+    One file that works without a network or server: scores with intervals, a threshold
+    to move, curves, scores by recording or any other column, the weights of the vote,
+    the losses of its networks, the trials of the search, and the worst errors as sounds
+    and spectrograms. It can be given away: of the audio it holds only these errors, of
+    the paths only the part after their common folder. Each clip is read at most once.
 
     Parameters
     ----------
@@ -61,47 +62,47 @@ def report(
     path : str or path
         HTML file; an old one is replaced in one step when the new one is complete.
     X : paths or waveforms, default=None
-        The clips as they were given for `result`, to play the errors from. None means
-        a page without sound.
+        The clips that `result` was computed on, to play the errors. None means a page
+        without sound.
     model : estimator or list of estimator, default=None
-        Fitted, for weights, threshold, losses, and how clips are read. None means the
-        models in `result`, if it has them.
+        Fitted; source of weights, threshold, losses, and the way clips are read. None
+        means the models in `result`, if it has them.
     search : search or DataFrame, default=None
         A fitted :class:`~skbreath.OptunaSearchCV` or another search of scikit-learn,
         or its ``cv_results_``.
     breakdowns : dict of str to array-like of shape (n_clips,), default=None
-        What to break the scores down by, such as ``{"day": days}``, in the order of
+        Columns to break the scores down by, such as ``{"day": days}``, in the order of
         `X`. None means the groups, if there were any.
     title : str, default="Inhale or exhale: evaluation"
         Heading of the page.
     n_errors : int, default=20
-        How many of the worst errors are shown, at most.
+        Number of worst errors shown, at most.
     max_frequency : float, default=2000
         Upper end of the spectrograms in Hz; chest sounds have little above.
 
     Returns
     -------
     path : str
-        Where the page is.
+        Path of the page.
 
     Raises
     ------
     ValueError
         If `X` or a breakdown has another number of rows than was evaluated, or
-        `search` holds no trials.
+        `search` has no trials.
     AudioError
-        If clips cannot be read. No page is written then.
+        If clips cannot be read. The page is not written then.
     FileNotFoundError, IsADirectoryError, PermissionError
-        If there cannot be such a file.
+        If the file cannot be written.
 
     See Also
     --------
-    evaluate : Makes the result.
+    evaluate : Compute the result.
 
     Notes
     -----
-    The page refuses all requests by its content security policy, and runs no script
-    but its own. Names and labels are shown as text whatever they contain.
+    The content security policy of the page blocks all requests and all scripts but its
+    own. Names and labels are always shown as text.
 
     Sounds are 16 bit WAV, raised to the same peak, 15 s at most. A page of 3,000 clips
     with twenty errors of one second takes 2 MB.
@@ -135,20 +136,21 @@ def report(
             for name, values in breakdowns.items()
         }
     errors = worst_errors(predictions, result.pos_label, n_errors)
+    sounds, n_known = None, 0
     if X is not None:
         _check_length(X, rows, "X")
+        sounds, n_known = _read(X, errors["row"].to_numpy(), predictions, models)
     results = getattr(search, "cv_results_", search)
     metric = search.refit if isinstance(getattr(search, "refit", None), str) else None
 
     page = Page(result, models, title)
-    if X is not None and "fold" not in predictions and len(models) == 1:
-        page.content["n_known"] = known_clips(models[0], X) or 0
+    page.content["n_known"] = n_known
     page.break_down(parts)
     page.put("vote", "The vote", vote_table(models))
     page.put("training", "Training", training_curves(models))
     trials = None if results is None else trials_table(results, metric)
     page.put("trials", "The search", trials)
-    page.put("errors", "Worst errors", _clips(errors, X, models, max_frequency))
+    page.put("errors", "Worst errors", _clips(errors, X, sounds, max_frequency))
     html = page.render()
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8", newline="\n")
@@ -158,21 +160,45 @@ def report(
 def _check_length(values, rows, name):
     if len(values) <= rows.max():
         raise ValueError(
-            f"{name} has {len(values)} rows, but row {rows.max()} was predicted; give "
+            f"{name} has {len(values)} rows, but row {rows.max()} was predicted; pass "
             "one for each clip that was evaluated, in the same order."
         )
 
 
 def _of_rows(values, rows, name):
-    """The values of the rows that were predicted."""
+    """Get the values of the rows that were predicted."""
     _check_length(values, rows, name)
     return np.asarray(values)[rows]
 
 
-def _clips(errors, X, models, max_frequency):
-    """What the page shows of each error."""
-    rows = errors["row"].to_numpy()
-    names = clip_names(X, rows)
+def _read(X, rows, predictions, models):
+    """Read the clips in `rows`; count the clips of `X` that the model was trained on.
+
+    Pipelines remember their training clips as waveforms: then all clips are read, once.
+
+    Returns
+    -------
+    sounds : tuple of waveforms and sample rate
+    n_known : int
+    """
+    reader = next(filter(None, map(find_reader, models)), AudioReader())
+    n_known, waveforms = None, None
+    if len(models) == 1 and "fold" not in predictions:
+        (model,) = models
+        if reader is find_reader(model) and find_record(model) is not None:
+            waveforms = X = read_clips(X, reader)
+            model = model[1:] if len(model) > 2 else model[-1]
+        n_known = known_clips(model, X)
+    if waveforms is not None:
+        waveforms = waveforms[rows]
+    elif len(rows):
+        waveforms = read_clips(_safe_indexing(X, rows), reader)
+    return (waveforms, reader.sample_rate), n_known or 0
+
+
+def _clips(errors, X, sounds, max_frequency):
+    """Describe each error for the page."""
+    names = clip_names(X, errors["row"].to_numpy())
     clips = [
         {
             "name": plain_text(name),
@@ -185,9 +211,8 @@ def _clips(errors, X, models, max_frequency):
         }
         for name, error in zip(names, errors.itertuples(), strict=True)
     ]
-    if X is None or not clips:
-        return clips
-    reader = next(filter(None, map(find_reader, models)), AudioReader())
-    for clip, waveform in zip(clips, read_clips(X, rows, reader), strict=True):
-        clip |= clip_of_report(waveform, reader.sample_rate, max_frequency)
+    if sounds is not None and clips:
+        waveforms, sample_rate = sounds
+        for clip, waveform in zip(clips, waveforms, strict=True):
+            clip |= clip_of_report(waveform, sample_rate, max_frequency)
     return clips

@@ -46,6 +46,9 @@ class OptunaSearchCV(BaseSearchCV):
     ``error_score="raise"``. Only complete trials can be the best; if there is none,
     ``fit`` raises.
 
+    Start with these five parameters: `estimator`, `param_distributions`, `n_trials`,
+    `scoring` and `cv`. The others are for pruning, storage and parallel runs.
+
     Parameters
     ----------
     estimator : estimator

@@ -82,6 +82,9 @@ def tune_breath_classifier(
     Trials are compared after a short training; the trials that are kept are
     trained in full when the returned model is fitted.
 
+    Start with these five parameters: `groups`, `n_trials`, `n_members`, `cv` and
+    `max_epochs`. The others adapt the data, the search and where it runs.
+
     Parameters
     ----------
     X : paths or waveforms

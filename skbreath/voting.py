@@ -469,3 +469,8 @@ def _is_frozen(member):
     """Check whether a frozen classifier makes the member's probabilities."""
     parts = [member, *member.get_params(deep=True).values()]
     return any(isinstance(p, FrozenEstimator) and is_classifier(p) for p in parts)
+
+
+def member_names(vote: WeightedVotingClassifier) -> list[str]:
+    """List the names of the members of a vote that are not dropped, in order."""
+    return [name for name, member in vote.estimators if member != "drop"]

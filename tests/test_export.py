@@ -277,7 +277,7 @@ def test_wrong_arguments_are_named(whole, sounds, tmp_path, monkeypatch):
     for wrong in ({"clips": {1, 2}}, ["CC0"], {1: "CC0"}):
         with pytest.raises(ValueError, match="metadata"):
             export_onnx(whole, tmp_path / "m.onnx", metadata=wrong)
-    with pytest.raises(ValueError, match="does not tell how many samples"):
+    with pytest.raises(ValueError, match="number of samples of a clip is unknown"):
         export_onnx(_Unsized().fit(None, None), tmp_path / "m.onnx")
     save_model(whole, tmp_path / "m.skb")
     run = CliRunner().invoke

@@ -185,12 +185,14 @@ def test_no_split_shares_a_recording(model):
 
 
 def test_early_stopping_splits_share_no_recording():
-    from skbreath._holdout import hold_back
+    from skbreath._training_rows import validation_split
 
     X, y, groups = table_of()
     for seed in range(5):
         random_state = np.random.RandomState(seed)
-        train, held = hold_back((y == "I").astype(int), groups, 0.2, random_state)
+        train, held = validation_split(
+            (y == "I").astype(int), groups, 0.2, random_state
+        )
         assert not set(groups[train]) & set(groups[held])
         assert len(train) + len(held) == len(y)
 

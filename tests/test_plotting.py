@@ -120,7 +120,7 @@ def test_threshold_curve_marks_the_chosen_point_and_the_base_rate():
     assert curve.get_ydata().max() == model.best_score_
     assert line.get_xdata()[0] == point.get_xdata()[0] == model.best_threshold_
     assert base.get_ydata()[0] == pytest.approx(max(np.mean(y), 1 - np.mean(y)))
-    assert "always the same answer" in legend(ax)[1]
+    assert "always the same class" in legend(ax)[1]
 
 
 def test_threshold_curve_needs_a_fitted_estimator():

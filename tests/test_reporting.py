@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 
 import numpy as np
@@ -35,7 +36,7 @@ from skbreath import (
     report,
     save_model,
 )
-from skbreath.audio import AudioError
+from skbreath.audio import AudioError, AudioReader
 from skbreath.evaluation import judge
 
 
@@ -177,7 +178,7 @@ def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
         (frame["y_true"] != frame["y_pred"]) & (frame.index < 60), "bad", "ok"
     )
     page = write(tmp_path, breakdowns={"part": part})
-    assert "1 of 2 have fewer right clips" in page.words
+    assert "1 of 2 have fewer correct clips" in page.words
     marked = [
         a for t, a in page.tags if a.get("aria-label", "").startswith("fewer are")
     ]
@@ -227,7 +228,7 @@ def test_a_network_alone_has_its_curve_and_a_broken_loss_is_shown(tmp_path):
     page = write(tmp_path, result, model=fitted)
     (part,) = page.numbers["training"]
     assert part["train"]["each"][0][2] is None and part["train"]["mean"][2] is None
-    assert "1 network has losses that are no numbers" in page.words
+    assert "1 network has losses that are not numbers" in page.words
     del fitted[-1].history_  # of a network that got its weights elsewhere
     page = write(tmp_path, result, model=fitted)
     assert "training" not in page.attributes("section", "id")
@@ -252,7 +253,7 @@ def test_fitted_model_judged_on_other_clips(tmp_path):
     result = judge(fitted, made.waveforms[60:], made.target[60:], n_resamples=10)
     page = write(tmp_path, result, model=fitted, X=made.waveforms[60:], n_errors=3)
     assert page.numbers["start"] == fitted["classifier"].best_threshold_
-    assert "where the model has put it" in page.words
+    assert "at the threshold of the model" in page.words
     assert len(page.attributes("audio", "src")) == 3
     assert "without one of the folds" in page.words
 
@@ -288,6 +289,40 @@ def test_names_that_are_no_unicode_can_be_written(tmp_path):
     names = np.array(["caf\udce9"] * 90, dtype=object)
     page = write(tmp_path, breakdowns={"name": names})
     assert "caf?" in page.words
+
+
+class CountingReader(AudioReader):
+    """Count how often each file is read."""
+
+    reads = Counter()
+
+    def transform(self, X):
+        self.reads.update(path for path in X if isinstance(path, str))
+        return super().transform(X)
+
+    def fit_transform(self, X, y=None):
+        self.reads.update(path for path in X if isinstance(path, str))
+        return super().fit_transform(X, y)
+
+
+@pytest.mark.parametrize("drift", [None, "warn"])
+def test_each_clip_is_read_once(tmp_path, drift):
+    paths, target = write_clips(tmp_path, ("I", "E"))
+    fitted = model()
+    fitted.set_params(audio=CountingReader(drift=drift))
+    fitted.fit(paths[:60], target[:60])
+    result = judge(fitted, paths[50:], target[50:], n_resamples=10)
+    CountingReader.reads.clear()
+    page = write(tmp_path, result, model=fitted, X=paths[50:])
+    assert CountingReader.reads == Counter(paths[50:].tolist())
+    assert "The model was trained on 10 of these" in page.words
+    # Of the models of folds only the errors are needed.
+    result = evaluate(model(), paths, target, cv=2, n_resamples=10)
+    CountingReader.reads.clear()
+    page = write(tmp_path, result, model=[fitted], X=paths, n_errors=3)
+    assert len(page.attributes("audio", "src")) == 3
+    assert set(CountingReader.reads.values()) == {1}
+    assert CountingReader.reads.total() == 3
 
 
 def test_failure_leaves_the_old_page(tmp_path):

@@ -79,7 +79,7 @@
     if (shown) { dot.setAttribute("cx", c.X(a)); dot.setAttribute("cy", c.Y(b)); }
   };
 
-  // Thresholds at which something changes, 2,000 of them at most.
+  // Thresholds at which the scores change, at most 2,000.
   const distinct = [...new Set([...positives, ...negatives])].sort((a, b) => a - b);
   const every = Math.max(1, Math.ceil(distinct.length / 2000));
   const steps = distinct.filter((_, i) => i % every === 0).concat(Infinity);
@@ -151,7 +151,7 @@
     c.line(data.reliability.map((bin) => [bin.mean, bin.share]), "pos-line");
     for (const bin of data.reliability) c.dot(bin.mean, bin.share, "pos-fill", 4.5);
   };
-  // A funnel: how far groups of a size stray from the whole by chance.
+  // A funnel: by chance, 95 % of groups of a size lie within.
   const drawBreakdown = ({ id, overall, points }) => {
     const most = Math.max(...points.map(([n]) => n));
     const c = chart(id + "-chart", {
@@ -235,7 +235,7 @@
     $("slider").setAttribute("aria-valuetext", t.toFixed(3) + ", accuracy " + text(m.accuracy));
     $("spoken").textContent =
       "At " + t.toFixed(3) + ", " + (c.tp + c.tn).toLocaleString("en") + " of " + total.toLocaleString("en") +
-      " clips are right; " + c.fn.toLocaleString("en") + " of " + data.pos + " are missed, " +
+      " clips are correct; " + c.fn.toLocaleString("en") + " of " + data.pos + " are missed, " +
       c.fp.toLocaleString("en") + " of " + data.neg + " are false alarms.";
   };
   const choose = (t) => {
