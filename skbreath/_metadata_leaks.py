@@ -1,4 +1,4 @@
-"""How well labels can be told without listening: from names, order, format, level."""
+"""Measure how well names, order, format and level predict labels without the sound."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from .crossfit import check_group_cv, out_of_fold
 
 __all__ = [
     "auc_margin",
-    "judge_columns",
+    "cross_validated_auc",
     "make_splits",
     "name_columns",
     "sibling_score",
@@ -21,19 +21,19 @@ __all__ = [
 
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+")
-# Numbers of a name from its end, words of all names.
+# Numbers used from the end of each name, and words used of all names.
 _N_NUMBERS, _N_WORDS = 6, 30
 
 
 def name_columns(paths, groups=None):
-    """What a file name tells, as numbers.
+    """Turn file names into numeric columns.
 
     Parameters
     ----------
     paths : sequence of str
         Files.
     groups : sequence, default=None
-        Recording of each; their names are left out, as no other recording has them.
+        Recording of each; its name is left out, since no other recording has it.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def name_columns(paths, groups=None):
 
 
 def make_splits(positive, groups):
-    """Five folds that share no group, or random ones without groups.
+    """Make five folds that share no group, or random ones without groups.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def make_splits(positive, groups):
     if min(positive.sum(), (~positive).sum()) < 20 or n_groups < 5:
         return None
     cv = 5
-    if groups is None:  # lists are sorted: in order, folds would hold whole recordings
+    if groups is None:  # unshuffled folds of a sorted list would hold whole recordings
         cv = StratifiedKFold(5, shuffle=True, random_state=0)
     shape = np.zeros(len(positive))
     return list(check_group_cv(cv, positive, groups).split(shape, positive, groups))
 
 
-def judge_columns(columns, positive, splits):
-    """AUC of boosted trees on columns, cross-validated.
+def cross_validated_auc(columns, positive, splits):
+    """Cross-validate boosted trees on columns, and return their AUC.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def judge_columns(columns, positive, splits):
 
 
 def sibling_score(positive, groups, place):
-    """Score of each clip by the labels of the others of its recording.
+    """Score each clip by the labels of the other clips of its recording.
 
     Phases alternate: a neighbour an odd number of places away has the other label.
 
@@ -155,7 +155,7 @@ def sibling_score(positive, groups, place):
 
 
 def auc_margin(positive):
-    """How far an AUC of chance lies from 0.5, less than once in a thousand times."""
+    """Return how far from 0.5 an AUC is by chance at most once in a thousand times."""
     n, m = int(positive.sum()), int((~positive).sum())
     # Standard error of Mann and Whitney's U without ties, doubled for clips of a
     # recording that resemble each other.

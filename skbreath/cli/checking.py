@@ -1,4 +1,4 @@
-"""``skbreath check``."""
+"""The command ``skbreath check``."""
 
 import click
 
@@ -13,23 +13,23 @@ _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.argument("data", type=folder)
 @click.option("--group", help="Column of a CSV file with what belongs together.")
 @click.option("--pos-label", help="The positive class; it changes no finding.")
-@click.option("--out", type=folder, help="CSV of what was read of each file.")
+@click.option("--out", type=folder, help="CSV with the measurements of each file.")
 @click.option(
     "--strict", is_flag=True, help="Exit code 1 for warnings too, not only errors."
 )
 @jobs_option
 @click.pass_context
 def check(ctx, data, group, pos_label, out, strict, jobs):
-    """Tell what is wrong with a data set, and what to do.
+    """Check a data set for common problems.
 
     DATA is a folder with train.csv and train/, a CSV file with the columns path and
     label, a folder with one folder of clips per label, recordings with label tracks
     beside them, or any folder of audio files.
 
-    Looked at are: files that cannot be read; rates, channels, lengths; silence,
+    Checked are: files that cannot be read; rates, channels, lengths; silence,
     clipping, levels; loops; copies, also between labels and between train and test;
     missing labels and extra files; balance of the labels; recordings and days; and
-    whether names, order, format or level alone tell the labels.
+    whether names, order, format or level alone predict the labels.
 
     \b
     Exit codes: 0 no error found, 1 errors found, 2 nothing could be checked.
@@ -61,11 +61,11 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
             click.echo(f"    -> {finding.advice}.")
     counts = checked.counts
     n_files = len(checked.clips)
-    told = ", ".join(
+    total = ", ".join(
         f"{number} {level}{'' if number == 1 else 's'}"
         for level, number in counts.items()
     )
-    click.echo(f"{n_files} files ({checked.layout}): {told}.")
+    click.echo(f"{n_files} files ({checked.layout}): {total}.")
     answer(
         layout=checked.layout,
         n_files=n_files,
