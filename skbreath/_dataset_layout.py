@@ -103,21 +103,8 @@ class DataSet:
 def find_clips(data, group=None):
     """Detect the layout of a data set, and list its clips.
 
-    Parameters
-    ----------
-    data : Path
-        Folder, or CSV file with the columns ``path`` and ``label``.
-    group : str, default=None
-        Column of the CSV file with what belongs together.
-
-    Returns
-    -------
-    found : DataSet
-
-    Raises
-    ------
-    ValueError, OSError
-        If the folder or file does not exist, or holds no audio.
+    `data` is a folder or a CSV file with the columns ``path`` and ``label``; `group` is
+    a column of the CSV file with what belongs together.
     """
     if data.is_file() and data.suffix.lower() == ".csv":
         return _from_table(data, group)

@@ -23,26 +23,14 @@ _CHUNK = 64
 
 
 def scan_files(paths, *, n_jobs=None, advance=lambda n: None):
-    """Measure audio files.
+    """Measure audio files, and return one row per file.
 
-    Parameters
-    ----------
-    paths : list of str
-        Audio files.
-    n_jobs : int, default=None
-        Threads, as in joblib.
-    advance : callable
-        Called with the number of files read since the last call.
-
-    Returns
-    -------
-    table : DataFrame
-        One row per file: ``problem`` (why it cannot be read, or None), ``rate`` in
-        Hz, ``channels``, ``encoding``, ``duration_s``, ``peak`` and ``rms`` (of full
-        scale, of the mean of the channels), ``offset`` (mean of the samples),
-        ``flat`` (longest run of samples at the extreme), ``period_s`` (after which
-        the sound repeats itself; its duration if it does not), ``digest`` of the
-        samples.
+    Columns are ``problem`` (why it cannot be read, or None), ``rate`` in Hz,
+    ``channels``, ``encoding``, ``duration_s``, ``peak`` and ``rms`` (of full scale, of
+    the mean of the channels), ``offset`` (mean of the samples), ``flat`` (longest run
+    of samples at the extreme), ``period_s`` (after which the sound repeats itself; its
+    duration if it does not) and ``digest`` of the samples. `advance` is called with the
+    number of files read since the last call.
     """
     workers = effective_n_jobs(n_jobs)
     rows = []

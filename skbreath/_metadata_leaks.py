@@ -26,23 +26,11 @@ _N_NUMBERS, _N_WORDS = 6, 30
 
 
 def name_columns(paths, groups=None):
-    """Turn file names into numeric columns.
+    """Turn file names into numeric columns; NaN where a number is missing.
 
-    Parameters
-    ----------
-    paths : sequence of str
-        Files.
-    groups : sequence, default=None
-        Recording of each; its name is left out, since no other recording has it.
+    The last numbers of a name with their parity, its length, and which of the common
+    words are in it. Names of `groups` are left out: no other recording has them.
 
-    Returns
-    -------
-    columns : ndarray of shape (n_files, n_columns)
-        The last numbers in the name with their parity, how many characters it has,
-        and which of the common words are in it.
-
-    Examples
-    --------
     >>> name_columns(["in_7.wav", "out_08.wav"])[:, :3].tolist()
     [[7.0, 1.0, 4.0], [8.0, 0.0, 6.0]]
     """
@@ -71,17 +59,7 @@ def name_columns(paths, groups=None):
 def make_splits(positive, groups):
     """Make five folds that share no group, or random ones without groups.
 
-    Parameters
-    ----------
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    groups : ndarray of shape (n_clips,) or None
-        Recording of each clip.
-
-    Returns
-    -------
-    splits : list of (train, test), or None
-        None if there are too few clips of a class, or too few groups.
+    None if there are fewer than 20 clips of a class or fewer than five groups.
     """
     n_groups = len(positive) if groups is None else len(np.unique(groups))
     if min(positive.sum(), (~positive).sum()) < 20 or n_groups < 5:
@@ -94,21 +72,7 @@ def make_splits(positive, groups):
 
 
 def cross_validated_auc(columns, positive, splits):
-    """Cross-validate boosted trees on columns, and return their AUC.
-
-    Parameters
-    ----------
-    columns : ndarray of shape (n_clips, n_columns)
-        May have NaN.
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    splits : list of (train, test)
-        From :func:`make_splits`.
-
-    Returns
-    -------
-    auc : float
-    """
+    """Cross-validate boosted trees on columns, and return their AUC."""
     trees = HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=8, early_stopping=False, random_state=0
     )
@@ -122,23 +86,8 @@ def sibling_score(positive, groups, place):
     """Score each clip by the labels of the other clips of its recording.
 
     Phases alternate: a neighbour an odd number of places away has the other label.
+    0 without siblings.
 
-    Parameters
-    ----------
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    groups : ndarray of shape (n_clips,)
-        Recording of each clip.
-    place : ndarray of int of shape (n_clips,)
-        Place in the recording, as the number in the name.
-
-    Returns
-    -------
-    score : ndarray of shape (n_clips,)
-        Higher where the label is likely positive; 0 without siblings.
-
-    Examples
-    --------
     >>> labels = np.array([True, False, True, False])
     >>> sibling_score(labels, np.zeros(4), np.arange(4)).round(2).tolist()
     [1.75, -2.5, 2.5, -1.75]
