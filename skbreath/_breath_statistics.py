@@ -1,4 +1,4 @@
-"""How somebody breathes: rate, timing, regularity and pauses of a table of phases."""
+"""Compute rate, timing, regularity and pauses of breathing from a table of phases."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def breath_statistics(
     window_s: float = 30.0,
     step_s: float = 10.0,
 ) -> Bunch:
-    """Breathing rate, inhale to exhale ratio, regularity and pauses.
+    """Compute breathing rate, inhale to exhale ratio, regularity and pauses.
 
-    A breath is an inhale and the exhale that follows it; where one of the two was
-    not heard, the other alone. Cycles are measured from onset to onset of the phase
-    that was heard more often, inhales where there are equally many [1]_: in front of
-    the nose inhales are often too quiet, on the chest exhales.
+    A breath is an inhale and the exhale that follows it; where one of the two is
+    missing, the other alone. Cycles are measured from onset to onset of the more
+    frequent phase, inhales where there are equally many [1]_: in front of the nose
+    inhales are often too quiet, on the chest exhales.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def breath_statistics(
     statistics : Bunch
         - ``summary`` : Series
 
-          ``n_breaths``; ``rate_per_min``, 60 / median cycle, which a missed phase
-          hardly touches; ``mean_rate_per_min``, cycles per minute from the first
+          ``n_breaths``; ``rate_per_min``, 60 / median cycle, which is robust
+          against missed phases; ``mean_rate_per_min``, cycles per minute from the first
           to the last onset; ``ti_s``, ``te_s``, ``ttot_s``, medians of inhale,
           exhale and cycle; ``ie_ratio``, median of inhale / exhale of the same
           breath (0.5 is 1:2); ``duty_cycle``, median of inhale / cycle [1]_;
@@ -75,7 +75,7 @@ def breath_statistics(
 
           ``onset_s``, ``ti_s``, ``te_s``, ``pause_s`` (silence until the next
           breath), ``ttot_s`` (until the next onset), ``ie_ratio``, ``duty_cycle``;
-          NaN where a phase was not heard.
+          NaN where a phase is missing.
         - ``over_time`` : DataFrame, one row per window
 
           ``start_s``, ``end_s``, ``rate_per_min``, ``ie_ratio``, ``n_breaths``. The
@@ -89,13 +89,12 @@ def breath_statistics(
     Raises
     ------
     ValueError
-        If the table is no table of phases: times reversed, overlapping, beyond
-        `duration`.
+        If times are reversed, overlap or lie beyond `duration`.
 
     Notes
     -----
-    What is measured is sound. Flow begins a little before it is heard, so inhales
-    and exhales are shorter, and pauses longer, than a spirometer would say; the
+    The statistics describe sound. Flow begins a little before it is audible, so
+    inhales and exhales are shorter, and pauses longer, than from a spirometer; the
     exhale of [1]_ lasts until the next inhale, ``ttot_s - ti_s``.
 
     References
@@ -136,19 +135,7 @@ def breath_statistics(
 
 
 def onset_cycles(phases, labels):
-    """Times from onset to onset of the label heard most often, the first of equals.
-
-    Parameters
-    ----------
-    phases : DataFrame
-        Checked.
-    labels : sequence of str
-
-    Returns
-    -------
-    cycles : ndarray of shape (n_cycles,)
-        In s.
-    """
+    """Compute times between onsets of the most frequent label, the first of equals."""
     return np.diff(_onsets(phases, labels))
 
 

@@ -1,4 +1,4 @@
-"""Two models on the same clips, and one model group by group."""
+"""Compare two models on the same clips, and score one model group by group."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
-from ._scores import METRICS, bootstrap_scores, grouped_scores, interval
+from ._scores import (
+    METRICS,
+    bootstrap_generator,
+    bootstrap_scores,
+    grouped_scores,
+    interval,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,8 +38,8 @@ def compare_predictions(
 ) -> Bunch:
     """Compare two models on the same clips, pair by pair.
 
-    What is hard for one model is hard for the other: the difference of two scores is
-    known far better than two intervals side by side suggest.
+    Clips that are hard for one model are often hard for the other, so the interval of
+    the difference is much narrower than the two single intervals suggest.
 
     Parameters
     ----------
@@ -53,12 +59,12 @@ def compare_predictions(
     -------
     result : :class:`~sklearn.utils.Bunch`
         ``table`` : DataFrame, one row per metric: ``first``, ``second``,
-        ``difference`` (second less first), and its interval, ``low`` and ``high``.
+        ``difference`` (second minus first), and its interval, ``low`` and ``high``.
 
         ``mcnemar`` : Bunch of ``only_first`` and ``only_second`` (clips that only
-        one of them labels rightly) and the exact two-sided ``p_value`` of so uneven a
-        split, were both as good (McNemar 1947). It takes clips for independent, as
-        clips of one recording are not: where there are groups trust the interval.
+        one of them labels correctly) and the exact two-sided ``p_value`` under equal
+        accuracy (McNemar 1947). It assumes independent clips, which clips of one
+        recording are not: with groups, use the interval.
 
     Raises
     ------
@@ -106,9 +112,8 @@ def compare_predictions(
         grouped_scores(p["y_true"], p["y_pred"], p["y_score"], p["group"], pos_label)
         for p in (first, second)
     ]
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
-    values = [side(np.ones((1, side.n_groups)))[0] for side in scores]
-    draws = bootstrap_scores(scores, n_resamples, rng)
+    values = [side.of_all() for side in scores]
+    draws = bootstrap_scores(scores, n_resamples, bootstrap_generator(random_state))
     low, high = interval(draws[1] - draws[0], confidence_level)
     table = pd.DataFrame(
         {
@@ -174,7 +179,7 @@ def break_down(
     if isinstance(by, str):
         if by not in predictions.columns:
             raise ValueError(
-                f"there is no column {by!r} in the predictions; they have "
+                f"the predictions lack the column {by!r}; they have "
                 f"{list(predictions.columns)}."
             )
         name, by = by, predictions[by]
@@ -195,7 +200,7 @@ def break_down(
         counts = (chosen[:, None] == np.arange(scores.n_groups)).astype(np.float64)
         rows.append(scores(counts))
     table = pd.DataFrame(np.vstack(rows), columns=METRICS, index=values)
-    table = table.drop(columns="calibration_error")  # of a few clips: noise
+    table = table.drop(columns="calibration_error")  # too noisy for a few clips
     sizes = pd.Series(truth == pos_label).groupby(by, sort=False)
     table.insert(0, "n_clips", sizes.size())
     table.insert(1, "positives", sizes.mean())

@@ -1,4 +1,4 @@
-"""How right labels are if the unsure ones among them are left out."""
+"""Compute the accuracy of labels that remain when unsure ones are rejected."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import unique_labels
 
 from ._labels_given import label_column, one_column
-from ._scores import group_codes
+from ._scores import bootstrap_counts, bootstrap_generator, group_codes, interval
 
 if TYPE_CHECKING:
     from ._typing import Column, Seed
 
 __all__ = ["accuracy_coverage_curve"]
 
-# Clips below which the share of right ones says nothing.
+# With fewer clips an accuracy is not meaningful.
 _FEWEST_CLIPS = 10
 
 
@@ -46,12 +46,12 @@ def accuracy_coverage_curve(
     confidence_level: float = 0.95,
     random_state: Seed = 0,
 ) -> pd.DataFrame:
-    """How accurate are the labels that are left when unsure ones are rejected?
+    """Compute the accuracy of the labels that remain when unsure ones are rejected.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_clips,)
-        True labels, and those of a model that has not seen the clips.
+        True labels, and those of a model that was not fitted on the clips.
     confidence : array-like of shape (n_clips,)
         Of the labels, such as the column of that name in the ``predictions`` of
         :func:`~skbreath.evaluate`.
@@ -82,9 +82,9 @@ def accuracy_coverage_curve(
     -----
     The interval is that of a percentile bootstrap over groups at the same limit,
     never narrower than Wilson's for as many independent clips: where all kept labels
-    are right the bootstrap knows no doubt. Limits that keep fewer than 10 clips are
-    left out. All limits stand on the same clips: choosing the best-looking one
-    flatters it.
+    are right the bootstrap interval has zero width. Limits that keep fewer than 10
+    clips are left out. All limits use the same clips: the best one is optimistically
+    biased.
 
     References
     ----------
@@ -114,7 +114,7 @@ def accuracy_coverage_curve(
         raise ValueError(
             f"a curve needs at least {_FEWEST_CLIPS} clips, got {len(y_true)}."
         )
-    unique_labels(y_true, y_pred)  # an error if they are text here and numbers there
+    unique_labels(y_true, y_pred)  # raises if one is text and the other numbers
     if confidence.dtype.kind not in "fiub":
         raise ValueError("confidence must hold numbers, a probability for each label.")
     confidence = confidence.astype(np.float64)
@@ -122,23 +122,18 @@ def accuracy_coverage_curve(
         raise ValueError("confidence holds NaN or infinity.")
     codes = group_codes(groups, len(y_true))
     n_groups = codes.max() + 1
-    if n_groups < 2:
-        raise ValueError("An interval needs clips of at least two groups, got one.")
-
+    counts = bootstrap_counts(n_groups, n_resamples, bootstrap_generator(random_state))
     limits = _limits(confidence)
     kept = confidence[:, None] >= limits
     per_group = np.zeros((2, n_groups, len(limits)))
     np.add.at(per_group[0], codes, kept)
     np.add.at(per_group[1], codes, kept & (y_true == y_pred)[:, None])
     n_kept, n_right = per_group.sum(axis=1)
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples)
     drawn, drawn_right = counts @ per_group
     draws = np.divide(
         drawn_right, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0
     )
-    tail = (1 - confidence_level) / 2
-    low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+    low, high = interval(draws, confidence_level)
     wilson_low, wilson_high = _wilson(n_right, n_kept, confidence_level)
     return pd.DataFrame(
         {
@@ -153,7 +148,7 @@ def accuracy_coverage_curve(
 
 
 def _limits(confidence):
-    """Up to 100 limits at even steps of the share of clips kept."""
+    """Choose up to 100 limits at even steps of coverage."""
     n_most = max(0, len(confidence) - _FEWEST_CLIPS)
     ranks = np.unique(np.linspace(0, n_most, 100).astype(int))
     return np.unique(np.sort(confidence)[ranks])

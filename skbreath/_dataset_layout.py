@@ -1,10 +1,11 @@
-"""Which clips a folder holds, whatever its layout, and what is wrong with the lists.
+"""Detect the layout of a data set, and list its clips and the mistakes in its lists.
 
-The loaders refuse a data set at its first mistake; here all of them are collected.
+The loaders stop at the first mistake of a data set; here all of them are collected.
 """
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -13,59 +14,105 @@ from ._audio_file import find_audio_files, has_audio_suffix, shorten
 from ._kaggle import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
 from .label_tracks import read_label_track, track_beside
 
-__all__ = ["DataSet", "find_clips"]
+__all__ = ["DataSet", "Finding", "find_clips", "quoted"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding about a data set: a row of the table that users see."""
+
+    level: str
+    """"error", "warning" or "note"."""
+    check: str
+    """Kind of the finding, such as "copies"."""
+    message: str
+    advice: str
+    """What to do, or "nothing"."""
+    items: tuple = ()
+    """Files, lines or values it is about; the first ten are added to the message."""
+    separator: str = ", "
+
+    def row(self):
+        """Return (level, check, finding, advice)."""
+        listed = shorten(self.items, self.separator)
+        text = f"{self.message}: {listed}" if listed else self.message
+        return self.level, self.check, text, self.advice
+
+
+def quoted(values):
+    """Quote each value, as the items of a finding."""
+    return list(map(repr, values))
 
 
 @dataclass
 class DataSet:
-    """What was found.
+    """The clips of a data set and what is known about them.
 
     Attributes
     ----------
     layout : {"kaggle", "table", "label folders", "label tracks", "plain"}
-        How labels are told.
+        Where labels come from.
     clips : DataFrame
         One row per file: ``path``; ``label`` (None if unknown); ``subset`` ("train"
         or "test"); ``recording``, ``day`` and any ``group`` (None if unknown);
-        ``row``, its place in the list.
-    problems : list of (level, check, finding, advice)
-        What is wrong with the lists.
+        ``row``, its place in the list; and, for the checks, the columns of
+        :func:`~skbreath._dataset_scan.scan_files`.
+    findings : list of Finding
+        Mistakes in the lists.
     phases : dict of str to DataFrame
-        Of recordings with label tracks.
+        Phases of each recording with a label track.
+    pos_label : str, default=None
+        The positive class; None takes the last of two.
     """
 
     layout: str
     clips: pd.DataFrame
-    problems: list = field(default_factory=list)
+    findings: list = field(default_factory=list)
     phases: dict = field(default_factory=dict)
+    pos_label: str | None = None
+
+    @cached_property
+    def good(self):
+        """Clips that can be read."""
+        return self.clips[self.clips["problem"].isna()].reset_index(drop=True)
+
+    @cached_property
+    def train(self):
+        """Readable clips of the training part."""
+        return self.good[self.good["subset"] == "train"].reset_index(drop=True)
+
+    @cached_property
+    def phase_rows(self):
+        """Phases of all readable recordings, with ``path``, ``length``, ``repeats``."""
+        readable = set(self.good["path"])
+        tables = [
+            table.assign(
+                path=path,
+                length=table["end_s"] - table["start_s"],
+                repeats=table["label"] == table["label"].shift(),
+            )
+            for path, table in self.phases.items()
+            if path in readable and len(table)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def find_clips(data, group=None):
-    """Tell the layout of a data set, and list its clips.
+    """Detect the layout of a data set, and list its clips.
 
-    Parameters
-    ----------
-    data : Path
-        Folder, or CSV file with the columns ``path`` and ``label``.
-    group : str, default=None
-        Column of the CSV file with what belongs together.
-
-    Returns
-    -------
-    found : DataSet
-
-    Raises
-    ------
-    ValueError, OSError
-        If there is no such folder or file, or no audio in it.
+    `data` is a folder or a CSV file with the columns ``path`` and ``label``; `group` is
+    a column of the CSV file with what belongs together.
     """
     if data.is_file() and data.suffix.lower() == ".csv":
         return _from_table(data, group)
     if group is not None:
-        raise ValueError(f"group={group!r} names a column, but {data} is no CSV file.")
+        raise ValueError(
+            f"group={group!r} names a column, but {data} is not a CSV file."
+        )
     if not data.is_dir():
         raise FileNotFoundError(
-            f"{str(data)!r} is no folder and no file that ends in .csv; check the name."
+            f"{str(data)!r} is not a folder or a file that ends in .csv; check the "
+            "name."
         )
     if (data / "train.csv").is_file():
         return _from_kaggle(data)
@@ -81,7 +128,7 @@ def find_clips(data, group=None):
 
 
 def _table(paths, labels, subset="train", **columns):
-    """One row per clip; recording and day where the name tells them."""
+    """Make one row per clip, with recording and day where the name holds them."""
     frame = pd.DataFrame({"path": list(paths)}, dtype=object)
     frame["label"] = None if labels is None else list(labels)
     frame["subset"] = subset
@@ -97,7 +144,7 @@ def _table(paths, labels, subset="train", **columns):
 
 
 def _from_kaggle(folder):
-    found, problems = [], []
+    found, findings = [], []
     for subset in ("train", "test"):
         table = folder / f"{subset}.csv"
         if subset == "test" and not table.is_file():
@@ -106,61 +153,71 @@ def _from_kaggle(folder):
         try:
             frame = _read_table(table, [])
         except ValueError as error:
-            problems.append(("error", "labels", str(error), "repair the file"))
+            findings.append(Finding("error", "labels", str(error), "repair the file"))
             continue
         missing = [name for name in columns if name not in frame]
         if missing:
             what = f"{table.name} lacks the column {shorten(map(repr, missing))}"
-            problems.append(("error", "labels", what, "rename a column"))
+            findings.append(Finding("error", "labels", what, "rename a column"))
             continue
-        found.append(_listed(frame, folder / subset, table.name, subset, problems))
+        clips, mistakes = _listed(frame, folder / subset, table.name, subset)
+        found.append(clips)
+        findings += mistakes
     if not found:
-        raise ValueError(f"{folder / 'train.csv'} lists no clips: {problems[0][2]}.")
-    return DataSet("kaggle", pd.concat(found, ignore_index=True), problems)
+        reason = findings[0].message
+        raise ValueError(f"{folder / 'train.csv'} lists no clips: {reason}.")
+    return DataSet("kaggle", pd.concat(found, ignore_index=True), findings)
 
 
-def _listed(frame, audio, name, subset, problems):
-    """Clips of a table of IDs, and what does not fit the files there are."""
+def _listed(frame, audio, name, subset):
+    """List the clips of a table of IDs, and where it does not match the files."""
     present = set(os.listdir(audio)) if audio.is_dir() else set()
     ids = frame["ID"].str.strip()
     files = pd.Series([_file_name(one, present) for one in ids], index=frame.index)
-
-    def report(level, check, wrong, what, advice):
-        if wrong.any():
-            lines = shorten(
-                f"line {i + 2} ({ids.iloc[i]!r})" for i in wrong.to_numpy().nonzero()[0]
-            )
-            what = f"{int(wrong.sum())} {what} in {name}: {lines}"
-            problems.append((level, check, what, advice))
-
-    gone = ~files.isin(present)
-    report("error", "files", gone, "IDs without a file", "copy the files or drop rows")
-    twice = files.duplicated(keep=False)
-    report("error", "labels", twice, "rows that share a file", "keep one row of each")
+    gone, twice = ~files.isin(present), files.duplicated(keep=False)
+    mistakes = [
+        ("files", gone, "IDs without a file", "copy the files or drop rows"),
+        ("labels", twice, "rows that share a file", "keep one row of each"),
+    ]
     labels = None
     if subset == "train":
         target = frame["Target"].str.strip()
-        report("error", "labels", target == "", "rows without a label", "label them")
-        other = ~target.isin(["I", "E", ""])
-        report("error", "labels", other, "labels other than I and E", "correct them")
         labels = target.where(target != "", None)
-        in_id = ids.str.contains(_LABEL_IN_ID) & ~gone
-        if in_id.any():
-            what = f"the IDs of {int(in_id.sum())} rows in {name} spell the label"
-            advice = "never let a model see an ID; file names do not spell it"
-            problems.append(("note", "names", what, advice))
+        other = ~target.isin(["I", "E", ""])
+        mistakes += [
+            ("labels", target == "", "rows without a label", "label them"),
+            ("labels", other, "labels other than I and E", "correct them"),
+        ]
+    findings = [
+        Finding(
+            "error",
+            check,
+            f"{wrong.sum()} {what} in {name}",
+            advice,
+            [f"line {i + 2} ({ids.iloc[i]!r})" for i in wrong.to_numpy().nonzero()[0]],
+        )
+        for check, wrong, what, advice in mistakes
+        if wrong.any()
+    ]
+    in_id = ids.str.contains(_LABEL_IN_ID) & ~gone
+    if subset == "train" and in_id.any():
+        what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
+        advice = "never pass an ID to a model; file names do not contain the label"
+        findings.append(Finding("note", "names", what, advice))
     unlisted = sorted(filter(has_audio_suffix, present - set(files)))
     if unlisted:
-        what = f"{len(unlisted)} audio files have no row in {name}: "
-        what += shorten(map(repr, unlisted))
-        problems.append(("warning", "labels", what, "add rows, or move them away"))
+        what = f"{len(unlisted)} audio files have no row in {name}"
+        advice = "add rows, or move them away"
+        items = quoted(unlisted)
+        findings.append(Finding("warning", "labels", what, advice, items))
     keep = ~gone & ~files.duplicated()
     paths = [str(audio / one) for one in files[keep]]
-    return _table(paths, None if labels is None else labels[keep], subset)
+    clips = _table(paths, None if labels is None else labels[keep], subset)
+    return clips, findings
 
 
 def _from_table(table, group):
-    problems = []
+    findings = []
     frame = _read_table(table, ["path"])
     paths = [os.path.normpath(table.parent / path) for path in frame["path"]]
     labels = None
@@ -168,9 +225,10 @@ def _from_table(table, group):
         labels = frame["label"].str.strip()
         empty = (labels == "").to_numpy().nonzero()[0]
         if len(empty):
-            lines = shorten(f"line {row + 2}" for row in empty)
-            what = f"{len(empty)} rows without a label: {lines}"
-            problems.append(("error", "labels", what, "label them, or drop the rows"))
+            what = f"{len(empty)} rows without a label"
+            advice = "label them, or drop the rows"
+            lines = [f"line {row + 2}" for row in empty]
+            findings.append(Finding("error", "labels", what, advice, lines))
         labels = labels.where(labels != "", None)
     columns = {}
     if group is not None:
@@ -183,20 +241,19 @@ def _from_table(table, group):
     clips = _table(paths, labels, **columns)
     twice = clips["path"].duplicated()
     if twice.any():
-        what = f"{int(twice.sum())} repeated paths: "
-        what += shorten(map(repr, clips["path"][twice]))
-        problems.append(("error", "labels", what, "keep one row of each"))
-    return DataSet("table", clips[~twice].reset_index(drop=True), problems)
+        what, items = f"{twice.sum()} repeated paths", quoted(clips["path"][twice])
+        findings.append(Finding("error", "labels", what, "keep one row of each", items))
+    return DataSet("table", clips[~twice].reset_index(drop=True), findings)
 
 
 def _from_tracks(tracks):
-    problems, phases = [], {}
+    findings, phases = [], {}
     without = [file for file, track in tracks.items() if track is None]
     if without:
-        what = f"{len(without)} of {len(tracks)} recordings have no label track: "
-        what += shorten(map(repr, without))
+        what = f"{len(without)} of {len(tracks)} recordings have no label track"
         advice = "annotate them, or move them away"
-        problems.append(("warning", "labels", what, advice))
+        items = quoted(without)
+        findings.append(Finding("warning", "labels", what, advice, items))
     for file, track in tracks.items():
         if track is None:
             continue
@@ -204,7 +261,7 @@ def _from_tracks(tracks):
             phases[file] = read_label_track(track)
         except (ValueError, OSError) as error:
             what = f"a label track cannot be read: {error}"
-            problems.append(("error", "labels", what, "repair it"))
+            findings.append(Finding("error", "labels", what, "repair it"))
     clips = _table(list(tracks), None)
     clips["recording"] = [Path(file).stem for file in tracks]
-    return DataSet("label tracks", clips, problems, phases)
+    return DataSet("label tracks", clips, findings, phases)

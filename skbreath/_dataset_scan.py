@@ -1,4 +1,4 @@
-"""What each file of a data set is like, from one pass over its samples."""
+"""Measure the files of a data set, in one pass over the samples of each."""
 
 import hashlib
 
@@ -15,7 +15,7 @@ from ._loops import loop_periods
 
 __all__ = ["scan_files"]
 
-# Longer sounds are recordings, of which nobody has looped anything.
+# Longer sounds are recordings, which are not looped.
 _LONGEST_LOOPED_S = 10.0
 # Samples in a row at the extreme of the clip: a sine has two or three, a limiter more.
 _FLAT_TOP = 4
@@ -23,26 +23,14 @@ _CHUNK = 64
 
 
 def scan_files(paths, *, n_jobs=None, advance=lambda n: None):
-    """Measure every file.
+    """Measure audio files, and return one row per file.
 
-    Parameters
-    ----------
-    paths : list of str
-        Audio files.
-    n_jobs : int, default=None
-        Threads, as in joblib.
-    advance : callable
-        Callback, called with the number of files processed since the last call.
-
-    Returns
-    -------
-    table : DataFrame
-        One row per file: ``problem`` (why it cannot be read, or None), ``rate`` in
-        Hz, ``channels``, ``encoding``, ``duration_s``, ``peak`` and ``rms`` (of full
-        scale, of the mean of the channels), ``offset`` (mean of the samples),
-        ``flat`` (longest run of samples at the extreme), ``period_s`` (after which
-        the sound repeats itself; its duration if it does not), ``digest`` of the
-        samples.
+    Columns are ``problem`` (why it cannot be read, or None), ``rate`` in Hz,
+    ``channels``, ``encoding``, ``duration_s``, ``peak`` and ``rms`` (of full scale, of
+    the mean of the channels), ``offset`` (mean of the samples), ``flat`` (longest run
+    of samples at the extreme), ``period_s`` (after which the sound repeats itself; its
+    duration if it does not) and ``digest`` of the samples. `advance` is called with the
+    number of files read since the last call.
     """
     workers = effective_n_jobs(n_jobs)
     rows = []
@@ -93,7 +81,7 @@ def _measure(blocks, rate):
     kept = []
     for block in blocks:
         n_samples += len(block)
-        # -0.0 and 0.0 are one sound.
+        # -0.0 becomes 0.0: both are the same sound.
         digest.update(block + np.float32(0))
         values = block.astype(np.float64)
         total += values.sum()
@@ -112,7 +100,7 @@ def _measure(blocks, rate):
         shortest = min(n_samples, max(1, round(SHORTEST_LOOP_S * rate)))
         period = int(loop_periods(whole[None], shortest)[0])
         if period < n_samples and np.ptp(whole[period:]) == 0:
-            period = n_samples  # silence at both ends is no repetition
+            period = n_samples  # silence at both ends is not a repetition
     return {
         "duration_s": n_samples / rate,
         "peak": peak,
@@ -125,6 +113,6 @@ def _measure(blocks, rate):
 
 
 def _longest_run(inside):
-    """Longest stretch of True."""
+    """Return the length of the longest run of True."""
     edges = np.flatnonzero(np.diff(np.r_[False, inside, False].astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max(initial=0))

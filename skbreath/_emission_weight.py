@@ -1,4 +1,4 @@
-"""How much to trust frames against durations: what works on held-out recordings."""
+"""Choose the weight of frame scores against durations by cross-validation."""
 
 import numpy as np
 
@@ -14,25 +14,25 @@ _CANDIDATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
 _WITHOUT_CHOICE = 0.4
 # Every fourth frame is enough to compare weights of what is learned.
 _STEP = 4
-# From found at all to found well: with one overlap alone a choice hangs on a phase
-# or two.
+# Several overlaps: with a single one, the choice would depend on one or two phases.
 _OVERLAPS = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
-# A cycle this close is right. Slow breathing has few phases, which a mean over
-# phases forgets; its rate is what suffers most where frames are trusted too much.
+# A cycle this close counts as right. The rate is scored too, since a mean over phases
+# gives little weight to slow breathing, which suffers most from a large weight.
 _CYCLE_TOLERANCE = 0.02
 
 
 def choose_emission_weight(fit_models, rows, tables, layout, groups=None):
     """Choose the weight that works best on held-out recordings, in two folds.
 
-    Best is the mean F1 of events over labels and overlaps, plus the share of
-    recordings with the right breathing rate.
+    Best is the mean F1 of events over labels and overlaps, plus the share of recordings
+    with the right breathing rate. 0.4 if there are fewer than two groups, or a fold
+    lacks a label.
 
     Parameters
     ----------
     fit_models : callable
-        From indices of recordings and the distance of their frames that are used
-        to a fitted ``(FrameModel, PhaseModel)``.
+        From indices of recordings and the step between the frames to use to a fitted
+        ``(FrameModel, PhaseModel)``.
     rows : list of ndarray of shape (n_frames, n_columns)
         Of all frames of each recording.
     tables : list of DataFrame
@@ -40,16 +40,6 @@ def choose_emission_weight(fit_models, rows, tables, layout, groups=None):
     layout : FrameLayout
     groups : array-like of shape (n_recordings,), default=None
         Recordings of a group stay in one fold.
-
-    Returns
-    -------
-    weight : float
-        0.4 if there are fewer than two groups, or a fold lacks a label.
-
-    Raises
-    ------
-    ValueError
-        If `groups` has another length than the recordings.
     """
     groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
     if len(groups) != len(rows):
@@ -103,7 +93,7 @@ def _score(truth, predicted, labels):
 
 def _is_rate_right(truth, predicted, labels):
     cycles = [onset_cycles(table, labels) for table in (truth, predicted)]
-    if len(cycles[0]) == 0:  # nothing to get right
+    if len(cycles[0]) == 0:  # there is no true rate
         return True
     if len(cycles[1]) == 0:
         return False

@@ -1,14 +1,12 @@
-"""Where the frames of a segmenter lie, and the parts made for them."""
+"""Define the frames of a segmenter, and make the objects that compute them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._clip_odds import ActivityStream, ClipStream
-from ._frame_context import FrameContext
-from ._frame_scorer import ActivityScorer, TrainingRows
-from ._frame_stream import frame_features
+from ._frame_scorer import ActivityScorer, ActivityStream, ClipStream, TrainingRows
+from ._frame_stream import FrameContext, frame_features
 from ._phase_table import COLUMNS, phase_table
 
 __all__ = ["FrameLayout", "textbook_phases"]
@@ -22,7 +20,7 @@ _RESAMPLING_S = 0.035
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """Parameters of a segmenter that shape its frames, see there.
+    """Parameters of :class:`~skbreath.PhaseSegmenter` that define its frames.
 
     `clip_classifier` is fitted, or None.
     """
@@ -38,14 +36,7 @@ class FrameLayout:
     clip_duration: float
 
     def check(self):
-        """Refuse what makes no segmenter.
-
-        Raises
-        ------
-        ValueError
-            If labels repeat or are none, the clip classifier lacks one of them, or
-            `n_mels` is odd or too many for the band.
-        """
+        """Check that the parameters fit together."""
         if len(set(self.labels)) < len(self.labels) or not self.labels:
             raise ValueError(f"labels must be distinct names, got {self.labels!r}.")
         if self.n_mels % 2:
@@ -81,14 +72,10 @@ class FrameLayout:
         return max(2, round(self.clip_duration * self.sample_rate))
 
     def latency(self, sample_rate, fitted):
-        """Longest delay in s of audio between the end of a phase and its emission.
+        """Compute the longest delay from the end of a phase to its emission, in s.
 
-        Parameters
-        ----------
-        sample_rate : int
-            Of the blocks, in Hz.
-        fitted : bool
-            Whether frames are judged by a fitted model.
+        `sample_rate` is that of the blocks, `fitted` whether there is a model of
+        frames.
         """
         clip = ClipStream.n_ahead(self._window, self.hop, _CLIP_STRIDE)
         frames = self.context().n_ahead + _HOPS_PER_FRAME // 2
@@ -109,7 +96,7 @@ class FrameLayout:
         )
 
     def context(self):
-        """Make what turns frames into rows."""
+        """Make the stream from frames to rows."""
         return FrameContext(self.hop_s, self.lookahead)
 
     def _clips(self):
@@ -122,30 +109,21 @@ class FrameLayout:
         )
 
     def rows(self):
-        """Make what turns frames and samples into the table of a classifier."""
+        """Make the stream from frames and samples to rows for a classifier."""
         clips = None if self.clip_classifier is None else self._clips()
         return TrainingRows(self.context(), clips)
 
     def activity_scorer(self):
-        """Make what judges frames by the clip classifier and the level."""
+        """Make the scorer that uses only the clip classifier and the level."""
         activity = ActivityStream(self.hop_s)
         return ActivityScorer(activity, self._clips(), len(self.labels))
 
 
 def textbook_phases(labels, random_state=0):
-    """Times of typical breathing, where no annotations tell of any.
+    """Make tables of phases of typical breathing, to use without annotations.
 
     10 to 28 breaths a minute, I:E 1:1 to 1:2.5, and a turn and a rest of varying
-    length, each label as if it came first.
-
-    Parameters
-    ----------
-    labels : sequence of str
-    random_state : int, default=0
-
-    Returns
-    -------
-    phases : list of DataFrame
+    length. Labels follow each other in the given order.
     """
     rng = np.random.default_rng(random_state)
     tables = []

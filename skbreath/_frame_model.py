@@ -1,4 +1,4 @@
-"""Probabilities of pause and phases for each frame, and whether it looks familiar."""
+"""Classify frames as pause or phase, and detect frames unlike the training data."""
 
 import numpy as np
 from sklearn.base import clone
@@ -9,15 +9,15 @@ from ._boosted_trees import fast_version
 
 __all__ = ["FrameModel", "default_classifier"]
 
-# Share of the training frames that count as unfamiliar themselves.
+# Share of the training frames that count as unfamiliar.
 _STRANGE_SHARE = 0.002
 _TOLERANCE_DB = 4.0
-# What lies so far below the loudest band is as good as silent.
+# Bands are cut off this far below the loudest one.
 _AUDIBLE_DB = 40.0
 
 
 def default_classifier():
-    """Boosted trees: exact whatever the block, and fast enough for hours of sound."""
+    """Make boosted trees: independent of the block size, and fast."""
     return HistGradientBoostingClassifier(
         max_iter=150,
         learning_rate=0.08,
@@ -30,7 +30,7 @@ def default_classifier():
 
 
 class FrameModel:
-    """A classifier of frames, and a Gaussian model of the spectra it has seen.
+    """A classifier of frames, and a Gaussian model of the spectra it was trained on.
 
     Parameters
     ----------
@@ -47,18 +47,7 @@ class FrameModel:
         self.n_classes, self.n_spectrum = n_classes, n_spectrum
 
     def fit(self, rows, classes):
-        """Fit on frames.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_columns), float32
-        classes : ndarray of shape (n_rows,), int
-            0 for a pause.
-
-        Returns
-        -------
-        self : FrameModel
-        """
+        """Fit on float32 rows and their classes, 0 for a pause."""
         self.classifier.fit(rows, classes)
         self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
@@ -66,7 +55,7 @@ class FrameModel:
         spectra = self._spectra(rows)
         model = LedoitWolf().fit(spectra)
         self.centre = model.location_
-        # Another filter or sample width alone does not make a sound unfamiliar.
+        # A different filter or sample width should not make a sound unfamiliar.
         tolerance = _TOLERANCE_DB**2 * np.eye(spectra.shape[1])
         values, vectors = np.linalg.eigh(model.covariance_ + tolerance)
         self.whitening = vectors / np.sqrt(values)
@@ -94,17 +83,7 @@ class FrameModel:
         return np.square(spectra @ self.whitening).sum(axis=1)
 
     def predict(self, rows):
-        """Judge frames.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_columns), float32
-
-        Returns
-        -------
-        probability : ndarray of shape (n_rows, n_classes), float64
-        familiar : ndarray of shape (n_rows,), bool
-        """
+        """Return probabilities, (n_rows, n_classes), and whether rows look familiar."""
         probability = np.zeros((len(rows), self.n_classes))
         fast = self.fast_classifier
         probability[:, fast.classes_] = fast.predict_proba(rows)

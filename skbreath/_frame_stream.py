@@ -1,8 +1,12 @@
-"""Sound of any length to frames of features, block by block.
+"""Compute frames of features, and rows for a classifier, of sound of any length.
 
 Frames, and every value in them, are the same however the sound is cut into blocks:
 a frame is computed from its own samples and from nothing else, and sums over time
 are continued where the last block left them.
+
+No value of a row depends on the level of the recording: spectra are taken relative to
+their own mean, levels relative to those before and shortly after. A row needs frames
+up to a fixed number ahead, and none later.
 """
 
 import numpy as np
@@ -11,15 +15,26 @@ import soxr
 from ._audio_file import MAX_AMPLITUDE
 from .features import BreathFeatures
 
-__all__ = ["FrameStream", "frame_features"]
+__all__ = ["FrameContext", "FrameStream", "frame_features"]
 
 _LOWEST = 1e-12
 # Frames computed at once: bounds memory, and is a multiple of the kernels' lanes.
 _FRAMES_AT_ONCE = 2048
 # Samples at least this close to full scale count as clipped.
 _FULL_SCALE = 0.999
-# Two steps of 16 bits: what is never louder is taken for silence.
+# Two steps of 16 bits: a recording that is never louder counts as silent.
 _SILENCE = 2 * 2.0**-15
+# Neighbourhoods in s, from and to, relative to the frame; None is next to it.
+_SPANS = (
+    (-0.8, -0.4),
+    (-0.4, -0.2),
+    (-0.2, -0.1),
+    (-0.1, None),
+    (None, 0.1),
+    (0.1, "lookahead"),
+)
+# Running means over the past, in s, that levels are compared with.
+_MEMORIES = (2.0, 5.0, 10.0)
 
 
 def frame_features(**params):
@@ -40,7 +55,7 @@ def frame_features(**params):
 
 
 class FrameStream:
-    """Mel bands of frames, in dB, from blocks of samples.
+    """Compute mel bands of frames, in dB, from blocks of samples.
 
     Frame ``t`` is centred on sample ``t * hop_length`` of the sound at `sample_rate`,
     with zeros before the beginning and after the end.
@@ -60,7 +75,7 @@ class FrameStream:
         Highest magnitude so far.
     n_clipped : int
         Samples at full scale so far.
-    heard : ndarray of shape (n,), float32
+    latest : ndarray of shape (n,), float32
         Samples of the latest block, at `sample_rate`.
     """
 
@@ -73,34 +88,27 @@ class FrameStream:
                 input_rate, sample_rate, 1, dtype="float32"
             )
         self._features, self._hop = features, features.hop_length
-        # The extractor centres its frames: these at both ends of what it is given
-        # hold samples that are not there.
+        # The extractor centres its frames and pads: this many frames at both ends of
+        # a block hold padding.
         self._n_edge = -(-(features.n_fft // 2) // self._hop)
         self._lead = self._n_edge * self._hop
         self._samples = np.zeros(self._lead, dtype=np.float32)
 
     @property
     def is_silent(self):
-        """Whether nothing louder than two steps of 16 bits has come."""
+        """Whether no sample so far is louder than two steps of 16 bits."""
         return self.peak <= _SILENCE
 
     def push(self, samples):
-        """Take samples; get the frames that are complete.
+        """Take samples at `input_rate`; get the frames that are complete.
 
-        Parameters
-        ----------
-        samples : ndarray of shape (n,), float32
-            At `input_rate`.
-
-        Returns
-        -------
-        bands : ndarray of shape (n_frames, n_mels + 1), float64
-            Mel powers in dB, not below -120, and the zero crossing rate.
+        Frames (n_frames, n_mels + 1) hold mel powers in dB, not below -120, and the
+        zero crossing rate.
         """
         self._watch(samples)
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
-        self.heard = samples
+        self.latest = samples
         return self._frames(samples)
 
     def finish(self):
@@ -108,7 +116,7 @@ class FrameStream:
         tail = np.zeros(0, dtype=np.float32)
         if self._resampler is not None:
             tail = self._resampler.resample_chunk(tail, last=True)
-        self.heard = tail
+        self.latest = tail
         # As many frames as a clip of this length has: one at each hop within it.
         tail = np.concatenate([tail, np.zeros(self._lead, dtype=np.float32)])
         return self._frames(tail)
@@ -149,3 +157,91 @@ class FrameStream:
         bands = np.ascontiguousarray(features.T)
         levels = np.maximum(np.ascontiguousarray(bands[:, :-1]), _LOWEST)
         return np.column_stack([10 * np.log10(levels), bands[:, -1]])
+
+
+class FrameContext:
+    """Make rows for a classifier from frames, continued from block to block.
+
+    A row looks `lookahead_s`, more than 0.1 s, or `n_ahead` frames ahead.
+    """
+
+    def __init__(self, hop_s, lookahead_s):
+        self.n_ahead = max(1, round(lookahead_s / hop_s))
+        ends = {"lookahead": self.n_ahead}
+        self._spans = [
+            (
+                1 if a is None else round(a / hop_s),
+                -1 if b is None else ends.get(b) or round(b / hop_s),
+            )
+            for a, b in _SPANS
+        ]
+        self._n_before = -self._spans[0][0]
+        self._memories = [round(s / hop_s) + self.n_ahead for s in _MEMORIES]
+        self._seen = 0  # frames, with those added before the beginning
+        self._bands = None
+
+    def push(self, bands):
+        """Take frames; get rows of those with enough frames after them, or None."""
+        if len(bands) == 0 and self._bands is None:
+            return None
+        first = self._bands is None
+        if first:
+            # Frames before the beginning repeat the first one.
+            bands = np.concatenate([np.repeat(bands[:1], self._n_before, 0), bands])
+        return self._rows(self._derive(bands, first))
+
+    def finish(self):
+        """Get the last rows; frames after the end repeat the last one."""
+        if self._bands is None:
+            return None
+        return self.push(np.repeat(self._bands[-1:, :], self.n_ahead, 0))
+
+    def _derive(self, bands, first):
+        """Append the series and their sums over time; count the new frames."""
+        levels = bands[:, :-1].mean(axis=1)
+        shape = bands[:, :-1] - levels[:, None]
+        coarse = 0.5 * (shape[:, 0::2] + shape[:, 1::2])
+        series = np.column_stack([coarse, levels, bands[:, -1]])
+        if first:
+            self._bands = bands[:0]
+            self._shape, self._series = shape[:0], series[:0]
+            self._sums = np.zeros((1, series.shape[1]))  # up to each frame, exclusive
+        sums = np.cumsum(np.concatenate([self._sums[-1:], series]), axis=0)
+        self._sums = np.concatenate([self._sums, sums[1:]])
+        self._bands = np.concatenate([self._bands, bands])
+        self._shape = np.concatenate([self._shape, shape])
+        self._series = np.concatenate([self._series, series])
+        return len(bands)
+
+    def _rows(self, n_new):
+        # Buffers begin at frame `origin`; rows are made for `low` to `high`.
+        self._seen += n_new
+        origin = self._seen - len(self._series)
+        low = max(self._n_before, self._seen - n_new - self.n_ahead)
+        high = self._seen - self.n_ahead
+        if high <= low:
+            return None
+        here = slice(low - origin, high - origin)
+        frame = np.arange(low, high)
+        # The buffer of sums may reach further back than that of the frames.
+        at = frame - (self._seen + 1 - len(self._sums))
+        now, n_coarse = self._series[here], self._series.shape[1] - 2
+        columns = [self._shape[here], now[:, -1:]]
+        for a, b in self._spans:
+            mean = (self._sums[at + b + 1] - self._sums[at + a]) / (b - a + 1)
+            columns.append(mean - now)
+        ahead = at + self.n_ahead + 1
+        for memory in self._memories:
+            # Added frames do not count: at the beginning the mean is over fewer frames.
+            n = np.minimum(memory + 1, frame + self.n_ahead + 1 - self._n_before)
+            mean = (self._sums[ahead] - self._sums[ahead - n]) / n[:, None]
+            columns.append((now - mean)[:, : n_coarse + 1])
+        self._forget()
+        return np.concatenate(columns, axis=1).astype(np.float32)
+
+    def _forget(self):
+        keep = self._n_before + self.n_ahead + 1
+        for name in ("_bands", "_shape", "_series"):
+            setattr(self, name, getattr(self, name)[-keep:].copy())
+        longest = max(*self._memories, keep) + self.n_ahead + 2
+        self._sums = self._sums[-longest:].copy()

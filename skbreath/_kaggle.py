@@ -1,4 +1,4 @@
-"""Label files: which clip is which phase, from which recording."""
+"""Read and write label files: the label and the recording of each clip."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from ._typing import Column, FilePath
 
-# <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav; only the fields' places are relied on.
+# <prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav; only the positions of the fields matter.
 _FILE_NAME = re.compile(
     r"^(?P<recording>[^_]+_(?P<day>[^_]+)_\d+_\d+_\d+)_(?P<index>\d+)\.wav$",
     re.IGNORECASE,
 )
-# Training IDs carry the label inside; file names do not.
+# Training IDs contain the label; file names do not.
 _LABEL_IN_ID = re.compile(r"_[IE]_(?=[^_]*$)")
 
 _DESCR = """\
@@ -33,27 +33,27 @@ Inhale or exhale
 ----------------
 {n} clips in {folder}. Those of the competition stem from HF_Lung_V1 (CC BY-NC 4.0 as
 reported by its users: not for commercial use). Clips of a recording or a day belong
-together: split by `recording`, or by `day` to judge on unseen patients. Names and row
-order give labels away and must not reach a model.
+together: split by `recording`, or by `day` to evaluate on unseen patients. Names and
+row order reveal labels and must not reach a model.
 """
 
 
 def load_kaggle_breath(
     folder: FilePath, subset: Literal["train", "test"] = "train"
 ) -> Bunch:
-    """Read the label file of the Kaggle breath competition, or of its like.
+    """Read a label file in the layout of the Kaggle breath competition.
 
     The layout is ``train.csv`` (``ID,Target``) beside ``train/*.wav``, and
     ``test.csv`` (``ID``) beside ``test/*.wav``. An ID is a file name with or
-    without ``.wav``, in ``train.csv`` with the label put in: the file of
+    without ``.wav``, in ``train.csv`` with the label inserted: the file of
     ``steth_20180814_09_37_11_I_004`` is ``steth_20180814_09_37_11_004.wav``.
 
     Parameters
     ----------
     folder : str or path
-        Where the CSV files are.
+        Folder of the CSV files.
     subset : {"train", "test"}, default="train"
-        Which part.
+        Part to read.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def load_kaggle_breath(
         - ``paths`` : files
         - ``target`` : ``"I"`` and ``"E"``; None instead for ``"test"``
         - ``recording`` : such as ``"steth_20180814_09_37_11"``
-        - ``day`` : second field of the name; all there is to tell patients apart
+        - ``day`` : second field of the name; the only information about patients
         - ``groups`` : the same as ``recording``
         - ``id`` : as in the CSV file
 
@@ -87,8 +87,8 @@ def load_kaggle_breath(
 
     See Also
     --------
-    load_labelled_folder : Your own clips, named as you like.
-    write_submission : What to do with predictions for ``"test"``.
+    load_labelled_folder : Read your own clips, with any names.
+    write_submission : Write predictions for ``"test"``.
 
     Examples
     --------
@@ -165,20 +165,20 @@ def load_labelled_folder(
     label_column: str | None = "label",
     group_column: str | None = None,
 ) -> Bunch:
-    """Read a CSV file that names your own clips and their labels.
+    """Read a CSV file with the paths and labels of your own clips.
 
     Parameters
     ----------
     table : str or path
         CSV file with a header, one row per clip.
     audio_folder : str or path, default=None
-        What relative paths start from; None is the folder of `table`.
+        Folder that paths are relative to; None is the folder of `table`.
     path_column : str, default="path"
         Column with the audio files.
     label_column : str or None, default="label"
         Column with the labels, taken as text. None for clips without labels.
     group_column : str or None, default=None
-        Column with what must not be torn apart by a split: the patient, or the
+        Column with the groups that a split must keep together: the patient, or the
         recording. None if there is none.
 
     Returns
@@ -196,7 +196,7 @@ def load_labelled_folder(
 
     See Also
     --------
-    load_kaggle_breath : The layout of the competition.
+    load_kaggle_breath : Read the layout of the competition.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def load_labelled_folder(
 
 
 def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
-    """Write predictions as the competition wants them: ``ID,Target``.
+    """Write predictions in the format of the competition: ``ID,Target``.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
         If the lengths differ, there are none, an ID comes twice, or an ID or a label
         is missing. Nothing is written then.
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
 
     Examples
     --------
@@ -266,7 +266,9 @@ def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
     """
     ids, labels = pd.Series(list(ids), dtype=object), pd.Series(list(labels))
     if len(ids) != len(labels):
-        raise ValueError(f"{len(ids)} ids, but {len(labels)} labels.")
+        raise ValueError(
+            f"got {len(ids)} ids, but {len(labels)} labels; give one label for each."
+        )
     if len(ids) == 0:
         raise ValueError("there are no predictions to write.")
     _refuse(path, ids.isna() | (ids == ""), ids, "missing IDs")
@@ -278,18 +280,18 @@ def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
 
 
 def _read_table(table, columns):
-    """The CSV file as text, with `columns` present and filled."""
+    """Read a CSV file as text, and check that `columns` are present and filled."""
     try:
-        # As text: "NA" and "01" are names like any other.
+        # As text: "NA" and "01" are names.
         with warnings.catch_warnings():
-            # Rows longer than the header; pandas would shift or cut them.
+            # An error for rows longer than the header, which pandas would shift or cut.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 table, dtype=str, keep_default_na=False, index_col=False
             ).fillna("")
     except FileNotFoundError:
         raise ValueError(
-            f"there is no file {str(table)!r}; check the folder and the spelling."
+            f"the file {str(table)!r} does not exist; check folder and spelling."
         ) from None
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(
@@ -299,18 +301,18 @@ def _read_table(table, columns):
     if missing:
         raise ValueError(
             f"{str(table)!r} lacks the column {shorten(map(repr, missing))}; it has "
-            f"{shorten(map(repr, frame.columns))}. Rename a column, or name another."
+            f"{shorten(map(repr, frame.columns))}. Rename a column, or choose another."
         )
     if frame.empty:
         raise ValueError(f"{str(table)!r} has a header, but no rows.")
     for column in columns:
         frame[column] = frame[column].str.strip()
-        _refuse(table, frame[column] == "", frame[column], f"no {column!r}")
+        _refuse(table, frame[column] == "", frame[column], f"an empty {column!r}")
     return frame
 
 
 def _refuse(table, wrong, values, what, remedy="correct these rows"):
-    """Raise if any row is `wrong`, naming the first ten by line and value."""
+    """Raise an error with the first ten lines and values where `wrong` is true."""
     wrong = np.asarray(wrong, dtype=bool)
     if not wrong.any():
         return
@@ -340,6 +342,6 @@ def _check_two_classes(table, labels, known=None):
 
 
 def _file_name(clip_id, present):
-    """File of an ID: as it stands if there is such a file, else without the label."""
+    """Return the file of an ID: as given if the file exists, else without the label."""
     name = clip_id if clip_id.lower().endswith(".wav") else f"{clip_id}.wav"
     return name if name in present else _LABEL_IN_ID.sub("_", name)

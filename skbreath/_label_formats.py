@@ -1,10 +1,11 @@
-"""Formats of label tracks: text to rows and rows to text, one pair of functions each.
+"""Convert label tracks from text to rows and back, one pair of functions a format.
 
 A reader takes the lines of a file and gives rows ``(line, start_s, end_s, label)``,
 plus a dict of further columns; a writer takes a checked table and the length of the
-recording and gives text. Why not crowsetta, which reads most of these: it writes
-neither Audacity tracks nor TextGrids, knows neither HF_Lung nor ICBHI, wants
-frequencies for Raven, and its errors name no line. The tests compare with it.
+recording and gives text. crowsetta reads most of these,
+but it does not write Audacity tracks or TextGrids, does not support HF_Lung or ICBHI,
+requires frequencies for Raven, and its errors do not name a line. The tests compare
+with it.
 """
 
 import csv
@@ -15,25 +16,25 @@ import re
 __all__ = ["ADVENTITIOUS", "READERS", "LineError", "WRITERS", "sniff"]
 
 ADVENTITIOUS = ("D", "Wheeze", "Rhonchi", "Stridor")
-"""Labels of HF_Lung files that are no phases and overlap them."""
+"""Labels of HF_Lung files that are not phases and overlap them."""
 
 _CLOCK = re.compile(r"^(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)$")
 _RAVEN = ("Begin Time (s)", "End Time (s)")
 
 
 class LineError(ValueError):
-    """What is wrong with a line: (line, what)."""
+    """Error in a line: (line, message)."""
 
 
 def _number(text, line, what):
     try:
         return float(text)
     except ValueError:
-        raise LineError(line, f"{text!r} is no {what}") from None
+        raise LineError(line, f"{text!r} is not a {what}") from None
 
 
 def _filled(lines):
-    """Lines with something on them, with their numbers from 1."""
+    """Return the lines that are not empty, with their numbers from 1."""
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -70,7 +71,7 @@ def read_hf_lung(lines):
 def _clock(text, line):
     match = _CLOCK.match(text)
     if match is None:
-        raise LineError(line, f"{text!r} is no time like 00:00:01.500")
+        raise LineError(line, f"{text!r} is not a time like 00:00:01.500")
     hours, minutes, seconds = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
@@ -129,7 +130,7 @@ def write_icbhi(phases, duration):
 
 
 def read_textgrid(lines):
-    """Intervals with text of the first interval tier, long or short form."""
+    """Read the intervals with text of the first interval tier, long or short form."""
     tokens = []
     for number, line in _filled(lines):
         # In the long form values follow "="; in the short one they stand alone.
@@ -143,7 +144,7 @@ def read_textgrid(lines):
             tokens.append((number, token))
     texts = [token for _, token in tokens]
     if texts[:2] != ['"ooTextFile"', '"TextGrid"']:
-        raise LineError(1, "no TextGrid of Praat in text form")
+        raise LineError(1, "not a TextGrid of Praat in text form")
     if '"IntervalTier"' not in texts:
         raise LineError(1, "the TextGrid has no interval tier")
     at = texts.index('"IntervalTier"') + 4  # past class, name, xmin, xmax
@@ -228,7 +229,7 @@ def read_csv(lines):
     reader = csv.DictReader(lines)
     for name in ("start_s", "end_s", "label"):
         if name not in (reader.fieldnames or []):
-            raise LineError(1, f"there is no column {name!r}")
+            raise LineError(1, f"the header lacks the column {name!r}")
     rows = []
     for row in reader:
         line = reader.line_num
@@ -257,7 +258,7 @@ def read_json(lines):
             times = float(row["start_s"]), float(row["end_s"])
             rows.append((number, *times, str(row["label"]), more))
     except json.JSONDecodeError as error:
-        raise LineError(error.lineno, f"no JSON: {error.msg}") from None
+        raise LineError(error.lineno, f"not JSON: {error.msg}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise LineError(1, f"not the JSON of phases: {error}") from None
     return rows
@@ -297,20 +298,7 @@ _SUFFIXES = {".textgrid": "textgrid", ".csv": "csv", ".json": "json"}
 
 
 def sniff(suffix, lines=None):
-    """Tell the format from the suffix, and from the first line if there are lines.
-
-    Parameters
-    ----------
-    suffix : str
-        Such as ``".txt"``.
-    lines : list of str, default=None
-        Of the file; None for one that is to be written.
-
-    Returns
-    -------
-    name : str
-        ``"audacity"`` for text that says nothing else.
-    """
+    """Detect the format from the suffix, and from the first line if lines are given."""
     if suffix.lower() in _SUFFIXES:
         return _SUFFIXES[suffix.lower()]
     first = next((line for line in lines or () if line.strip()), "")

@@ -1,4 +1,4 @@
-"""Ways in which a model may know what it is judged on, tried one by one."""
+"""Check a model for leaks between training and evaluation, one function per check."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
 
+from ._audio_input import as_paths
 from ._inspection import training_record
 from ._metadata import asks_for_groups, metadata_context
 from ._scores import METRICS, bootstrap_scores, check_binary, grouped_scores
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_leakage", "known_clips"]
 
-# Batches of another size may round the last bits otherwise.
+# The last bits may differ with the batch size.
 TOLERANCE = 1e-5
 
 
@@ -40,17 +41,17 @@ def check_leakage(
     pos_label: Any = "I",
     random_state: Seed = 0,
 ) -> pd.DataFrame:
-    """Look for leaks between what a model learns from and what it is judged on.
+    """Check for leaks between the training and the evaluation of a model.
 
     Fits clones of the model twice, on one fold's training rows.
 
     Parameters
     ----------
     model : classifier
-        What will be evaluated. If it is fitted already, and this package fitted it,
-        it is also asked whether it was on these clips.
+        Model to evaluate. If this package fitted it, the check includes whether it
+        was fitted on these clips.
     paths : sequence of paths, or array-like of shape (n_clips, ...)
-        The clips that it will be evaluated on.
+        Clips to evaluate it on.
     y : array-like of shape (n_clips,)
         Labels, two classes.
     groups : array-like of shape (n_clips,)
@@ -60,7 +61,7 @@ def check_leakage(
     pos_label : label, default="I"
         The positive class.
     random_state : int, RandomState instance or None, default=0
-        Seed of what is shuffled here.
+        Seed of all shuffling.
 
     Returns
     -------
@@ -70,12 +71,12 @@ def check_leakage(
         - ``known clips``: the fitted model was trained on some of the clips.
         - ``copies``: clips of the same content are in different groups, or in one
           group under different labels.
-        - ``groups``: a part of the model holds rows back (early stopping, a
-          threshold, weights) and cannot be told the groups, so that its own
-          splits tear recordings apart.
+        - ``groups``: a part of the model holds rows out (early stopping, a
+          threshold, weights) without receiving the groups, so that its own splits
+          divide recordings.
         - ``folds``: a fold shares groups between its two sides.
-        - ``names``: files predicted otherwise under other names. For paths only.
-        - ``order``: clips predicted otherwise in another order, or alone.
+        - ``names``: predictions change with the names of the files. For paths only.
+        - ``order``: predictions change with the order or number of the clips.
         - ``labels``: trained on permuted labels, the model still ranks the held-out
           clips, themselves under permuted labels, better than chance explains once
           in a thousand times.
@@ -83,7 +84,7 @@ def check_leakage(
     Raises
     ------
     ValueError
-        If lengths differ, or `y` has not two classes.
+        If lengths differ, or `y` does not have exactly two classes.
 
     Notes
     -----
@@ -141,24 +142,14 @@ def _fit(model, X, y, groups, train):
 
 
 def known_clips(model: Any, X: Clips) -> int | None:
-    """Count the clips that a fitted model was trained on, by their content.
+    """Count the clips of X that a fitted model was trained on, by their content.
 
-    Parameters
-    ----------
-    model : estimator
-        If this package did not fit it, or its last step, nothing is known.
-    X : sequence
-        What `model` takes.
-
-    Returns
-    -------
-    n_known : int or None
-        None if nothing is known.
+    None if this package fitted neither the model nor its last step.
     """
     record = training_record(model)
     if record is None or record["clips"] is None:
         return None
-    # The record is of what the last step was given.
+    # The record holds the input of the last step.
     if hasattr(model, "steps") and getattr(model, "training_record_", None) is None:
         X = model[:-1].transform(X)
     digests = clip_digests(X)
@@ -192,19 +183,19 @@ def _copies(X, y, groups):
 
 def _inner_splits(model, n_clips):
     parts = {"the model": model, **model.get_params(deep=True)}
-    deaf = [
+    without_groups = [
         name
         for name, part in parts.items()
         if hasattr(part, "fit") and not isinstance(part, type)
-        if _holds_rows_back(part, n_clips) and not asks_for_groups(part)
+        if _holds_rows_out(part, n_clips) and not asks_for_groups(part)
     ]
-    detail = "every part that holds rows back takes groups, or none does"
-    if deaf:
-        detail = f"not told the groups, though they hold rows back: {', '.join(deaf)}"
-    return "groups", bool(deaf), detail
+    detail = "every part that holds rows out takes groups, or none does"
+    if without_groups:
+        detail = f"hold rows out, but do not take groups: {', '.join(without_groups)}"
+    return "groups", bool(without_groups), detail
 
 
-def _holds_rows_back(part, n_clips):
+def _holds_rows_out(part, n_clips):
     stops = getattr(part, "early_stopping", False)
     if stops == "auto":  # of scikit-learn's boosting
         stops = n_clips > 10_000
@@ -224,11 +215,9 @@ def _folds(splits, groups):
 
 
 def _names(predict, clips, expected, random_state):
-    from ._audio_input import as_paths
-
     try:
         paths = as_paths(clips)
-    except ValueError:  # no clips of ours: of an estimator with a taste of its own
+    except ValueError:  # X is not audio; the estimator defines its own input format
         return None
     if paths is None:
         return None
@@ -239,7 +228,7 @@ def _names(predict, clips, expected, random_state):
             name = Path(folder, f"{number}{Path(path).suffix}")
             try:
                 os.symlink(os.path.abspath(path), name)
-            except OSError:  # a system, or a user, without links
+            except OSError:  # links are not supported or not permitted
                 shutil.copyfile(path, name)
             renamed.append(str(name))
         return _differences("names", "under another name", predict(renamed), expected)
@@ -261,7 +250,7 @@ def _differences(check, how, found, expected):
     changed = int((np.abs(found - expected) > TOLERANCE).sum())
     largest = np.abs(found - expected).max()
     detail = (
-        f"{changed} of {len(expected)} clips predicted otherwise {how} (at most by "
+        f"predictions of {changed} of {len(expected)} clips change {how} (at most by "
         f"{largest:.2g})"
     )
     return check, changed > 0, detail
@@ -272,7 +261,7 @@ def _labels(score, labels, groups, pos_label):
         return None
     scores = grouped_scores(labels, labels, score, groups, pos_label)
     auc = METRICS.index("roc_auc")
-    value = scores(np.ones((1, scores.n_groups)))[0, auc]
+    value = scores.of_all()[auc]
     draws = bootstrap_scores([scores], 2000, np.random.default_rng(0))[0][:, auc]
     lowest = np.nanquantile(draws, 0.001)
     detail = f"AUC {value:.3f} with permuted labels, at least {lowest:.3f}"

@@ -1,4 +1,4 @@
-"""How well labels can be told without listening: from names, order, format, level."""
+"""Measure how well names, order, format and level predict labels without the sound."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from .crossfit import check_group_cv, out_of_fold
 
 __all__ = [
     "auc_margin",
-    "judge_columns",
+    "cross_validated_auc",
     "make_splits",
     "name_columns",
     "sibling_score",
@@ -21,28 +21,16 @@ __all__ = [
 
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+")
-# Numbers of a name from its end, words of all names.
+# Numbers used from the end of each name, and words used of all names.
 _N_NUMBERS, _N_WORDS = 6, 30
 
 
 def name_columns(paths, groups=None):
-    """What a file name tells, as numbers.
+    """Turn file names into numeric columns; NaN where a number is missing.
 
-    Parameters
-    ----------
-    paths : sequence of str
-        Files.
-    groups : sequence, default=None
-        Recording of each; their names are left out, as no other recording has them.
+    The last numbers of a name with their parity, its length, and which of the common
+    words are in it. Names of `groups` are left out: no other recording has them.
 
-    Returns
-    -------
-    columns : ndarray of shape (n_files, n_columns)
-        The last numbers in the name with their parity, how many characters it has,
-        and which of the common words are in it.
-
-    Examples
-    --------
     >>> name_columns(["in_7.wav", "out_08.wav"])[:, :3].tolist()
     [[7.0, 1.0, 4.0], [8.0, 0.0, 6.0]]
     """
@@ -69,46 +57,22 @@ def name_columns(paths, groups=None):
 
 
 def make_splits(positive, groups):
-    """Five folds that share no group, or random ones without groups.
+    """Make five folds that share no group, or random ones without groups.
 
-    Parameters
-    ----------
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    groups : ndarray of shape (n_clips,) or None
-        Recording of each clip.
-
-    Returns
-    -------
-    splits : list of (train, test), or None
-        None if there are too few clips of a class, or too few groups.
+    None if there are fewer than 20 clips of a class or fewer than five groups.
     """
     n_groups = len(positive) if groups is None else len(np.unique(groups))
     if min(positive.sum(), (~positive).sum()) < 20 or n_groups < 5:
         return None
     cv = 5
-    if groups is None:  # lists are sorted: in order, folds would hold whole recordings
+    if groups is None:  # unshuffled folds of a sorted list would hold whole recordings
         cv = StratifiedKFold(5, shuffle=True, random_state=0)
     shape = np.zeros(len(positive))
     return list(check_group_cv(cv, positive, groups).split(shape, positive, groups))
 
 
-def judge_columns(columns, positive, splits):
-    """AUC of boosted trees on columns, cross-validated.
-
-    Parameters
-    ----------
-    columns : ndarray of shape (n_clips, n_columns)
-        May have NaN.
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    splits : list of (train, test)
-        From :func:`make_splits`.
-
-    Returns
-    -------
-    auc : float
-    """
+def cross_validated_auc(columns, positive, splits):
+    """Cross-validate boosted trees on columns, and return their AUC."""
     trees = HistGradientBoostingClassifier(
         max_iter=30, max_leaf_nodes=8, early_stopping=False, random_state=0
     )
@@ -119,26 +83,11 @@ def judge_columns(columns, positive, splits):
 
 
 def sibling_score(positive, groups, place):
-    """Score of each clip by the labels of the others of its recording.
+    """Score each clip by the labels of the other clips of its recording.
 
     Phases alternate: a neighbour an odd number of places away has the other label.
+    0 without siblings.
 
-    Parameters
-    ----------
-    positive : ndarray of bool of shape (n_clips,)
-        Labels.
-    groups : ndarray of shape (n_clips,)
-        Recording of each clip.
-    place : ndarray of int of shape (n_clips,)
-        Place in the recording, as the number in the name.
-
-    Returns
-    -------
-    score : ndarray of shape (n_clips,)
-        Higher where the label is likely positive; 0 without siblings.
-
-    Examples
-    --------
     >>> labels = np.array([True, False, True, False])
     >>> sibling_score(labels, np.zeros(4), np.arange(4)).round(2).tolist()
     [1.75, -2.5, 2.5, -1.75]
@@ -155,7 +104,7 @@ def sibling_score(positive, groups, place):
 
 
 def auc_margin(positive):
-    """How far an AUC of chance lies from 0.5, less than once in a thousand times."""
+    """Return how far from 0.5 an AUC is by chance at most once in a thousand times."""
     n, m = int(positive.sum()), int((~positive).sum())
     # Standard error of Mann and Whitney's U without ties, doubled for clips of a
     # recording that resemble each other.

@@ -1,4 +1,4 @@
-"""How well one table of phases agrees with another."""
+"""Compare predicted tables of phases with true ones."""
 
 from __future__ import annotations
 
@@ -45,11 +45,8 @@ def _labels_of(pairs):
 def match_events(truth, predicted, label, min_iou):
     """Match the events of one label in two checked tables.
 
-    Returns
-    -------
-    pairs : ndarray of shape (n_matched, 3)
-        IoU, error of the start and of the end in s.
-    n_true, n_predicted : int
+    Returns an array of IoU and errors of start and end in s, one row per match, and the
+    numbers of true and of predicted events.
     """
     true = truth.loc[truth.label == label, ["start_s", "end_s"]].to_numpy(float)
     found = predicted.loc[predicted.label == label, ["start_s", "end_s"]].to_numpy(
@@ -61,7 +58,7 @@ def match_events(truth, predicted, label, min_iou):
     both = np.maximum(both, 0)
     either = np.diff(true, axis=1) + np.diff(found, axis=1).T - both
     iou = both / either
-    # As many pairs as possible come first, their overlap second.
+    # Maximize the number of pairs first, their overlap second.
     worth = np.where((iou >= min_iou) & (both > 0), 1000 + iou, 0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     kept = worth[rows, columns] > 0
@@ -77,7 +74,7 @@ def match_events(truth, predicted, label, min_iou):
 def event_scores(
     truth: PhaseTables, predicted: PhaseTables, *, min_iou: float = 0.5
 ) -> pd.DataFrame:
-    """Sensitivity, precision and F1 of phases as events.
+    """Compute sensitivity, precision and F1 of phases as events.
 
     A true and a predicted phase of the same label match if the time they share is at
     least `min_iou` of the time that either covers (intersection over union, the
@@ -109,7 +106,7 @@ def event_scores(
     The HF_Lung_V1 benchmark [1]_ reports F1 of "event detection" in its Table 5 (best
     model: 86.1 % of inhales, 70.0 % of exhales), to which 0.5 here comes nearest. How
     it counts an event that two predictions overlap, and whether it joins neighbours
-    first, was not compared line by line: read figures side by side with that in mind.
+    first, was not verified, so figures may not be exactly comparable.
 
     References
     ----------
@@ -152,7 +149,7 @@ def event_scores(
 def segment_scores(
     truth: PhaseTables, predicted: PhaseTables, *, segment_s: float = 0.032
 ) -> pd.DataFrame:
-    """Sensitivity, precision and F1 of short segments of time.
+    """Compute sensitivity, precision and F1 of short segments of time.
 
     Time is cut into segments of equal length; each has the phase that its middle
     lies in, or none. The HF_Lung_V1 benchmark reports F1 of segments as well [1]_
@@ -217,7 +214,7 @@ def segment_scores(
 def boundary_errors(
     truth: PhaseTables, predicted: PhaseTables, *, min_iou: float = 0.5
 ) -> pd.DataFrame:
-    """How far the boundaries of matched phases lie apart.
+    """Compute the errors of the boundaries of matched phases.
 
     Parameters
     ----------
@@ -257,7 +254,7 @@ def boundary_errors(
 def rate_errors(
     truth: PhaseTables, predicted: PhaseTables, *, inhale: str = "I", exhale: str = "E"
 ) -> np.ndarray:
-    """Difference of the breathing rates, in breaths per minute, by recording.
+    """Compute the error of the breathing rate of each recording, in breaths per minute.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sound in, phases out, block by block and with a fixed delay."""
+"""Find phases in sound that arrives in blocks, with a fixed delay."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _UNLIKE_SHARE = 0.3
 
 
 class PhaseStream:
-    """Phases of one recording that arrives in blocks.
+    """Find the phases of one recording that arrives in blocks.
 
-    Made by :meth:`skbreath.PhaseSegmenter.partial`. What it emits is what
-    :meth:`~skbreath.PhaseSegmenter.predict` gives for the whole recording, to the
-    bit, whatever the size of the blocks; each phase comes at most ``latency`` s of
-    audio after its end, a later block is never needed, and what was emitted stays.
+    Made by :meth:`skbreath.PhaseSegmenter.partial`. It emits exactly the phases that
+    :meth:`~skbreath.PhaseSegmenter.predict` gives for the whole recording, whatever
+    the size of the blocks. Each phase comes at most ``latency`` s of audio after its
+    end, and is final.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class PhaseStream:
     latency : float
         Longest delay in s of audio between the end of a phase and its emission.
     note : str
-        After :meth:`finish`: what casts doubt on the result, or "".
+        After :meth:`finish`: reasons to doubt the result, or "".
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PhaseStream:
 
     @property
     def current(self) -> tuple[str | None, float] | None:
-        """Phase going on where everything is final, `latency` s ago.
+        """Phase of the latest final frame, `latency` s ago.
 
         Returns
         -------
@@ -126,8 +126,7 @@ class PhaseStream:
             If samples are NaN, infinite or integers, not one-dimensional, or the
             stream was finished.
         """
-        if self._finished:
-            raise ValueError("the stream is finished; make a new one by partial().")
+        self._check_open()
         block = np.asarray(block)
         if block.ndim != 1:
             raise ValueError(
@@ -150,8 +149,7 @@ class PhaseStream:
         phases : DataFrame
             As from :meth:`push`.
         """
-        if self._finished:
-            raise ValueError("the stream is finished; make a new one by partial().")
+        self._check_open()
         self._finished = True
         segments = self._take(self._frames.finish())
         segments += self._score(*self._scorer.finish())
@@ -160,11 +158,15 @@ class PhaseStream:
         if self.is_unusable:
             segments = []
         elif not self._n_phases and not self.note:
-            self.note = "has no sound that was taken for a phase"
+            self.note = "has no sound that was recognized as a phase"
         return self._table(segments)
 
+    def _check_open(self):
+        if self._finished:
+            raise ValueError("the stream is finished; make a new one by partial().")
+
     def _take(self, bands):
-        return self._score(*self._scorer.push(bands, self._frames.heard))
+        return self._score(*self._scorer.push(bands, self._frames.latest))
 
     def _score(self, probability, familiar):
         if len(probability) == 0:

@@ -1,4 +1,4 @@
-"""Tables of phases: what they look like, and what is wrong with one."""
+"""Make and check tables of phases."""
 
 import numpy as np
 import pandas as pd
@@ -16,26 +16,16 @@ __all__ = [
 COLUMNS = ("start_s", "end_s", "label")
 """Columns of a table of phases; a segmenter adds ``probability``."""
 
-# Times written with six decimals or cut to whole samples may overlap by that much.
+# Phases may overlap by this much, in s, when times were rounded in a file.
 _ROUNDING = 1e-5
 BEYOND_END_S = 0.05
-"""What a track drawn by hand may reach beyond the end of its recording, in s."""
+"""Tolerance in s for label tracks that end after their recording."""
 
 
 def phase_table(rows=(), columns=(*COLUMNS, "probability")):
-    """Make a table of phases.
+    """Make a table of phases from tuples ``(start_s, end_s, label, ...)``.
 
-    Parameters
-    ----------
-    rows : iterable of tuple
-        ``(start_s, end_s, label)`` and further entries.
-    columns : tuple of str
-        Names of the entries.
-
-    Returns
-    -------
-    phases : DataFrame
-        Numbers as float64 and labels as objects, also without rows.
+    Numbers are float64 and labels objects, also without rows.
     """
     table = pd.DataFrame(list(rows), columns=list(columns))
     kinds = {name: object if name == "label" else float for name in columns}
@@ -52,26 +42,26 @@ def check_phases(
     phases : DataFrame
         With the columns ``start_s``, ``end_s`` (in s) and ``label``.
     name : str, default="phases"
-        What an error calls it, such as the file it was read from.
+        Name used in errors, such as the file it was read from.
     labels : collection of str, default=None
-        Labels that are known; None takes any.
+        Allowed labels; None allows any.
     duration : float, default=None
         Length of the recording in s, if known: no phase may begin or end after it.
     slack : float, default=1e-5
-        What an end may be later than `duration`, in s.
+        Tolerance of `duration`, in s.
     lines : sequence of int, default=None
         Line of the file that each row comes from; None names rows, counted from 0.
 
     Returns
     -------
     phases : DataFrame
-        Sorted by start, with a fresh index; times as float64. Phases that overlap by
-        the rounding of a text file (10 microseconds) are let pass.
+        Sorted by start, with a new index; times as float64. Overlaps of up to 10
+        microseconds, from rounding in a file, are allowed.
 
     Raises
     ------
     ValueError
-        If a column is missing, a time is no finite number or negative, a phase ends
+        If a column is missing, a time is negative or not a finite number, a phase ends
         before it begins or beyond `duration`, a label is missing or unknown, or
         phases overlap. The message names the rows or lines.
     """
@@ -90,7 +80,9 @@ def check_phases(
     for column in ("start_s", "end_s"):
         times = pd.to_numeric(phases[column], errors="coerce").astype(float)
         place.refuse(
-            ~np.isfinite(times), phases[column], f"no finite time as {column!r}"
+            ~np.isfinite(times),
+            phases[column],
+            f"a {column!r} that is not a finite time",
         )
         phases[column] = times
     start, end, label = (phases[column].to_numpy() for column in COLUMNS)
@@ -119,25 +111,14 @@ def check_phases(
 
 
 def name_annotations(phases, recording):
-    """Name annotations in an error: by their recording, and their file if it is known.
-
-    Parameters
-    ----------
-    phases : DataFrame
-        As given by a user; from :func:`~skbreath.read_label_track` it knows its file.
-    recording : Recording
-
-    Returns
-    -------
-    name : str
-    """
+    """Name annotations for an error: by their recording, and their file if known."""
     path = getattr(phases, "attrs", {}).get("path")
     beside = "" if path is None else f" ({path!r})"
     return f"annotations of {recording.name}{beside}"
 
 
 class _Places:
-    """Raises an error that names the rows or lines where something is wrong."""
+    """Raise errors that name rows or lines."""
 
     def __init__(self, name, lines):
         self.name, self.lines = name, lines
@@ -157,22 +138,7 @@ class _Places:
 
 
 def as_phase_tables(phases, name="phases", *, labels=None):
-    """Take one table or several, and check each.
-
-    Parameters
-    ----------
-    phases : DataFrame or sequence of DataFrame
-        One table for each recording.
-    name : str, default="phases"
-        What an error calls it.
-    labels : collection of str, default=None
-        Labels that are known; None takes any.
-
-    Returns
-    -------
-    tables : list of DataFrame
-        Checked, as from :func:`check_phases`.
-    """
+    """Check one table of phases or several, and return a list of them."""
     if isinstance(phases, pd.DataFrame):
         return [check_phases(phases, name, labels=labels)]
     return [
@@ -182,21 +148,9 @@ def as_phase_tables(phases, name="phases", *, labels=None):
 
 
 def label_frames(phases, labels, times):
-    """Class of each moment: 0 in no phase, 1 + index in `labels` inside one.
+    """Compute the class of each time in s: 0 in a pause, else 1 + index in `labels`.
 
-    Parameters
-    ----------
-    phases : DataFrame
-        Checked.
-    labels : sequence of str
-        The classes.
-    times : ndarray of shape (n_frames,)
-        In s.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_frames,), dtype int8
-        A phase holds its start, not its end.
+    A phase includes its start, not its end.
     """
     classes = np.zeros(len(times), dtype=np.int8)
     numbers = {label: 1 + number for number, label in enumerate(labels)}

@@ -1,4 +1,4 @@
-"""Labelled phases of recordings, cut into clips for a classifier of clips."""
+"""Cut the labelled phases of recordings into clips for a classifier."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def clips_from_recordings(
 ) -> Bunch:
     """Cut the labelled phases of recordings into clips of one length.
 
-    What :func:`~skbreath.make_breath_classifier` takes: one clip per phase, and as
-    groups what a split must not tear apart.
+    The result is input for :func:`~skbreath.make_breath_classifier`: one clip per
+    phase, and the groups that a split must keep together.
 
     Parameters
     ----------
@@ -57,17 +57,17 @@ def clips_from_recordings(
     annotations : sequence of DataFrame
         One for each: ``start_s``, ``end_s``, ``label``.
     groups : array-like of shape (n_recordings,), default=None
-        What recordings belong together, such as the patient; None makes each
-        recording a group of its own.
+        Group of each recording, such as the patient; None makes each recording a
+        group.
     sample_rate : int, default=16000
         Rate of the clips, and of recordings given as waveforms, in Hz.
     duration : float, default=1.0
-        Length of a clip in s; of a longer phase the beginning is taken.
+        Length of a clip in s; longer phases are cut at the end.
     min_duration : float, default=0.2
         Shorter phases are left out.
     fill : {"loop", "zeros"}, default="loop"
-        What fills the clip of a phase shorter than `duration`: the phase over and
-        over, as in the Kaggle competition, or zeros.
+        How to fill the clip of a phase shorter than `duration`: by repeating the
+        phase, as in the Kaggle competition, or with zeros.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def clips_from_recordings(
     Raises
     ------
     ValueError
-        If a table is wrong or reaches beyond the end of its recording, numbers of
+        If a table is invalid or reaches beyond the end of its recording, numbers of
         recordings, tables and groups differ, or no phase is long enough.
     AudioError
         If a file cannot be read.

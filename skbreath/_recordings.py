@@ -1,4 +1,4 @@
-"""Recordings from files or arrays, read once from beginning to end."""
+"""Read recordings from files or arrays, block by block."""
 
 import os
 
@@ -12,35 +12,19 @@ _BLOCK_SECONDS = 30
 
 
 class Recording:
-    """One recording: a path, or a waveform with its rate.
-
-    Parameters
-    ----------
-    source : str or ndarray of shape (n_samples,)
-    sample_rate : int
-        Of a waveform, in Hz.
-    name : str
-        What errors call it.
-    allow_empty : bool, default=False
-        Whether a file may hold no samples.
-    """
+    """A path, or a waveform with its rate in Hz; `name` is used in errors."""
 
     def __init__(self, source, sample_rate, name, allow_empty=False):
         self.source, self.sample_rate, self.name = source, sample_rate, name
         self.allow_empty = allow_empty
 
     def blocks(self):
-        """Read it once, from beginning to end.
+        """Yield the rate in Hz and the next mono float32 samples, once through.
 
-        Yields
-        ------
-        sample_rate : int
-            In Hz, always the same.
-        block : ndarray of shape (n,), float32
-            The next mono samples; one empty block if there are none.
+        One empty block if there are no samples.
         """
-        # A generator, not a context manager: errors of the caller's own must not
-        # pass for errors of the file.
+        # A generator, not a context manager: errors of the caller must not be
+        # reported as errors of the file.
         if isinstance(self.source, str):
             with open_audio(self.source, allow_empty=self.allow_empty) as sound:
                 if sound.frames == 0:
@@ -54,25 +38,7 @@ class Recording:
 
 
 def as_recordings(recordings, sample_rate, *, allow_empty=False):
-    """Tell what recordings are, and name each.
-
-    Parameters
-    ----------
-    recordings : sequence of paths, or of 1-D waveforms
-    sample_rate : int
-        Of waveforms, in Hz.
-    allow_empty : bool, default=False
-        Whether a recording may have no samples.
-
-    Returns
-    -------
-    recordings : list of Recording
-
-    Raises
-    ------
-    ValueError
-        If something is neither a path nor a finite 1-D waveform.
-    """
+    """Convert paths and 1-D waveforms at `sample_rate` to a list of recordings."""
     if isinstance(recordings, (str, bytes, os.PathLike)):
         raise ValueError(
             f"recordings is the single path {recordings!r}; pass a list: [path]."

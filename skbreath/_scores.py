@@ -1,4 +1,4 @@
-"""Scores of binary predictions, for many resamples of their groups at once.
+"""Score binary predictions, for many resamples of their groups at once.
 
 Every score but the AUC is a ratio of sums over clips, and so of sums over groups: a
 resample of the groups is one row of a matrix product.
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "METRICS",
     "GroupedScores",
+    "bootstrap_counts",
+    "bootstrap_generator",
     "bootstrap_scores",
     "check_binary",
     "group_codes",
@@ -35,14 +37,14 @@ BATCH_VALUES = 4_000_000
 
 
 class GroupedScores:
-    """Scores of given predictions as a function of how often each group counts.
+    """Compute scores of predictions from the number of times each group counts.
 
     Parameters
     ----------
     truth, predicted : ndarray of bool of shape (n_clips,)
-        Whether a clip is of the positive class, and is taken for it.
+        Whether a clip is of the positive class, and is predicted to be.
     score : ndarray of shape (n_clips,)
-        Probability of the positive class; of other scores log loss and calibration
+        Probability of the positive class; for other scores log loss and calibration
         are NaN.
     codes : ndarray of int of shape (n_clips,)
         Groups, 0, 1, ...
@@ -51,7 +53,7 @@ class GroupedScores:
     -----
     The calibration error is the mean over clips of the distance between share of
     positives and mean probability in their bin. The bins hold a tenth of all clips
-    each, and stay as they are whatever the groups count.
+    each, and do not depend on the counts of the groups.
     """
 
     def __init__(self, truth, predicted, score, codes):
@@ -70,7 +72,7 @@ class GroupedScores:
         self._gaps = self._gaps_per_group()
         self._order = np.argsort(score, kind="stable")
         ordered = score[self._order]
-        # Where each level of the score begins: ties count half.
+        # Start of each distinct score: ties count half.
         self._levels = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
     def _per_group(self, values):
@@ -81,7 +83,7 @@ class GroupedScores:
         return bool(((self._score >= 0) & (self._score <= 1)).all())
 
     def bins(self):
-        """The bin of each clip, ties together."""
+        """Return the bin of each clip; ties share a bin."""
         edges = np.quantile(self._score, np.arange(1, N_BINS) / N_BINS)
         return np.searchsorted(edges, self._score, side="right")
 
@@ -93,7 +95,7 @@ class GroupedScores:
         return -np.log(np.where(self._truth, probability, 1 - probability))
 
     def _gaps_per_group(self):
-        """Positives less expected ones, (n_groups, n_bins)."""
+        """Compute positives minus expected positives, (n_groups, n_bins)."""
         if not self.is_probability():
             return np.full((self.n_groups, N_BINS), np.nan)
         cells = self._codes * N_BINS + self.bins()
@@ -101,17 +103,10 @@ class GroupedScores:
         return gaps.reshape(self.n_groups, N_BINS)
 
     def __call__(self, counts):
-        """Compute the scores.
+        """Compute the scores for counts of the groups, (n_draws, n_groups).
 
-        Parameters
-        ----------
-        counts : ndarray of shape (n_draws, n_groups)
-            How often each group counts.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_draws, n_metrics)
-            In the order of `METRICS`. The AUC is NaN where one class is missing.
+        Scores (n_draws, n_metrics) are in the order of `METRICS`. The AUC is NaN where
+        one class is missing.
         """
         n, correct, hits, positives, predicted, losses = (counts @ self._sums).T
         named = positives + predicted
@@ -123,8 +118,12 @@ class GroupedScores:
             [correct / n, f1, np.concatenate(auc), losses / n, calibration]
         )
 
+    def of_all(self):
+        """Compute the scores of all clips, (n_metrics,)."""
+        return self(np.ones((1, self.n_groups)))[0]
+
     def _auc(self, counts):
-        """Mann and Whitney's U over the pairs, the area under the curve."""
+        """Compute the AUC: Mann and Whitney's U divided by the number of pairs."""
         weights = counts[:, self._codes[self._order]].astype(np.float64)
         truth = self._truth[self._order]
         positives = np.add.reduceat(weights * truth, self._levels, axis=1)
@@ -135,14 +134,10 @@ class GroupedScores:
         return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
 
     def perfect_calibration(self, n_draws, rng):
-        """Calibration errors that chance gives a perfectly calibrated model.
+        """Draw the calibration errors of a perfectly calibrated model.
 
-        Labels drawn by the probabilities themselves: the gap of a bin is then a sum
-        of many independent terms, and taken for normal.
-
-        Returns
-        -------
-        errors : ndarray of shape (n_draws,)
+        Its labels follow the probabilities: the gap of a bin is then a sum of many
+        independent terms, and approximately normal.
         """
         if not self.is_probability():
             return np.full(n_draws, np.nan)
@@ -151,38 +146,34 @@ class GroupedScores:
         return np.abs(gaps).sum(axis=1) / len(self._score)
 
 
-def bootstrap_scores(sides, n_resamples, rng):
-    """Score bootstrap resamples of the groups, the same for all sides.
+def bootstrap_generator(random_state):
+    """Make a numpy Generator from an int, a RandomState or None."""
+    return np.random.default_rng(check_random_state(random_state).randint(2**31))
 
-    Parameters
-    ----------
-    sides : list of GroupedScores
-        With the same groups.
-    n_resamples : int
-        How many.
-    rng : numpy Generator
-        Draws them.
 
-    Returns
-    -------
-    draws : list of ndarray of shape (n_resamples, n_metrics)
-        One per side.
-    """
-    n_groups = sides[0].n_groups
+def bootstrap_counts(n_groups, n_resamples, rng):
+    """Draw how often each group counts in each resample, (n_resamples, n_groups)."""
     if n_groups < 2:
         raise ValueError("An interval needs clips of at least two groups, got one.")
-    chances = np.full(n_groups, 1 / n_groups)
+    return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples)
+
+
+def bootstrap_scores(sides, n_resamples, rng):
+    """Score bootstrap resamples of the groups, the same resamples for all sides.
+
+    Returns an array (n_resamples, n_metrics) for each GroupedScores in `sides`.
+    """
+    n_groups = sides[0].n_groups
     draws = [[] for _ in sides]
-    size = max(1, BATCH_VALUES // n_groups)
-    for batch in gen_batches(n_resamples, size):
-        counts = rng.multinomial(n_groups, chances, size=batch.stop - batch.start)
+    for batch in gen_batches(n_resamples, max(1, BATCH_VALUES // n_groups)):
+        counts = bootstrap_counts(n_groups, batch.stop - batch.start, rng)
         for side, parts in zip(sides, draws, strict=True):
             parts.append(side(counts))
     return [np.concatenate(parts) for parts in draws]
 
 
 def interval(draws, confidence_level):
-    """Percentile interval of each column."""
+    """Compute the percentile interval of each column."""
     tail = (1 - confidence_level) / 2
     known = ~np.isnan(draws).all(axis=0)
     limits = np.full((2, draws.shape[1]), np.nan)
@@ -208,8 +199,7 @@ def score_predictions(
     y_true, y_pred : array-like of shape (n_clips,)
         True and predicted labels.
     y_score : array-like of shape (n_clips,)
-        Probability of `pos_label`; of any other score log loss and calibration are
-        NaN.
+        Probability of `pos_label`; for other scores log loss and calibration are NaN.
     groups : array-like of shape (n_clips,), default=None
         The bootstrap draws whole groups; None draws clips.
     pos_label, n_resamples, confidence_level, random_state : label, int, float, int
@@ -225,13 +215,14 @@ def score_predictions(
         calibration error within that range is no evidence against the model.
 
         A percentile bootstrap (Efron and Tibshirani 1993, chapter 13). Resampling
-        adds chance to the calibration error, which is never negative: its interval is
-        the reflected one, which takes that out again, widened to hold the value.
+        biases the calibration error upwards, since it is never negative: its interval
+        is the reflected one, which removes the bias, widened to hold the value.
 
     Raises
     ------
     ValueError
-        If lengths differ, `y_true` has not two classes, `pos_label` is none of them,
+        If lengths differ, `y_true` does not have exactly two classes, `pos_label` is
+        not one of them,
         scores are not finite, or there is only one group.
 
     References
@@ -249,8 +240,8 @@ def score_predictions(
     [1.0, 1.0, 1.0]
     """
     scores = grouped_scores(y_true, y_pred, y_score, groups, pos_label)
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
-    value = scores(np.ones((1, scores.n_groups)))[0]
+    rng = bootstrap_generator(random_state)
+    value = scores.of_all()
     (draws,) = bootstrap_scores([scores], n_resamples, rng)
     low, high = interval(draws, confidence_level)
     last = METRICS.index("calibration_error")
@@ -282,7 +273,7 @@ def grouped_scores(y_true, y_pred, y_score, groups, pos_label):
 
 
 def group_codes(groups, n_clips):
-    """Number groups 0, 1, ...; without any, each clip is one; refuse missing ones."""
+    """Number groups 0, 1, ...; if None, each clip is a group."""
     if groups is None:
         return np.arange(n_clips)
     codes = pd.factorize(np.asarray(groups))[0]
@@ -292,7 +283,7 @@ def group_codes(groups, n_clips):
 
 
 def check_binary(y, pos_label):
-    """Refuse labels of other than two classes, or without the positive one."""
+    """Check that there are two classes, one of them the positive one."""
     classes = np.unique(y)
     if len(classes) != 2:
         raise ValueError(f"y must have two classes, got {classes.tolist()}.")

@@ -1,4 +1,4 @@
-"""Whole recordings of breathing, made from noise, with exact truth."""
+"""Make whole recordings of breathing from noise, with exact times of the phases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._phase_table import COLUMNS, phase_table
-from ._synthetic import Subject, band_noise, gain_of, rms_of, sensor_slope
+from ._synthetic import (
+    Subject,
+    band_noise,
+    gain_of,
+    rms_of,
+    sensor_slope,
+    set_level,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -21,7 +28,7 @@ __all__ = ["make_breath_recording"]
 
 # Shares of a cycle: from inhale to exhale, and from exhale to the next inhale.
 _TURN, _REST = 0.03, 0.12
-# Noise is made in pieces of so many seconds, faded into each other.
+# Noise is made in pieces of this length, cross-faded.
 _PIECE_S, _FADE_S = 20.0, 0.05
 _HEART_DB = -8.0
 _TOUCHES_PER_S = 1 / 30
@@ -53,13 +60,13 @@ def make_breath_recording(
     sample_rate: int = 16000,
     random_state: Seed | None = None,
 ) -> Bunch:
-    """Make a recording of breathing as a chest stethoscope might hear it.
+    """Make a recording of breathing like that of a chest stethoscope.
 
-    Breaths come at a rate, each an inhale, a short turn, an exhale and a rest; 3 %
-    of a cycle are the turn and 12 % the rest. Their sounds are those of
+    Each breath is an inhale, a short turn, an exhale and a rest; 3 % of a cycle are
+    the turn and 12 % the rest. Their sounds are those of
     :func:`make_breath_sounds`: noise with the spectra and envelopes of chest sounds,
-    behind heart sounds and an occasional touch of the stethoscope. Times are known
-    to the sample, which no recording offers.
+    with heart sounds and an occasional touch of the stethoscope. Times are exact to
+    the sample.
 
     Parameters
     ----------
@@ -70,8 +77,8 @@ def make_breath_recording(
     ie_ratio : float, default=0.5
         Duration of an inhale divided by that of the exhale; 0.5 is I:E 1:2.
     pauses : array-like of (start_s, length_s), default=()
-        Pauses of breathing: the breath going on at `start_s` is completed, then
-        nothing is breathed for `length_s`.
+        Pauses of breathing: the breath at `start_s` is completed, then breathing
+        pauses for `length_s`.
     noise : float, default=20.0
         Power of the breaths, averaged over all phases, above that of the steady
         noise, in dB (the signal to noise ratio).
@@ -94,7 +101,7 @@ def make_breath_recording(
 
     See Also
     --------
-    make_breath_sounds : Clips of one phase.
+    make_breath_sounds : Make clips of one phase.
 
     Examples
     --------
@@ -113,8 +120,7 @@ def make_breath_recording(
     louder = rng.normal(0, 3)  # inhales above exhales, in dB
     for start, end, label in rows:
         first, last = round(start * sample_rate), round(end * sample_rate)
-        typical = subject.contrast * (1 if label == "I" else -1)
-        timbre, shape = typical + subject.spread * rng.normal(size=2)
+        _, timbre, shape = subject.draw_phase(rng, label == "I")
         sound = subject.breath(rng, timbre, shape, max(16, last - first), sample_rate)
         level = rng.normal(0, 1.5) + (louder / 2 if label == "I" else -louder / 2)
         kept = sound[: n_samples - first] * gain_of(level)
@@ -122,11 +128,10 @@ def make_breath_recording(
         active += len(kept)
     power = np.sum(np.square(breath), dtype=float) / max(active, 1)
     floor = _long_noise(rng, n_samples, sample_rate)
-    # Without a breath the noise is as loud as it would be behind one.
+    # Without any breath, the noise is as loud as with breaths of unit power.
     breath += floor * (np.sqrt(power if active else 1.0) * gain_of(-noise))
     _add_body(rng, subject, breath, sample_rate)
-    breath *= gain_of(subject.level) / max(rms_of(breath), 1e-12)
-    breath *= min(1.0, 0.95 / max(np.abs(breath).max(), 1e-12))
+    set_level(breath, subject.level)
     phases = phase_table(
         [(s, min(e, duration), k) for s, e, k in rows if s < duration], COLUMNS
     )
@@ -139,7 +144,7 @@ def make_breath_recording(
 
 
 def _breathe(rng, duration, rate, ie_ratio, pauses, variability):
-    """Times of phases, and of the pauses between them."""
+    """Draw the times of phases, and of the pauses between them."""
     pauses = sorted((float(start), float(length)) for start, length in pauses)
     cycle = 60 / rate
     sounding = cycle * (1 - _TURN - _REST)
@@ -164,7 +169,7 @@ def _breathe(rng, duration, rate, ie_ratio, pauses, variability):
 
 
 def _long_noise(rng, n_samples, sample_rate):
-    """Sensor noise of unit RMS, of any length in bounded memory besides itself."""
+    """Make sensor noise of unit RMS, of any length with little additional memory."""
     piece, fade = round(_PIECE_S * sample_rate), round(_FADE_S * sample_rate)
     rise = np.sin(np.linspace(0, np.pi / 2, fade))  # of equal power
     noise = np.zeros(n_samples, dtype=np.float32)
@@ -179,7 +184,7 @@ def _long_noise(rng, n_samples, sample_rate):
 
 
 def _add_body(rng, subject, breath, sample_rate):
-    """Heart sounds all the time, a touch now and then."""
+    """Add heart sounds and occasional touches to `breath`, in place."""
     level = rms_of(breath)
     piece = round(_PIECE_S * sample_rate)
     heart = level * gain_of(min(subject.heart_level, 0) + _HEART_DB)

@@ -1,16 +1,16 @@
-"""From scores of frames to phases: a hidden semi-Markov decoder with a fixed lag.
+"""Decode frame scores into phases: a hidden semi-Markov model with a fixed lag.
 
-A hidden semi-Markov model knows how long a state lasts, not only what follows it
+A hidden semi-Markov model has durations of states, not only transitions between them
 [1]. States here are one per label and, for each label, the pause after it, which
 shares its frame scores with all other pauses but has a duration of its own: the gap
 between inhale and exhale is short, the rest after an exhale is not.
 
 The decoder is the Viterbi algorithm over segments, `lag` frames at a time: frame
 ``t - lag`` gets the state that the best path has there, seen from frame ``t``, and
-every path that disagrees is dropped. So what was said once stays said, the phases
-are one path through the model, memory does not grow, and the result cannot depend on
-the blocks in which frames arrive. With a lag as long as the recording it is the
-ordinary Viterbi path. No kept library decodes semi-Markov models with a lag.
+every path that disagrees is dropped. So decisions are final, the phases are one path
+through the model, memory does not grow, and the result cannot depend on the blocks in
+which frames arrive. With a lag as long as the recording it is the ordinary Viterbi
+path. No maintained library decodes semi-Markov models with a lag.
 
 [1] S.-Z. Yu (2010). Hidden semi-Markov models. Artificial Intelligence 174, 215-243.
 """
@@ -28,33 +28,25 @@ __all__ = [
 ]
 
 _NEVER = -1e18
-# No frame is more certain than this.
+# Lower bound of probabilities: no frame is more certain than this.
 _LEAST = 1e-4
 
 
 def frame_scores(probability, log_prior):
-    """Log likelihoods, up to a constant per frame, from a classifier's judgement.
+    """Turn probabilities of frames into log likelihoods, up to a constant per frame.
 
-    Parameters
-    ----------
-    probability : ndarray of shape (n_frames, 1 + n_labels)
-    log_prior : ndarray of shape (1 + n_labels,)
-        Of the classes in training, which is divided out.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_frames, 1 + n_labels)
+    `log_prior`, of the classes in training, is divided out.
     """
     return np.log(np.maximum(probability, _LEAST)) - log_prior
 
 
 def segment_times(first, stop, hop_s):
-    """Start and end in s of a segment of frames; a frame reaches half a hop around."""
+    """Return start and end in s of a segment; a frame extends by half a hop."""
     return max(0.0, (first - 0.5) * hop_s), (stop - 0.5) * hop_s
 
 
 class PhaseModel(NamedTuple):
-    """What the decoder knows about phases, in frames and natural logarithms.
+    """Durations and transitions of phases, in frames and natural logarithms.
 
     States are label 0, pause after label 0, label 1, pause after label 1, ...
     """
@@ -76,13 +68,7 @@ class PhaseModel(NamedTuple):
     """(n_states,): of the first frame."""
 
     def check(self):
-        """Refuse arrays that do not fit together, before compiled code meets them.
-
-        Raises
-        ------
-        ValueError
-            If a shape or an emitted score is none that a decoder can have.
-        """
+        """Check that the arrays fit together, before compiled code uses them."""
         n_states, n_durations = np.shape(self.log_duration)
         table, square = (n_states, n_durations), (n_states, n_states)
         shapes = {
@@ -100,11 +86,11 @@ class PhaseModel(NamedTuple):
 
 
 def estimate_phase_model(phases, labels, hop_s, *, max_s=8.0, min_s=0.0):
-    """Durations and sequence of phases, from annotated recordings.
+    """Estimate durations and transitions of phases from annotated recordings.
 
-    Durations are log-normal, with a spread of at least 40 %, since annotations are
-    few; nine in ten are taken from that distribution, one in ten from a four times
-    broader one, so that unusual breathing is unlikely and not impossible.
+    Durations are log-normal, with a spread of at least 40 %, since annotations are few;
+    nine in ten are taken from that distribution, one in ten from a four times broader
+    one, so that unusual breathing is unlikely and not impossible.
 
     Parameters
     ----------
@@ -115,14 +101,10 @@ def estimate_phase_model(phases, labels, hop_s, *, max_s=8.0, min_s=0.0):
     hop_s : float
         From one frame to the next, in s.
     max_s : float, default=8.0
-        Durations up to this have a probability of their own; longer ones continue
-        at the rate of the slowest state, so that an apnoea costs little.
+        Durations up to this have a probability of their own; longer ones continue at
+        the rate of the slowest state, so that an apnoea costs little.
     min_s : float, default=0.0
-        No phase (pauses excepted) is shorter.
-
-    Returns
-    -------
-    model : PhaseModel
+        Shortest phase in s; pauses may be shorter.
     """
     labels = list(labels)
     n_states = 2 * len(labels)
@@ -159,7 +141,7 @@ def _durations(lengths, n_durations, hop_s, least):
     if len(lengths) == 0:
         lengths = [0.2, 2.0]
     log_lengths = np.log(np.maximum(lengths, hop_s))
-    # The median is not moved by two breaths of which the annotator missed one half.
+    # The median is robust against breaths of which the annotator missed one half.
     centre = np.median(log_lengths)
     spread = max(0.4, np.std(log_lengths))
     density = 0.0
@@ -172,7 +154,7 @@ def _durations(lengths, n_durations, hop_s, least):
 
 
 def _transitions(counts):
-    """Probabilities; a label may be followed by its pause or by any other label."""
+    """Turn counts into probabilities: a pause or another label may follow a label."""
     n_states = len(counts)
     allowed = np.zeros_like(counts)
     allowed[:, ::2] = 1
@@ -186,7 +168,7 @@ def _transitions(counts):
 def _phase_model(duration, transition):
     survival = np.cumsum(duration[:, ::-1], axis=1)[:, ::-1]
     mean = survival.sum(axis=1, keepdims=True)
-    # What is longer than the table goes on at one rate for all states.
+    # Durations beyond the table decay at one rate for all states.
     log_tail = np.full(len(duration), -1.0 / duration.shape[1])
     labels = np.arange(len(duration)) % 2 == 0
     with np.errstate(divide="ignore"):
@@ -248,14 +230,8 @@ class LagDecoder:
     def push(self, scores):
         """Take frames; get the segments that have ended and are final.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_frames, 1 + n_labels), float64
-            Log likelihood, up to a constant per frame, of a pause and each label.
-
-        Returns
-        -------
-        segments : list of (state, first frame, last frame + 1)
+        `scores` (n_frames, 1 + n_labels) are log likelihoods of a pause and each label,
+        up to a constant per frame; segments are (state, first frame, last frame + 1).
         """
         from ._smoothing_kernel import push
 
@@ -265,12 +241,7 @@ class LagDecoder:
         return [tuple(row) for row in out[:n].tolist()]
 
     def finish(self):
-        """Get the remaining segments at the end of the recording.
-
-        Returns
-        -------
-        segments : list of (state, first frame, last frame + 1)
-        """
+        """Get the remaining segments at the end of the recording."""
         from ._smoothing_kernel import finish
 
         out = np.empty((self._state.capacity[0] + 2, 3), dtype=np.int64)

@@ -1,9 +1,10 @@
-"""The compiled part of the decoder, see :mod:`skbreath._smoothing`.
+"""Compiled kernels of the segmenter: the decoder, and the noise floor of bands.
 
-A hypothesis is a segment that has begun: a state and its first frame. Those of the
-last `lag` frames are kept, and the one segment that all of them go back to. Scores
-are kept less the sum of the frame scores up to the segment's beginning, so that they
-need no update from frame to frame.
+The decoder is described in :mod:`skbreath._smoothing`. A hypothesis is a segment that
+has begun: a state and its first frame. Kept are those of the last `lag` frames, and the
+one segment that all of them go back to. The sum of the frame scores up to the beginning
+of the segment is subtracted from its score, so that no score changes from frame to
+frame.
 """
 
 from typing import NamedTuple
@@ -12,13 +13,13 @@ import numpy as np
 
 from ._spectral import cached_kernel, kernel
 
-__all__ = ["finish", "new_state", "push"]
+__all__ = ["finish", "follow_floor", "new_state", "push"]
 
 NEVER = -1e18
 
 
 class State(NamedTuple):
-    """All that changes; `committed` is (state, first frame, frames seen)."""
+    """Mutable state of the decoder; `committed`: (state, first frame, frames seen)."""
 
     capacity: np.ndarray
     committed: np.ndarray
@@ -29,18 +30,7 @@ class State(NamedTuple):
 
 
 def new_state(model, lag):
-    """Make the state at the beginning of a recording.
-
-    Parameters
-    ----------
-    model : PhaseModel
-    lag : int
-        In frames.
-
-    Returns
-    -------
-    state : State
-    """
+    """Make the state at the beginning of a recording."""
     n_states, capacity = len(model.emission), lag + 2
     return State(
         capacity=np.array([capacity, lag], dtype=np.int64),
@@ -54,7 +44,7 @@ def new_state(model, lag):
 
 @kernel
 def _lasting(model, k, first, now, ending):
-    """Log probability that a segment from `first` ends at `now`, or lasts so long."""
+    """Log probability that a segment from `first` ends at `now`, or lasts that long."""
     table = model.log_survival
     if ending:
         table = model.log_residual if first == 0 else model.log_duration
@@ -66,7 +56,7 @@ def _lasting(model, k, first, now, ending):
 
 @kernel
 def _best(model, state, now, k, ending):
-    """Best hypothesis of state `k` at frame `now` (exclusive): score, first frame."""
+    """Find score and first frame of the best hypothesis of state `k` before `now`."""
     capacity, lag = state.capacity[0], state.capacity[1]
     best, best_first = NEVER, -1
     oldest = max(0, now - lag - 1)
@@ -96,7 +86,7 @@ def _best_of_all(model, state, now):
 
 @kernel
 def _ancestor(state, k, first, frame):
-    """The segment that holds `frame` on the path to the hypothesis (k, first)."""
+    """Find the segment that holds `frame` on the path to the hypothesis (k, first)."""
     capacity = state.capacity[0]
     while first > frame:
         row = state.before[first % capacity, k]
@@ -106,7 +96,7 @@ def _ancestor(state, k, first, frame):
 
 @kernel
 def _commit(model, state, now, out, n_out):
-    """Make frame ``now - 1 - lag`` final; drop what disagrees."""
+    """Make frame ``now - 1 - lag`` final, and drop hypotheses that disagree."""
     capacity, lag = state.capacity[0], state.capacity[1]
     frame = now - 1 - lag
     best_k, best_first = _best_of_all(model, state, now)
@@ -135,7 +125,7 @@ def _commit(model, state, now, out, n_out):
 
 @cached_kernel
 def push(scores, model, state, out):
-    """Take frames; the number of segments written to `out`."""
+    """Take frames, write final segments to `out`, and return their number."""
     capacity, lag = state.capacity[0], state.capacity[1]
     n_states = len(state.total)
     end = np.empty(n_states)
@@ -174,7 +164,7 @@ def push(scores, model, state, out):
 
 @cached_kernel
 def finish(model, state, out):
-    """Segments from the last to the committed one, which is included."""
+    """Write segments back to the committed one to `out`, and return their number."""
     now = state.committed[2]
     if now == 0:
         return 0
@@ -188,3 +178,34 @@ def finish(model, state, out):
             return n_out
         row = state.before[first % capacity, k]
         k, stop, first = row[0], first, row[1]
+
+
+@cached_kernel
+def follow_floor(bands, smooth, floor, down, up, above):
+    """Fill `above` with the smoothed level of each band above its running floor.
+
+    Parameters
+    ----------
+    bands : ndarray of shape (smooth - 1 + n_frames, n_bands)
+        In dB.
+    smooth : int
+        Frames that are averaged.
+    floor : ndarray of shape (n_bands,)
+        Updated in place.
+    down, up : float
+        Share of the distance that the floor falls, and most dB that it rises, per
+        frame.
+    above : ndarray of shape (n_frames, n_bands)
+        Overwritten.
+    """
+    for t in range(len(above)):
+        for b in range(len(floor)):
+            level = 0.0
+            for k in range(smooth):
+                level += bands[t + k, b]
+            level /= smooth
+            if level < floor[b]:
+                floor[b] += down * (level - floor[b])
+            else:
+                floor[b] += min(up, level - floor[b])
+            above[t, b] = level - floor[b]

@@ -1,4 +1,4 @@
-"""Breath sounds made from noise, for demonstrations and tests without recordings."""
+"""Make breath sounds from noise, for demonstrations and tests without recordings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Amplitude grows with flow to this power: Gavriely and Cugell (1996).
 _FLOW_POWER = 1.66
-# An electronic stethoscope passes about this band, in Hz.
+# Approximate pass band of an electronic stethoscope, in Hz.
 _STETHOSCOPE_BAND = (60.0, 2000.0)
 _CLIPS_PER_RECORDING = 5
 
@@ -32,8 +32,8 @@ Synthetic breath sounds
 -----------------------
 {n_clips} clips of {duration} s at {sample_rate} Hz from {n_subjects} made-up
 subjects, about half inhales ("I"), half exhales ("E"). Made by
-skbreath.datasets.make_breath_sounds with difficulty {difficulty}. They imitate what
-makes the task hard, not the physiology: no result on them says anything about
+skbreath.datasets.make_breath_sounds with difficulty {difficulty}. They imitate
+the difficulties of the task, not the physiology: results on them do not transfer to
 recordings.
 """
 
@@ -58,11 +58,11 @@ def make_breath_sounds(
     difficulty: float = 0.5,
     random_state: Seed | None = None,
 ) -> Bunch:
-    """Make clips of inhales and exhales as a chest stethoscope might hear them.
+    """Make clips of inhales and exhales like those of a chest stethoscope.
 
     Each clip is one phase of a breath: turbulent noise with a spectrum and an
-    envelope, behind heart sounds, sensor noise and now and then a touch of the
-    stethoscope. Inhales and exhales differ in tendency as chest wall sounds do:
+    envelope, with heart sounds, sensor noise and an occasional touch of the
+    stethoscope. On average, inhales and exhales differ as chest wall sounds do:
 
     - The spectrum falls by 13 to 15 dB per octave in inhales and by 13 to 20 in
       exhales [2]_, whose highest audible frequency is lower [1]_ [4]_.
@@ -70,7 +70,7 @@ def make_breath_sounds(
       towards its middle, that of a passive exhale peaks early and dies away [5]_.
 
     Subjects differ in slope, corner frequency, resonances, noise, heart rate and
-    level. The level of a clip says nothing about its phase. Phases shorter than a
+    level. The level of a clip does not depend on its phase. Phases shorter than a
     clip are repeated until it is full, as in published data sets.
 
     Parameters
@@ -86,7 +86,7 @@ def make_breath_sounds(
     difficulty : float, default=0.5
         0: the phases differ clearly, 1: not at all. At 0.5 a simple classifier on
         the mean and deviation of log-mel bands is right in about 4 of 5 clips of
-        subjects it has not heard.
+        new subjects.
     random_state : int, RandomState instance or None, default=None
         An int makes the same clips to the bit on one machine.
 
@@ -101,7 +101,7 @@ def make_breath_sounds(
 
     See Also
     --------
-    write_breath_sounds : The same as files.
+    write_breath_sounds : Write them as files.
 
     References
     ----------
@@ -131,7 +131,7 @@ def make_breath_sounds(
     rng = check_random_state(random_state)
     n_samples = max(1, round(duration * sample_rate))
     subject_of = np.arange(n_clips) % n_subjects
-    # Consecutive clips of a subject take turns, so that each has half of both.
+    # Phases alternate in the clips of a subject, so that each has half of both.
     place = np.arange(n_clips) // n_subjects
     is_inhale = (place + subject_of) % 2 == 0
     subjects = [Subject(rng, difficulty) for _ in range(n_subjects)]
@@ -170,16 +170,16 @@ def write_breath_sounds(
 ) -> Path:
     """Write synthetic clips as files in the layout of the Kaggle competition.
 
-    What :func:`~skbreath.datasets.load_kaggle_breath` reads: ``train/``, ``test/``
-    (16 bit WAV), ``train.csv`` and ``test.csv``. File names hold the recording and a
-    number in random order, nothing about the label.
+    The files can be read by :func:`~skbreath.datasets.load_kaggle_breath`:
+    ``train/``, ``test/`` (16 bit WAV), ``train.csv`` and ``test.csv``. File names
+    contain the recording and a number in random order, not the label.
 
     Parameters
     ----------
     sounds : Bunch
         From :func:`make_breath_sounds`.
     folder : str or path
-        Made here; must not exist, or be empty.
+        New or empty folder.
     test_size : float, default=0.1
         Share of the clips that go to ``test/``, without labels.
     random_state : int, RandomState instance or None, default=0
@@ -193,7 +193,7 @@ def write_breath_sounds(
     Raises
     ------
     ValueError
-        If `folder` has something in it, or `test_size` leaves no training clips.
+        If `folder` is not empty, or `test_size` leaves no training clips.
 
     Examples
     --------
@@ -229,7 +229,7 @@ def write_breath_sounds(
             soundfile.write(
                 half_done / subset / name, sounds.waveforms[i], sounds.sample_rate
             )
-            # The competition's training IDs are not its file names; nor are these.
+            # As in the competition, training IDs are not file names.
             train_row = f"{recording}_{label}_{k:03d},{label}"
             rows[subset].append(name if subset == "test" else train_row)
         for subset, lines in rows.items():
@@ -244,11 +244,11 @@ def write_breath_sounds(
 
 
 class Subject:
-    """A chest and a stethoscope on it: what stays the same from clip to clip."""
+    """Subject-specific transfer function, noise and heart of all clips of a subject."""
 
     def __init__(self, rng, difficulty):
         # On one axis, typical inhales lie at +contrast and typical exhales at
-        # -contrast; clips stray from there by a standard deviation of `spread`.
+        # -contrast; clips vary around it with a standard deviation of `spread`.
         self.contrast = 1 - difficulty**2
         self.spread = 0.15 + 0.5 * difficulty
         self.slope = rng.normal(15, 0.3 + 1.0 * difficulty)  # dB per octave
@@ -264,10 +264,8 @@ class Subject:
         self.heart_level = rng.uniform(-12, 3)  # dB of the breath
 
     def clip(self, rng, is_inhale, n_samples, sample_rate):
-        """One phase in noise, repeated or cut to `n_samples`."""
-        # +1 is a typical inhale, -1 a typical exhale; shape and spectrum stray apart.
-        typical = self.contrast * (1 if is_inhale else -1)
-        timbre, shape = typical + self.spread * rng.normal(size=2)
+        """Make one phase in noise, repeated or cut to `n_samples`."""
+        typical, timbre, shape = self.draw_phase(rng, is_inhale)
         length = (0.9 - 0.04 * typical) * 2 ** rng.normal(0, 0.4)
         n_phase = max(16, round(length * n_samples))
         time = np.arange(n_phase) / sample_rate
@@ -281,12 +279,20 @@ class Subject:
         )
         if rng.uniform() < 0.25:
             sound = sound + self.touch(rng, time, sample_rate)
-        sound = np.resize(sound, n_samples)  # a short phase starts over
-        sound *= gain_of(self.level + rng.normal(0, 6)) / max(rms_of(sound), 1e-12)
-        return sound * min(1.0, 0.95 / max(np.abs(sound).max(), 1e-12))
+        sound = np.resize(sound, n_samples)  # repeats a short phase
+        set_level(sound, self.level + rng.normal(0, 6))
+        return sound
+
+    def draw_phase(self, rng, is_inhale):
+        """Draw a phase; return where it typically lies, and its timbre and shape.
+
+        +1 is a typical inhale, -1 a typical exhale; timbre and shape vary separately.
+        """
+        typical = self.contrast * (1 if is_inhale else -1)
+        return typical, *(typical + self.spread * rng.normal(size=2))
 
     def breath(self, rng, timbre, shape, n_phase, sample_rate):
-        """Noise of unit RMS with the spectrum and the envelope of a phase."""
+        """Make noise of unit RMS with the spectrum and the envelope of a phase."""
         slope = self.slope - 2.2 * timbre
         corner = self.corner * 2 ** (0.15 * timbre)
 
@@ -301,11 +307,10 @@ class Subject:
         shape = np.clip(shape, -3, 3)
         rise, fall = 0.6 * 1.35**shape, 1.1 * 1.2**-shape
         flow = place**rise * (1 - place) ** fall
-        sound = noise * (flow / flow.max()) ** _FLOW_POWER
-        return sound / max(rms_of(sound), 1e-12)
+        return unit_rms(noise * (flow / flow.max()) ** _FLOW_POWER)
 
     def heart(self, rng, time, sample_rate):
-        """First and second sound of each beat, unit peak."""
+        """Make the first and second sound of each beat, with unit peak."""
         sound = np.zeros_like(time)
         first = -rng.uniform(0, self.heart_period)
         for beat in np.arange(first, time[-1] + self.heart_period, self.heart_period):
@@ -318,7 +323,7 @@ class Subject:
 
     @staticmethod
     def touch(rng, time, sample_rate):
-        """A finger or cloth on the stethoscope: a short low burst."""
+        """Make a short low burst, as a finger or cloth on the stethoscope does."""
         noise = band_noise(
             rng, len(time), sample_rate, lambda f: -9 * np.log2(f / 60 + 1)
         )
@@ -331,29 +336,28 @@ class Subject:
 
 
 def _around(centre, reach, sample_rate):
-    """Slice of the samples within `reach` s of `centre`."""
+    """Return the slice of the samples within `reach` s of `centre`."""
     start, stop = (round((centre + d) * sample_rate) for d in (-reach, reach))
     return slice(max(0, start), max(0, stop))
 
 
 def band_noise(rng, n, sample_rate, gain):
-    """Gaussian noise of unit RMS with `gain` (Hz to dB) inside the sensor's band."""
+    """Make Gaussian noise of unit RMS with `gain` (Hz to dB) in the sensor's band."""
     n_fft = next_fast_len(n, real=True)
     frequency = np.arange(1, n_fft // 2 + 1) * (sample_rate / n_fft)
     low, high = _STETHOSCOPE_BAND
-    frequency = frequency[frequency < 2 * high]  # nothing is left beyond
+    frequency = frequency[frequency < 2 * high]  # the filter removes the rest
     band = 1 / np.sqrt((1 + (low / frequency) ** 4) * (1 + (frequency / high) ** 16))
     real, imaginary = rng.normal(size=(2, len(frequency)))
     spectrum = np.zeros(n_fft // 2 + 1, dtype=complex)
     spectrum[1 : len(frequency) + 1] = (
         band * gain_of(gain(frequency)) * (real + 1j * imaginary)
     )
-    noise = irfft(spectrum, n_fft)[:n]
-    return noise / max(rms_of(noise), 1e-12)
+    return unit_rms(irfft(spectrum, n_fft)[:n])
 
 
 def sensor_slope(frequency):
-    """Spectrum of the steady noise of a sensor, in dB."""
+    """Return the spectrum of the steady noise of a sensor, in dB."""
     return -3 * np.log2(frequency / 100 + 1)
 
 
@@ -363,3 +367,13 @@ def gain_of(decibel):
 
 def rms_of(x):
     return np.sqrt(np.mean(np.square(x)))
+
+
+def unit_rms(x):
+    return x / max(rms_of(x), 1e-12)
+
+
+def set_level(sound, decibel):
+    """Scale `sound` to an RMS in dB of full scale, in place and without clipping."""
+    sound *= gain_of(decibel) / max(rms_of(sound), 1e-12)
+    sound *= min(1.0, 0.95 / max(np.abs(sound).max(), 1e-12))

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, told to somebody who does not know it yet."""
+"""Check a data set for common problems."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
-from ._dataset_findings import find_problems
+from ._dataset_findings import FILE_CHECKS, unreadable_files
 from ._dataset_layout import find_clips
 from ._dataset_scan import scan_files
+from ._label_findings import LABEL_CHECKS, TRACK_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "check_dataset"]
 
 LEVELS = ("error", "warning", "note")
-"""Grades of findings: work or scores would be wrong; might be; good to know."""
+"""Levels of findings: scores are wrong or work fails; they may be; good to know."""
 
 
 @validate_params(
@@ -44,7 +45,7 @@ def check_dataset(
     n_jobs: int | None = None,
     advance: Callable[[int], Any] | None = None,
 ) -> Bunch:
-    """Look for what is wrong with a data set, before any model sees it.
+    """Check a data set for common problems before training on it.
 
     Every file is decoded once, about 0.5 ms for a clip of a second; samples are not
     kept.
@@ -53,7 +54,7 @@ def check_dataset(
     ----------
     data : str or os.PathLike
         - a folder with ``train.csv`` and ``train/``, and ``test.csv`` and ``test/`` if
-          there are, as :func:`~skbreath.load_kaggle_breath` reads them;
+          they exist, as :func:`~skbreath.load_kaggle_breath` reads them;
         - a CSV file with the columns ``path`` and ``label``, as
           :func:`~skbreath.load_labelled_folder` reads it;
         - a folder with one folder of clips for each label;
@@ -64,9 +65,9 @@ def check_dataset(
     pos_label : str, default=None
         The positive class; None takes the last of two. It changes no finding.
     n_jobs : int, default=None
-        Threads that read, as in joblib.
+        Threads that read files, as in joblib.
     advance : callable, default=None
-        Called with the number of further files that are done.
+        Called with the number of files read since the last call.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def check_dataset(
     Raises
     ------
     ValueError, OSError
-        If there is no such data set, or no audio in it.
+        If the data set does not exist or holds no audio.
 
     See Also
     --------
@@ -94,11 +95,10 @@ def check_dataset(
 
     Notes
     -----
-    Whether labels can be told without listening is judged by boosted trees on what a
-    name, the order, the format or the level tells: 5-fold cross-validated, no fold
-    sharing a recording. It is a finding if the AUC exceeds what chance explains once
-    in a thousand times; above 0.6 it is a warning. The labels of neighbours are
-    judged one left out at a time.
+    Boosted trees predict the labels from the names, the order, the format or the
+    level alone: 5-fold cross-validated, no fold sharing a recording. It is a finding
+    if the AUC exceeds what chance explains once in a thousand times; above 0.6 it is
+    a warning. For the labels of neighbours one clip is left out at a time.
 
     Examples
     --------
@@ -119,11 +119,16 @@ def check_dataset(
         **({} if advance is None else {"advance": advance}),
     )
     found.clips = pd.concat([found.clips, measured], axis=1)
-    findings = pd.DataFrame(
-        find_problems(found, pos_label), columns=["level", "check", "finding", "advice"]
+    found.pos_label = pos_label
+    collected = [*found.findings, *unreadable_files(found)]
+    if len(found.good):
+        more = TRACK_CHECKS if found.layout == "label tracks" else LABEL_CHECKS
+        for check in (*FILE_CHECKS, *more):
+            collected += check(found)
+    rows = sorted(
+        (one.row() for one in collected), key=lambda row: LEVELS.index(row[0])
     )
-    order = findings["level"].map(LEVELS.index)
-    findings = findings.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    findings = pd.DataFrame(rows, columns=["level", "check", "finding", "advice"])
     return Bunch(
         findings=findings,
         clips=found.clips.drop(columns="row"),

@@ -1,4 +1,4 @@
-"""Honest numbers: grouped cross-validation with intervals that respect groups."""
+"""Evaluate models: grouped cross-validation with intervals over groups."""
 
 from __future__ import annotations
 
@@ -48,16 +48,15 @@ def evaluate(
 ) -> Bunch:
     """Cross-validate a model and give each score with a bootstrap interval.
 
-    Every clip is predicted once, by a model that has seen neither it nor, with
-    `groups`, any clip of its recording; the scores are those of the pooled
-    predictions.
+    Every clip is predicted once, by a model that was fitted without it and, with
+    `groups`, without any clip of its group; scores are of the pooled predictions.
 
     Parameters
     ----------
     model : classifier
         Such as :func:`~skbreath.make_breath_classifier`. Cloned for each fold.
     X : sequence of length n_clips
-        Whatever `model` takes: paths, waveforms, features.
+        Input of `model`: paths, waveforms, features.
     y : array-like of shape (n_clips,)
         Labels, two classes.
     groups : array-like of shape (n_clips,), default=None
@@ -84,7 +83,7 @@ def evaluate(
     -------
     result : :class:`~sklearn.utils.Bunch`
         ``table`` : DataFrame, one row per metric (accuracy, f1, roc_auc, log_loss,
-        calibration_error, and the perfect_calibration to hold against it, see
+        calibration_error, and perfect_calibration to compare it with, see
         :func:`~skbreath.evaluation.score_predictions`) with ``value``, ``low`` and
         ``high``.
 
@@ -105,14 +104,14 @@ def evaluate(
     Raises
     ------
     ValueError
-        If lengths differ, `y` has not two classes, `pos_label` is none of them,
-        or the splits predict a row twice.
+        If lengths differ, `y` does not have exactly two classes, `pos_label` is not one
+        of them, or the splits predict a row twice.
 
     See Also
     --------
-    report : The result as a page to look at and listen to.
-    compare_predictions : Two models on the same clips.
-    check_leakage : Looks for leaks.
+    report : Write the result as a page with plots and sounds.
+    compare_predictions : Compare two models on the same clips.
+    check_leakage : Check for leaks.
 
     Examples
     --------
@@ -149,19 +148,12 @@ def evaluate(
             n_jobs=n_jobs,
         )
     column = int(np.flatnonzero(np.unique(y) == pos_label)[0])
-    tables = []
-    for fold, (test, output) in enumerate(folds):
-        labels, proba, confidence = output[labels_and_confidence]
-        columns = {
-            "row": test,
-            "fold": fold,
-            "group": test if groups is None else groups[test],
-            "y_true": y[test],
-            "y_pred": labels,
-            "y_score": proba[:, column],
-            "confidence": confidence,
-        }
-        tables.append(pd.DataFrame(columns))
+    tables = [
+        _predictions(test, y, groups, output[labels_and_confidence], column)
+        for test, output in folds
+    ]
+    for fold, table in enumerate(tables):
+        table.insert(1, "fold", fold)
     predictions = pd.concat(tables, ignore_index=True)
     if predictions["row"].duplicated().any():
         raise ValueError(
@@ -193,7 +185,7 @@ def judge(
     confidence_level: float = 0.95,
     random_state: Seed = 0,
 ) -> Bunch:
-    """Score a fitted model on clips that it has not seen.
+    """Score a fitted model on clips that it was not fitted on.
 
     Parameters
     ----------
@@ -212,8 +204,8 @@ def judge(
     Raises
     ------
     ValueError
-        If lengths differ, `y` has not two classes, `pos_label` is none of them, or
-        the model knows other classes.
+        If lengths differ, `y` does not have exactly two classes, `pos_label` is not one
+        of them, or the model has other classes.
 
     Examples
     --------
@@ -233,21 +225,13 @@ def judge(
     check_binary(y, pos_label)
     if set(model.classes_.tolist()) != set(np.unique(y).tolist()):
         raise ValueError(
-            f"the model knows the labels {model.classes_.tolist()}, but y has "
+            f"y must have the classes of the model, {model.classes_.tolist()}, got "
             f"{np.unique(y).tolist()}."
         )
-    rows = np.arange(len(y))
-    labels, proba, confidence = labels_and_confidence(model, X)
-    predictions = pd.DataFrame(
-        {
-            "row": rows,
-            "group": rows if groups is None else column_or_1d(groups),
-            "y_true": y,
-            "y_pred": labels,
-            "y_score": proba[:, model.classes_.tolist().index(pos_label)],
-            "confidence": confidence,
-        }
-    )
+    groups = None if groups is None else column_or_1d(groups)
+    column = model.classes_.tolist().index(pos_label)
+    output = labels_and_confidence(model, X)
+    predictions = _predictions(np.arange(len(y)), y, groups, output, column)
     return _scored(
         predictions,
         groups is not None,
@@ -255,6 +239,21 @@ def judge(
         n_resamples=n_resamples,
         confidence_level=confidence_level,
         random_state=random_state,
+    )
+
+
+def _predictions(rows, y, groups, output, column):
+    """Make the table of predictions for some rows of `y`."""
+    labels, proba, confidence = output
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "group": rows if groups is None else groups[rows],
+            "y_true": y[rows],
+            "y_pred": labels,
+            "y_score": proba[:, column],
+            "confidence": confidence,
+        }
     )
 
 

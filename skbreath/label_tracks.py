@@ -1,4 +1,4 @@
-"""Label tracks: phases of a recording, as other programs read and write them."""
+"""Read and write label tracks: phases of a recording, in formats of other programs."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def read_label_track(
     path : str or path
         The file, in UTF-8, or in UTF-16 with a byte order mark as Praat may write.
     format : str, default=None
-        As above; None tells it from the suffix and the first line.
+        As above; None detects it from the suffix and the first line.
     labels : collection of str, default=None
-        Labels that are known, such as ``("I", "E")``; None takes any.
+        Allowed labels, such as ``("I", "E")``; None allows any.
     ignore : collection of str, default=None
         Labels whose rows are left out. None means the adventitious sounds of
         HF_Lung (``D``, ``Wheeze``, ``Rhonchi``, ``Stridor``) in that format, and
@@ -62,8 +62,8 @@ def read_label_track(
     Returns
     -------
     phases : DataFrame
-        ``start_s``, ``end_s``, ``label`` and what else the format has, by time. Its
-        ``attrs["path"]`` is the file, for errors to name it.
+        ``start_s``, ``end_s``, ``label`` and further columns of the format, by time.
+        ``attrs["path"]`` is the file, for error messages.
 
     Raises
     ------
@@ -110,18 +110,7 @@ def read_label_track(
 
 
 def track_beside(recording: FilePath) -> Path | None:
-    """Find the label track of the same name beside a recording.
-
-    Parameters
-    ----------
-    recording : str or path
-        Audio file.
-
-    Returns
-    -------
-    track : Path, or None
-        With the suffix .txt, .TextGrid, .csv or .json, in this order.
-    """
+    """Find the label track of the same name beside a recording, or None."""
     for suffix in (".txt", ".TextGrid", ".csv", ".json"):
         track = Path(recording).with_suffix(suffix)
         if track.is_file():
@@ -145,7 +134,7 @@ def write_label_track(
     phases : DataFrame
         ``start_s``, ``end_s``, ``label``; ``probability`` goes to CSV and JSON.
     format : str, default=None
-        As for :func:`read_label_track`; None tells it from the suffix:
+        As for :func:`read_label_track`; None takes it from the suffix:
         ``.TextGrid``, ``.csv``, ``.json``, else Audacity. ``icbhi`` writes cycles
         from inhale to inhale. HF_Lung has milliseconds, ICBHI too, the others
         microseconds.
@@ -156,7 +145,7 @@ def write_label_track(
     ------
     ValueError
         If the phases are reversed, overlap or lie beyond `duration`, or a label
-        holds what the format cannot.
+        has characters that the format cannot hold.
     OSError
         If the file cannot be written. Nothing is written in any of these cases.
 
@@ -195,4 +184,6 @@ def _decode(path):
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ValueError(f"{str(path)!r}, line {line}: no {encoding} text.") from None
+        raise ValueError(
+            f"{str(path)!r}, line {line}: expected {encoding} text."
+        ) from None

@@ -1,4 +1,4 @@
-"""Whole recordings: their phases, what these say, and how well they agree."""
+"""Find the phases of whole recordings, compute statistics of them, and compare them."""
 
 from ._breath_statistics import breath_statistics
 from ._phase_metrics import (

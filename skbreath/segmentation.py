@@ -1,4 +1,4 @@
-"""Whole recordings to phases."""
+"""Find the phases of whole recordings."""
 
 from __future__ import annotations
 
@@ -43,20 +43,19 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseSegmenter"]
 
-# Neighbouring frames are nearly the same: every other one is enough to learn from.
+# Neighbouring frames are nearly the same: every other one is enough for training.
 _TRAINING_STEP = 2
-# Weight of the scores of a clip classifier alone; chosen on simulated recordings.
+# Weight for a clip classifier alone, chosen on simulated recordings.
 _CLIP_WEIGHT = 0.4
 
 
 class PhaseSegmenter(VersionedState, BaseEstimator):
     """Find the inhales and exhales of whole recordings.
 
-    Frames of 64 ms, every 16 ms, are judged by a classifier from their mel spectrum
-    and from how it differs from what was before and shortly after; a hidden
-    semi-Markov decoder, which knows how long phases and pauses last and in which
-    order they come, turns that into phases. No value depends on the level of the
-    recording.
+    A classifier scores frames of 64 ms, every 16 ms, from their mel spectrum and its
+    difference to the spectra before and shortly after. A hidden semi-Markov decoder,
+    a model of the durations and the order of phases and pauses, turns the scores into
+    phases. No value depends on the level of the recording.
 
     The work goes through a recording once, from the beginning to the end, with a
     bounded look-ahead: recordings of any length take the same memory, and
@@ -77,24 +76,24 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Band in Hz; None means half of `sample_rate`. A stethoscope has little above
         2000.
     lookahead : float, default=0.3
-        How far the judgement of a frame looks ahead, in s, more than 0.1.
+        How far the features of a frame look ahead, in s, more than 0.1.
     lag : float, default=0.1
-        How long the decoder waits until a decision is final, in s. The longer, the
-        more it knows and the later it tells: 0.1 suits a microphone. For recordings,
-        1 takes long phases of slow or noisy breathing for one, which 0.1 may split.
+        How long the decoder waits until a decision is final, in s. A longer lag is
+        more accurate, but delays the phases: 0.1 suits a microphone. For recordings,
+        1 keeps long phases of slow or noisy breathing whole, which 0.1 may split.
     emission_weight : float or "auto", default="auto"
-        Weight of the judgement of frames against durations and sequence.
-        Neighbouring frames are alike, so each counts less than one: 0.1 to 0.8.
+        Weight of the frame scores against durations and sequence. Neighbouring
+        frames are alike, so each counts less than one: 0.1 to 0.8.
         "auto" takes what works best on held-out recordings in a two-fold
         cross-validation inside ``fit``, which doubles its time: F1 of phases at
         overlaps of 50 to 90 %, and the share of recordings with the right rate. 0.4
         where there is only one recording or group.
     min_duration : float, default=0.1
-        No phase is shorter, in s.
+        Shortest phase in s.
     clip_classifier : classifier, default=None
-        Fitted classifier of clips of one phase, whose opinion on the second around
-        a frame is one more feature; see :meth:`from_classifier`, which also uses it
-        without ``fit``. It makes ``latency_`` longer by most of half a clip.
+        Fitted classifier of clips of one phase, whose probabilities for the second
+        around a frame are further features; see :meth:`from_classifier`, which also
+        uses it without ``fit``. It makes ``latency_`` longer by most of half a clip.
     clip_duration : float, default=1.0
         Length of its clips in s.
     n_jobs : int, default=None
@@ -109,7 +108,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     emission_weight_ : float
         As given or chosen.
     frame_model_ : object or None
-        Judges frames; None if there is only a classifier of clips.
+        Classifier of frames; None if there is only a classifier of clips.
     phase_model_ : object
         Durations and order of phases and pauses.
     features_ : BreathFeatures
@@ -117,8 +116,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     layout_ : object
         Where frames lie, from the parameters at the time of fitting.
     latency_ : float
-        Longest time in s of audio from the end of a phase until it is told, for
-        blocks at `sample_rate`; 0.035 more where they are resampled.
+        Longest time in s of audio from the end of a phase until it is reported,
+        for blocks at `sample_rate`; 0.035 more where they are resampled.
 
     See Also
     --------
@@ -127,8 +126,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
 
     Notes
     -----
-    The estimator takes recordings of different lengths with a table each, which no
-    scikit-learn check suite knows; parameters, cloning and pickling are
+    The estimator takes recordings of different lengths with a table each, which
+    scikit-learn's checks do not support; parameters, cloning and pickling are
     scikit-learn's.
 
     References
@@ -224,8 +223,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             phases that are there. Times may be such as
             :func:`~skbreath.read_label_track` reads.
         groups : array-like of shape (n_recordings,), default=None
-            What recordings belong together, such as the patient: they are held out
-            together when `emission_weight` is chosen. None takes each for itself.
+            Recordings of a group, such as a patient, are held out together when
+            `emission_weight` is chosen. None makes each recording a group.
 
         Returns
         -------
@@ -256,8 +255,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         missing = [label for label in self.labels if label not in present]
         if missing:
             raise ValueError(
-                f"no annotation has the label {missing[0]!r}; name those that there "
-                f"are by labels=, such as labels={sorted(present)}."
+                f"no annotation has the label {missing[0]!r}; set labels= to those in "
+                f"the annotations, such as labels={sorted(present)}."
             )
         parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_training_rows)(layout, features, recording, table)
@@ -292,11 +291,11 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         """Build a segmenter from a trained classifier of clips alone.
 
         The classifier is slid over the recording, a window of `clip_duration` every
-        0.13 s, and tells inhale from exhale; whether somebody is heard at all is
-        told from the level above the quietest of the last seconds. Durations and
-        order are those of a textbook. No annotated recording is needed; ``fit`` on
-        some replaces all this by a model of frames, for which the clip classifier's
-        opinion is one more feature.
+        0.13 s, to distinguish inhale from exhale. Pauses are distinguished by the
+        level, compared with the quietest of the last seconds. Durations and order are
+        those of a textbook. Annotated recordings are not needed; ``fit`` on some
+        replaces all this by a model of frames, with the probabilities of the clip
+        classifier as further features.
 
         Parameters
         ----------
@@ -319,9 +318,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
 
         Notes
         -----
-        The opinion of a network on a clip may depend in the last bits on how many
-        clips it is given at a time; with such a classifier results agree from block
-        size to block size up to that.
+        The output of a network may depend in the last bits on the number of clips
+        in a batch; with such a classifier results for different block sizes agree up
+        to that.
 
         Examples
         --------
@@ -369,8 +368,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             One for each recording: ``start_s``, ``end_s``, ``label``,
             ``probability`` (mean over the frames of the phase; frames that sound
             like nothing the segmenter was fitted on count as 0). ``attrs["note"]``
-            says what casts doubt on a result, such as silence, clipping or speech;
-            it is "" for most.
+            holds reasons to doubt the result, such as silence, clipping or speech;
+            it is "" for most recordings.
 
         Raises
         ------
@@ -415,7 +414,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Raises
         ------
         ValueError
-            If `sample_rate` is no rate of sounds.
+            If `sample_rate` is not a valid rate.
 
         Examples
         --------
@@ -517,12 +516,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
 
 
 def _training_rows(layout, features, recording, table):
-    """Rows and classes of the frames of a recording."""
+    """Compute rows and classes of the frames of a recording."""
     rows, stream, parts = layout.rows(), None, []
     for rate, block in recording.blocks():
         stream = FrameStream(features, rate) if stream is None else stream
-        parts.append(rows.push(stream.push(block), stream.heard))
-    parts += [rows.push(stream.finish(), stream.heard), rows.finish()]
+        parts.append(rows.push(stream.push(block), stream.latest))
+    parts += [rows.push(stream.finish(), stream.latest), rows.finish()]
     check_phases(
         table,
         name_annotations(table, recording),

@@ -80,7 +80,7 @@ def test_check_tells_findings_and_has_an_exit_code(clips, tmp_path):
     answer = told(run("check", clips, "--json"))
     assert answer["ok"] and answer["n_files"] == 4 and answer["layout"] == "plain"
     assert set(answer["findings"][0]) == {"level", "check", "finding", "advice"}
-    told(run("check", clips, "--json", "--strict"), code=1)  # nothing tells recordings
+    told(run("check", clips, "--json", "--strict"), code=1)  # recordings are unknown
     (tmp_path / "bad.wav").write_bytes(b"")
     answer = told(run("check", tmp_path, "--json"), code=1)
     assert answer["ok"] is False and answer["counts"]["error"] == 1
@@ -92,7 +92,7 @@ def test_check_tells_findings_and_has_an_exit_code(clips, tmp_path):
 def test_check_prints_what_to_do(clips, tmp_path):
     result = run("check", clips, "--out", tmp_path / "files.csv")
     assert result.exit_code == 0
-    assert "WARNING groups: nothing tells" in result.stdout and "->" in result.stdout
+    assert "WARNING groups: the recording" in result.stdout and "->" in result.stdout
     assert "4 files (plain): 0 errors, 1 warning" in result.stdout
     assert (tmp_path / "files.csv").read_text().count("\n") == 5
 

@@ -9,7 +9,7 @@ import soundfile
 
 from skbreath import check_dataset, make_breath_sounds, write_breath_sounds
 from skbreath._dataset_scan import scan_files
-from skbreath._metadata_leaks import judge_columns, make_splits, name_columns
+from skbreath._metadata_leaks import cross_validated_auc, make_splits, name_columns
 
 RATE = 8000
 
@@ -56,7 +56,7 @@ def test_a_good_data_set_has_nothing_but_notes(folder):
     assert result.layout == "kaggle"
     assert result.counts["error"] == result.counts["warning"] == 0, result.findings
     assert "40 recordings of 3 to 3 clips, on 10 days" in found(result, "note")
-    assert "spell the label" in found(result, "note", "names")
+    assert "contain the label" in found(result, "note", "names")
     assert len(result.clips) == 125
     assert result.clips["subset"].value_counts().to_dict() == {"train": 120, "test": 5}
     np.testing.assert_allclose(result.clips["duration_s"], 1.0)
@@ -92,7 +92,7 @@ def test_everything_wrong_with_files_and_rows_is_told_at_once(folder):
     assert "1 IDs without a file" in errors and files[-1].stem[-4:] in errors
     assert "1 rows without a label" in errors
     assert "1 labels other than I and E" in errors and "3 labels:" in errors
-    assert f"1 files hold no sound (peak below -84 dB): {str(files[2])!r}" in errors
+    assert f"1 files are silent (peak below -84 dB): {str(files[2])!r}" in errors
     assert "1 sound is there more than once in train and test" in errors
     assert "1 audio files have no row in train.csv" in found(result, "warning")
     assert (result.findings["advice"] != "").all()
@@ -136,8 +136,10 @@ def test_labels_from_folders_and_names_that_give_them_away(tmp_path):
     result = label_folders(tmp_path, lambda label, number: f"{label}{number}.wav")
     assert result.layout == "label folders"
     assert result.clips["label"].value_counts().to_dict() == {"in": 30, "out": 30}
-    assert "file names alone, without listening: AUC 1.00" in found(result, "warning")
-    assert "nothing tells which clips belong" in found(result, "warning", "groups")
+    assert "predicted from file names alone: AUC 1.00" in found(result, "warning")
+    assert "recording or person of each clip is unknown" in found(
+        result, "warning", "groups"
+    )
 
 
 def test_level_and_format_that_give_labels_away(tmp_path):
@@ -233,8 +235,8 @@ def test_leaks_are_judged_by_recording():
     groups = np.repeat(random.permutation(10), 40)
     positive = np.repeat(np.arange(10) % 2 == 0, 40) ^ (random.random(400) < 0.1)
     columns = name_columns([f"{group}.wav" for group in groups])
-    torn = judge_columns(columns, positive, make_splits(positive, None))
-    kept = judge_columns(columns, positive, make_splits(positive, groups))
+    torn = cross_validated_auc(columns, positive, make_splits(positive, None))
+    kept = cross_validated_auc(columns, positive, make_splits(positive, groups))
     assert torn > 0.8 and kept < torn - 0.1
 
 

@@ -98,8 +98,8 @@ I4, E5, E1 = TRAIN
         ("", "is not a CSV file"),
         ("ID,Target\n\xff", "is not a CSV file"),
         (_rows(f"{I4},I,more", f"{E5},E,more"), "is not a CSV file"),
-        (_rows(f"{I4},I", f"{E5}"), r"no 'Target' in 1 of 2 rows: line 3"),
-        (_rows(f"{I4},I", ",E"), r"no 'ID' in 1 of 2 rows: line 3"),
+        (_rows(f"{I4},I", f"{E5}"), r"an empty 'Target' in 1 of 2 rows: line 3"),
+        (_rows(f"{I4},I", ",E"), r"an empty 'ID' in 1 of 2 rows: line 3"),
         (_rows(f"{I4},I", f"{E5},X", f"{E1},i"), r"unknown labels.*3 \('X'\).*4 \('i'"),
         (_rows(f"{I4},I"), "has only one class, 'I'"),
         (_rows(f"{I4},I", f"{E5},E", f"{I4},I"), r"repeated IDs in 2 .* 2 .* line 4"),
@@ -136,7 +136,7 @@ def test_other_file_names(folder):
 
 
 def test_no_such_folder_or_subset(tmp_path, folder):
-    with pytest.raises(ValueError, match="there is no file"):
+    with pytest.raises(ValueError, match="does not exist"):
         load_kaggle_breath(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="subset must be"):
         load_kaggle_breath(folder, subset="valid")

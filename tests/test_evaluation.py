@@ -228,7 +228,7 @@ def test_break_down_by_recording_and_by_day(recordings):
     day = frame[frame["group"] % 5 == 3]
     auc = roc_auc_score(day["y_true"] == "I", day["y_score"])
     assert by_day.loc[3, "roc_auc"] == pytest.approx(auc)
-    with pytest.raises(ValueError, match="no column 'day'"):
+    with pytest.raises(ValueError, match="lack the column 'day'"):
         break_down(frame, by="day")
     with pytest.raises(ValueError, match="3 values for 240"):
         break_down(frame, by=[1, 2, 3])
@@ -242,7 +242,7 @@ def test_fitted_model_is_judged_on_new_clips(recordings):
     result = judge(model, *new, n_resamples=20)
     assert result.table.loc["accuracy", "value"] == model.score(*new[:2])
     assert len(result.by_group) == 20
-    with pytest.raises(ValueError, match="knows the labels"):
+    with pytest.raises(ValueError, match="classes of the model"):
         judge(model, new[0], np.where(new[1] == "I", "I", "out"))
 
 

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbreath import BreathFeatures
-from skbreath._frame_context import FrameContext
-from skbreath._frame_stream import FrameStream, frame_features
+from skbreath._frame_stream import FrameContext, FrameStream, frame_features
 
 BLOCKS = st.lists(st.integers(1, 9000), min_size=1, max_size=4)
 
