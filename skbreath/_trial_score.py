@@ -8,7 +8,6 @@ from sklearn.model_selection._validation import _insert_error_scores
 
 from ._fit_log import inside_fit
 from ._fold_result import evaluate_fold
-from ._pruning import StopTrial, TrialReporter, with_epoch_pruning
 
 __all__ = ["FoldScorer", "Judgement", "find_objectives", "mean_scores"]
 
@@ -180,7 +179,7 @@ class FoldScorer:
         # A trial carries its study along: only where a pruner needs it.
         told = trial if search.prune_on else None
         args = (search.estimator, parameters, self.X, self.y, tasks, common)
-        settings = (search.prune_on, told, self.objectives, search.error_score)
+        settings = (told, self.objectives, search.error_score)
         return _judge, args + settings, {}
 
     def _context(self, task):
@@ -191,50 +190,46 @@ class FoldScorer:
         return self.contexts[task]
 
 
-def _judge(
-    estimator, parameters, X, y, tasks, common, prune_on, trial, objectives, error_score
-):
+def _judge(estimator, parameters, X, y, tasks, common, trial, objectives, error_score):
     judgement = Judgement()
-    reporter = None if trial is None else TrialReporter(trial)
     # A parameter that the estimator has not is a mistake in the space, and raised.
     clone(estimator).set_params(**clone(parameters, safe=False))
     with inside_fit():
         for task in tasks:
-            fold = task["split_progress"][0]
-            own, params = clone(estimator), parameters
-            # Later folds would report the same epochs again.
-            if prune_on == "epoch" and fold == 0:
-                own, params = with_epoch_pruning(estimator, parameters, reporter), None
-            try:
-                result, error = evaluate_fold(
-                    own, X, y, parameters=params, **task, **common
-                )
-            except StopTrial:
-                judgement.pruned = True
-                break
-            judgement.folds.append(result)
+            fold, error = evaluate_fold(
+                clone(estimator), X, y, parameters=parameters, **task, **common
+            )
+            judgement.folds.append(fold)
             judgement.error = judgement.error or error
-            if prune_on is not None and _ends(
-                judgement, reporter, prune_on, fold, len(tasks), objectives, error_score
+            if trial is not None and _ends(
+                judgement, trial, len(tasks), objectives, error_score
             ):
                 break
-    if reporter is not None:
-        judgement.reports = reporter.values
     return judgement
 
 
-def _ends(judgement, reporter, prune_on, fold, n_splits, objectives, error_score):
-    """Tell whether a trial ends with this fold; set whether it is pruned."""
-    (mean,) = mean_scores(judgement.folds, objectives, error_score)
-    if not np.isfinite(mean):
-        # Nothing that comes can save the trial, unless failed folds get a number.
+def _ends(judgement, trial, n_splits, objectives, error_score):
+    """Report the last fold to the pruner; return whether the trial ends with it.
+
+    In another process `trial` is a copy, and so is a study in memory: `reports` takes
+    the reported values to the process of the search.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    (value,) = mean_scores(judgement.folds, objectives, error_score)
+    if not np.isfinite(value):
+        # No later fold can save the trial, unless failed folds get a number.
         return error_score == "raise" or not np.isfinite(error_score)
-    if prune_on == "fold":
-        value = mean
-        if _compares_folds(reporter.trial.study.pruner):
-            (value,) = mean_scores(judgement.folds[-1:], objectives, error_score)
-        stop = reporter.wants_to_stop(value, fold)
-        judgement.pruned = stop and fold + 1 < n_splits
+    if _compares_folds(trial.study.pruner):
+        (value,) = mean_scores(judgement.folds[-1:], objectives, error_score)
+    step = len(judgement.folds) - 1
+    judgement.reports[step] = value
+    try:
+        trial.report(value, step)
+        stop = trial.should_prune()
+    except UpdateFinishedTrialError:
+        stop = True  # another worker has finished this trial
+    judgement.pruned = bool(stop) and step + 1 < n_splits
     return judgement.pruned
 
 

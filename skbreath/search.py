@@ -70,12 +70,10 @@ class OptunaSearchCV(BaseSearchCV):
     pruner : optuna.pruners.BasePruner, default=None
         What stops trials early, with `prune_on`. None means
         :class:`optuna.pruners.MedianPruner`, which compares with the complete trials.
-    prune_on : {"fold", "epoch"}, default=None
-        After what the pruner is asked. "fold": it gets the mean score of the folds so
-        far (:class:`optuna.pruners.WilcoxonPruner`, which compares fold with fold,
-        the fold's own). "epoch": it gets the negative validation loss of each epoch
-        of the one :class:`ResidualCNNClassifier` inside the estimator, in the first
-        fold only; a trial that gets through it runs all folds. None stops nothing.
+    prune_on : {"fold"}, default=None
+        When a trial may be stopped. "fold": after each fold, by the mean score of its
+        folds so far (:class:`optuna.pruners.WilcoxonPruner`, which compares fold with
+        fold, gets the score of the fold). None: never.
     study : optuna.study.Study, default=None
         A template: its sampler and pruner are copied. It gets no trials and its
         trials are not used, so that none travel from one fit, or one outer fold, to
@@ -218,7 +216,7 @@ class OptunaSearchCV(BaseSearchCV):
         "study": [HasMethods(["ask", "tell"]), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "pruner": [HasMethods(["prune"]), None],
-        "prune_on": [StrOptions({"fold", "epoch"}), None],
+        "prune_on": [StrOptions({"fold"}), None],
         "storage": [str, Path, HasMethods(["create_new_study"]), None],
         "study_name": [str, None],
         "enqueue": [list, tuple, None],
@@ -239,7 +237,7 @@ class OptunaSearchCV(BaseSearchCV):
         batch_size: int = 1,
         sampler: Any = None,
         pruner: Any = None,
-        prune_on: Literal["fold", "epoch"] | None = None,
+        prune_on: Literal["fold"] | None = None,
         study: Any = None,
         storage: Any = None,
         study_name: str | None = None,

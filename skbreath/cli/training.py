@@ -107,8 +107,8 @@ def train(
 )
 @click.option(
     "--prune-on",
-    type=click.Choice(["fold", "epoch"]),
-    help="Stop hopeless trials after a fold, or after an epoch of the first fold.",
+    type=click.Choice(["fold"]),
+    help="Stop trials with low scores after a fold.",
 )
 @click.option(
     "--batch-size",
