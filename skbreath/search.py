@@ -18,7 +18,6 @@ from ._metadata import metadata_context, route_fit
 from ._saved_weights import current_store
 from ._search_run import draw_folds, join_study, run_trials
 from ._search_settings import check_settings, scorers_for
-from ._top_trials import top_estimators
 from ._training_record import recording
 from ._trial_results import finished_trials, report_failures, tabulate
 from ._trial_score import FoldScorer
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from ._typing import Column, Folds, Scoring, Seed
 
-__all__ = ["OptunaSearchCV", "top_estimators"]
+__all__ = ["OptunaSearchCV"]
 
 
 class OptunaSearchCV(BaseSearchCV):

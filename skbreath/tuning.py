@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils import Bunch, check_random_state
 
+from ._top_trials import top_estimators
 from .audio import AudioReader
 from .pipeline import make_breath_classifier, make_net_member
-from .search import OptunaSearchCV, top_estimators
+from .search import OptunaSearchCV
 
 if TYPE_CHECKING:
     from collections.abc import Callable
