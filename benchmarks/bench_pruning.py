@@ -27,7 +27,7 @@ from skbreath import (
 )
 from skbreath.tuning import network_space
 
-MODES = (None, "fold", "epoch")
+MODES = (None, "fold")
 
 
 class CountEpochs(Callback):
@@ -57,11 +57,9 @@ def search(mode, seed, X, y, groups, trials, folds, pruner=None):
     ).fit(X, y, groups=groups)
     table = found.cv_results_
     scores = np.array([table[f"split{fold}_test_score"] for fold in range(folds)])
-    # A fit that an epoch ended has no score, but was begun.
-    cut = (table["trial_state"] == "PRUNED").sum() if mode == "epoch" else 0
     return {
         "best": found.best_score_,
-        "fits": int(np.isfinite(scores).sum() + cut),
+        "fits": int(np.isfinite(scores).sum()),
         "epochs": CountEpochs.epochs,
         "cpu": time.process_time() - cpu,
         "complete": int((table["trial_state"] == "COMPLETE").sum()),

@@ -9,6 +9,7 @@ import lazy_loader as _lazy
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "_top_trials": ["top_estimators"],
     "augmentation": [
         "CircularShift",
         "CutMix",
@@ -61,14 +62,16 @@ _PUBLIC = {
         "rejection_mask",
     ],
     "reporting": ["report"],
-    "search": ["OptunaSearchCV", "top_estimators"],
+    "search": ["OptunaSearchCV"],
     "threshold": ["ThresholdClassifier"],
     "tuning": ["tune_breath_classifier"],
     "voting": ["WeightedVotingClassifier"],
 }
 
 __getattr__, __dir__, _ = _lazy.attach(
-    __name__, submodules=sorted(_PUBLIC), submod_attrs=_PUBLIC
+    __name__,
+    submodules=sorted(name for name in _PUBLIC if not name.startswith("_")),
+    submod_attrs=_PUBLIC,
 )
 # Not the submodules: `import *` should not bring in a name like `search`.
 __all__ = ["__version__"]

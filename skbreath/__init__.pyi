@@ -1,6 +1,7 @@
 # Written by docs/write_stub.py.
 
 from ._coverage_curve import accuracy_coverage_curve as accuracy_coverage_curve
+from ._top_trials import top_estimators as top_estimators
 from .audio import AudioError as AudioError
 from .audio import AudioReader as AudioReader
 from .audio import AudioWarning as AudioWarning
@@ -55,7 +56,6 @@ from .rejection import predict_with_rejection as predict_with_rejection
 from .rejection import rejection_mask as rejection_mask
 from .reporting import report as report
 from .search import OptunaSearchCV as OptunaSearchCV
-from .search import top_estimators as top_estimators
 from .threshold import ThresholdClassifier as ThresholdClassifier
 from .tuning import tune_breath_classifier as tune_breath_classifier
 from .voting import WeightedVotingClassifier as WeightedVotingClassifier

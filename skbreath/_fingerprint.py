@@ -1,4 +1,4 @@
-"""What a study searches, in digests: trials of another search are never mixed in."""
+"""Identify a search by digests, so that trials of another search are not mixed in."""
 
 import hashlib
 import json
@@ -10,31 +10,31 @@ import numpy as np
 __all__ = ["check_fingerprint", "digest", "fingerprint"]
 
 ATTRIBUTE = "skbreath:fingerprint"
-# Parameters that change where and how fits run, not what comes out of them.
-NO_MATTER = {"memory", "n_jobs", "verbose"}
+# Parameters that change where and how fits run, but not their results.
+IGNORED_PARAMETERS = {"memory", "n_jobs", "verbose"}
 
 
 def fingerprint(estimator, space, scoring, data, splits):
-    """Describe a search so that another process can tell whether it is the same.
+    """Describe a search, to compare it with that of another process.
 
     Parameters
     ----------
     estimator : estimator
-        What is tuned.
+        The estimator of the search.
     space : dict of optuna distributions, or callable
-        A callable counts by its name, its code and what it closes over.
+        A callable is described by its name, its code and the values in its closure.
     scoring : str, callable, list, dict or None
         The metrics.
     data : dict of str to array-like
-        ``X``, ``y``, ``groups`` and other arguments of fit, by content. Of files,
-        only the paths are looked at.
+        ``X``, ``y``, ``groups`` and other arguments of fit, by content. Of files only
+        the paths are used.
     splits : list of (train, test)
         The folds.
 
     Returns
     -------
     parts : dict of str to str or dict
-        What can differ; only JSON types.
+        Description by part of the search, of JSON types only.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def fingerprint(estimator, space, scoring, data, splits):
     parameters = {
         name: _describe(value)
         for name, value in estimator.get_params(deep=True).items()
-        if name.rpartition("__")[2] not in NO_MATTER
+        if name.rpartition("__")[2] not in IGNORED_PARAMETERS
     }
     return {
         "space": space,
@@ -79,32 +79,32 @@ def digest(*parts):
 
 
 def check_fingerprint(study, parts):
-    """Make sure that a study searches what `parts` say; a new one gets them.
+    """Check that a study is of the same search; store the fingerprint of a new one.
 
     Parameters
     ----------
     study : optuna.study.Study
-        New, or to go on with.
+        New or existing.
     parts : dict
         From :func:`fingerprint`.
 
     Raises
     ------
     ValueError
-        If the study holds trials of something else.
+        If the study holds trials of another search.
     """
     known = study.user_attrs.get(ATTRIBUTE)
     if known is None:
-        # Looked at once more: another worker may have made the study just now.
+        # Read again, as another worker may have created the study just now.
         begun = study.get_trials(deepcopy=False)
         if begun and ATTRIBUTE not in study.user_attrs:
             raise ValueError(
                 f"the study {study.study_name!r} exists and was not made by "
-                "OptunaSearchCV: nobody knows what its trials searched. Take another "
-                "study_name, and `enqueue` parameters of it that are worth a trial."
+                "OptunaSearchCV: its search settings are unknown. Use another "
+                "study_name, and `enqueue` good parameters from that study."
             )
         study.set_user_attr(ATTRIBUTE, parts)
-        known = study.user_attrs[ATTRIBUTE]  # of whoever came last, if several did
+        known = study.user_attrs[ATTRIBUTE]  # the last writer wins
     different = [
         f"{part} ({', '.join(names)})"
         for part in parts
@@ -113,7 +113,7 @@ def check_fingerprint(study, parts):
     if different:
         raise ValueError(
             f"the study {study.study_name!r} is of another search, with a different "
-            f"{'; '.join(different)}: its trials cannot be compared. Take another "
+            f"{'; '.join(different)}: its trials cannot be compared. Use another "
             "study_name, or study_name=None, which names the study after the search. "
             "Folds drawn at random need a cv with a random_state."
         )
@@ -125,7 +125,7 @@ def _different(known, new):
 
 
 def _content(data):
-    """Hash data by value: neither type nor memory layout of the container counts."""
+    """Hash data by value, independent of the container's type and memory layout."""
     if data is None:
         return "none"
     if hasattr(data, "iloc") and data.ndim == 2:
@@ -148,7 +148,7 @@ def _plain(values):
 
 
 def _describe(value):
-    """A short text that is the same in every process for an equal value."""
+    """Return a short text that is the same in every process for equal values."""
     if value is None or isinstance(value, str | Number):
         return repr(value)
     if isinstance(value, dict):
@@ -159,15 +159,15 @@ def _describe(value):
     if isinstance(value, np.ndarray) or hasattr(value, "iloc"):
         return _content(value)
     if isinstance(value, np.random.RandomState | np.random.Generator):
-        return "random state"  # its position is chance, not a choice
+        return "random state"  # its position is not a setting
     if hasattr(value, "get_params") and not isinstance(value, type):
-        # Parameters of nested estimators are listed by name.
+        # Parameters of nested estimators are listed separately, by name.
         return f"{type(value).__module__}.{type(value).__qualname__}"
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__} {_code(value)}".strip()
     try:
         return joblib.hash(value)
-    except Exception:  # whatever pickling raises: the type has to do
+    except Exception:  # cannot be pickled: described by its type only
         return f"{type(value).__module__}.{type(value).__qualname__}"
 
 

@@ -1,96 +1,110 @@
-"""What a search may try: the space checked, studies opened, parameters asked for."""
+"""Draw the folds of a search, and open its study."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from copy import deepcopy
+from numbers import Integral
 
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
+from ._fingerprint import check_fingerprint, digest, fingerprint
 from ._quiet_optuna import quiet_optuna
-from ._workers import WORKER, lose
+from ._study_storage import open_storage
+from .crossfit import check_group_cv
 
-__all__ = ["ask", "check_space", "open_study"]
-
-PLAIN = (type(None), bool, int, float, str)
-
-
-def check_space(space, known_names, stored=False):
-    """Check a space before the first trial.
-
-    Parameters
-    ----------
-    space : dict of str to optuna distribution, or callable
-        A callable is only known when it is called.
-    known_names : set of str
-        The estimator's parameters.
-    stored : bool, default=False
-        Whether trials leave the process, so that choices must be plain values.
-
-    Raises
-    ------
-    ValueError
-        If the space is empty, names a parameter that the estimator has not, or holds
-        something other than distributions.
-    """
-    from optuna.distributions import BaseDistribution
-
-    if callable(space):
-        return
-    if not space:
-        raise ValueError("param_distributions is empty: there is nothing to tune.")
-    for name, distribution in space.items():
-        if not isinstance(distribution, BaseDistribution):
-            raise ValueError(
-                f"param_distributions[{name!r}] must be an Optuna distribution, such "
-                "as optuna.distributions.FloatDistribution(1e-3, 1, log=True), got "
-                f"{distribution!r}."
-            )
-        choices = getattr(distribution, "choices", ())
-        if stored and not all(isinstance(choice, PLAIN) for choice in choices):
-            raise ValueError(
-                f"param_distributions[{name!r}] has the choices {choices}, of which a "
-                "storage keeps only None, bool, int, float and str as they are. Make "
-                "the others from such values in a function: trial -> parameters."
-            )
-    # Below a parameter that is itself searched, such as a pipeline's step, the
-    # names depend on its value.
-    unknown = [
-        name
-        for name in space
-        if name not in known_names and not _inside(name, space.keys())
-    ]
-    if unknown:
-        raise ValueError(
-            f"the estimator has no parameters {sorted(unknown)}; it has "
-            f"{sorted(known_names)}."
-        )
+__all__ = ["draw_folds", "join_study"]
 
 
-def open_study(search, storage, name, n_objectives):
-    """Create a study, or join the one of that name.
+def draw_folds(search, X, y, groups, split_params):
+    """Draw the folds that all trials use.
 
     Parameters
     ----------
     search : OptunaSearchCV
-        Gives sampler, pruner, template study and seed.
-    storage : optuna storage
-    name : str or None
-        None makes one up.
-    n_objectives : int
-        Values to maximise.
+        Gets `n_splits_`.
+    X, y, groups : sequences of length n_samples
+    split_params : dict
+        Metadata of the splitter.
+
+    Returns
+    -------
+    splits : list of (train, test)
+    """
+    cv = check_group_cv(
+        search.cv, y, groups, classifier=is_classifier(search.estimator)
+    )
+    if groups is not None:
+        split_params = {**split_params, "groups": groups}
+    splits = list(cv.split(X, y, **split_params))
+    search.n_splits_ = len(splits)
+    return splits
+
+
+def join_study(search, data, splits, objectives):
+    """Open the study of a search, and check that its trials are of the same search.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+    data : dict of str to array-like
+        Arguments of ``fit``.
+    splits : list of (train, test)
+    objectives : list
 
     Returns
     -------
     study : optuna.study.Study
-        With a copy of the sampler: fitting again starts from the same state. Whoever
-        joins a study draws afresh, or he would repeat its first trials.
     joined : bool
-        Whether it was there before.
+        Whether the study existed before.
 
     Raises
     ------
     ValueError
-        If the template or the study does not maximise that many values.
+        If the study is of another search, or a new study would get more enqueued
+        parameters than trials.
+    OSError
+        If the storage cannot be opened.
+    """
+    storage, name, parts = open_storage(search.storage), search.study_name, None
+    if search.storage is not None:
+        scoring = [search.scoring, objectives]
+        if search.pos_label is not None:
+            scoring.append(search.pos_label)
+        parts = fingerprint(
+            search.estimator, search.param_distributions, scoring, data, splits
+        )
+        if name is None:
+            seed = search.random_state
+            seed = int(seed) if isinstance(seed, Integral) else None
+            sampler = type(search.sampler).__name__
+            name = f"skbreath-{digest(parts, seed, sampler, search.prune_on)}"
+    _check_n_enqueued(search, storage, name)
+    study, joined = _open_study(search, storage, name, len(objectives))
+    if parts is not None:
+        check_fingerprint(study, parts)
+    return study, joined
+
+
+def _check_n_enqueued(search, storage, name):
+    """Check that a new study has enough trials for all enqueued parameters."""
+    from optuna.study import get_all_study_names
+
+    n_enqueued, n_trials = len(search.enqueue or ()), search.n_trials
+    if n_trials is None or n_enqueued <= n_trials:
+        return
+    if search.storage is not None and name in get_all_study_names(storage):
+        return  # enqueued when the study was created
+    raise ValueError(
+        f"enqueue has {n_enqueued} entries, but n_trials={n_trials}: as they count as "
+        f"trials, n_trials must be at least {n_enqueued}."
+    )
+
+
+def _open_study(search, storage, name, n_objectives):
+    """Create a study, or join the one of that name.
+
+    The sampler is copied, so that fitting again starts from the same state. In a
+    joined study it gets a new seed: otherwise a new worker would repeat the first
+    trials.
     """
     import optuna
 
@@ -121,50 +135,6 @@ def open_study(search, storage, name, n_objectives):
     return study, True
 
 
-def ask(study, space, worker):
-    """Start a trial and get the parameters it proposes.
-
-    Parameters
-    ----------
-    study : optuna.study.Study
-        Asked for a trial.
-    space : dict of str to optuna distribution, or callable
-        A callable gets the trial and returns the parameters.
-    worker : str
-        Name of this process in the study, noted with the trial.
-
-    Returns
-    -------
-    trial : optuna.trial.Trial
-        Running.
-    parameters : dict
-        By name.
-
-    Raises
-    ------
-    ValueError
-        If a callable returns no parameters.
-    """
-    trial = study.ask()
-    try:
-        trial.set_user_attr(WORKER, worker)
-        if not callable(space):
-            # As `study.ask(space)` does, but after the worker is noted.
-            parameters = {name: trial._suggest(name, space[name]) for name in space}
-            return trial, parameters
-        parameters = space(trial)
-        if not isinstance(parameters, Mapping) or not parameters:
-            raise ValueError(
-                "param_distributions(trial) must return a dict of parameters, got "
-                f"{parameters!r}."
-            )
-    except BaseException as error:
-        with suppress(Exception):
-            lose(study, trial, f"{type(error).__name__}: {error}", again=False)
-        raise
-    return trial, dict(parameters)
-
-
 def _check_directions(study, n_objectives):
     names = [direction.name.lower() for direction in study.directions]
     if names != ["maximize"] * n_objectives:
@@ -175,8 +145,3 @@ def _check_directions(study, n_objectives):
             f"the study must have {wanted}, as scorers do; "
             f"{study.study_name!r} has {names}."
         )
-
-
-def _inside(name, searched):
-    parts = name.split("__")
-    return any("__".join(parts[:end]) in searched for end in range(1, len(parts)))

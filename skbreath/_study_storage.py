@@ -1,38 +1,27 @@
-"""Where trials are kept: storages opened by path or URL, their hiccups waited out."""
+"""Open the storages of trials by path or URL."""
 
-import logging
 import os
-import time
 from pathlib import Path
 
-__all__ = ["StorageFailure", "check_storage", "open_storage", "retried"]
+__all__ = ["check_storage", "open_storage"]
 
-_LOGGER = logging.getLogger("skbreath")
-# Seconds between attempts at a storage that answers with an error: a locked file or
-# a database that restarts is back within them, a full disk is not.
-DELAYS = (0.1, 0.5, 2, 4, 8)
-# SQLite waits this long for a lock that another process holds.
+# Seconds that SQLite waits for a lock held by another process.
 LOCK_TIMEOUT = 60
-RACE = ("already exists", "duplicate key", "UNIQUE constraint", "locked")
-ELSEWHERE = "name a file in a folder that can be written."
 JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
-
-
-class StorageFailure(OSError):
-    """A storage that fails for longer than one waits for it."""
+ADVICE = "name a file in a folder that can be written."
 
 
 def open_storage(storage):
     """Open a storage for trials.
 
-    What is opened here by path or URL waits out trouble by itself.
+    A storage opened by path or URL retries failed operations.
 
     Parameters
     ----------
     storage : str, Path, optuna storage or None
-        None keeps trials in memory; a URL names a database; a path ending in
-        ``.journal``, ``.log`` or ``.jsonl`` a journal file; any other path an SQLite
-        file. An Optuna storage is used as it is.
+        None keeps trials in memory. A URL names a database, a path that ends in
+        ``.journal``, ``.log`` or ``.jsonl`` a journal file, and any other path an
+        SQLite file. An Optuna storage is used unchanged.
 
     Returns
     -------
@@ -54,6 +43,8 @@ def open_storage(storage):
     import optuna
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+    from ._retrying_storage import RetryingRDBStorage
+
     if storage is None:
         return optuna.storages.InMemoryStorage()
     if not isinstance(storage, str | Path):
@@ -64,22 +55,24 @@ def open_storage(storage):
         return _open_journal(name)
     url = name if "://" in name else f"sqlite:///{name}"
     if url.startswith("sqlite"):
-        # No isolation level: transactions are begun by PatientDatabase.
+        # No isolation level: RetryingRDBStorage begins the transactions.
         options = {"connect_args": {"timeout": LOCK_TIMEOUT, "isolation_level": None}}
     else:
         options = {"pool_pre_ping": True}  # connections die when a database restarts
     try:
-        database = _open_database(url, options)
+        database = RetryingRDBStorage(url, engine_kwargs=options)
     except ArgumentError as error:
-        raise ValueError(f"storage={name!r} is neither a path nor a URL.") from error
+        raise ValueError(
+            f"Expected a path or a database URL as storage, got {name!r}."
+        ) from error
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         if "unable to open database file" in reason:
-            reason += f"; {ELSEWHERE}"
+            reason += f"; {ADVICE}"
         raise OSError(
             f"cannot open the storage {_without_password(url)}: {reason}"
         ) from error
-    except RuntimeError as error:  # what Optuna raises for tables of another version
+    except RuntimeError as error:  # Optuna's error for tables of another version
         raise OSError(
             f"cannot open the storage {_without_password(url)}: {error}"
         ) from error
@@ -93,19 +86,19 @@ def open_storage(storage):
 
 
 def check_storage(storage):
-    """Check the folder of a storage in a file, before there is anything to store.
+    """Check that a storage in a file can be written.
 
     Parameters
     ----------
     storage : str, Path, optuna storage or None
-        As for :func:`open_storage`; of databases elsewhere nothing is checked.
+        As for :func:`open_storage`; databases that are not files are not checked.
 
     Raises
     ------
     OSError
         If the file or its folder cannot be written.
     ValueError
-        If it is an empty text.
+        If `storage` is an empty string.
 
     Examples
     --------
@@ -124,104 +117,43 @@ def check_storage(storage):
     if not folder.exists():
         problem = f"the folder {folder} does not exist: create it, or"
     elif not folder.is_dir():
-        problem = f"{folder} is no folder;"
+        problem = f"{folder} is not a folder;"
     elif path.is_dir():
         problem = f"{path} is a folder;"
-    elif not os.access(folder, os.W_OK):  # both kinds put files beside their own
+    elif not os.access(folder, os.W_OK):  # both kinds write further files there
         problem = f"the folder {folder} cannot be written;"
     elif path.exists() and not os.access(path, os.W_OK):
         problem = f"{path} cannot be written;"
     if problem:
-        raise OSError(f"cannot open the storage {name}: {problem} {ELSEWHERE}")
-
-
-def retried(call, *args, **kwargs):
-    """Call something that uses a storage, again if the storage is in trouble.
-
-    Parameters
-    ----------
-    call : callable
-        Called with the other arguments.
-    *args, **kwargs
-        Its arguments.
-
-    Returns
-    -------
-    result : object
-        What it returned.
-
-    Raises
-    ------
-    StorageFailure
-        If the storage still fails after some seconds. What it holds stays.
-
-    Examples
-    --------
-    >>> retried(max, 1, 2)
-    2
-    """
-    from optuna.exceptions import StorageInternalError
-
-    for delay in (*DELAYS, None):
-        try:
-            return call(*args, **kwargs)
-        except StorageFailure:
-            raise  # tried often enough inside
-        except (StorageInternalError, OSError) as error:
-            cause = error.__cause__ or error
-            reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
-            if delay is None:
-                raise StorageFailure(
-                    f"the storage of the trials fails: {reason}. Finished trials are "
-                    "kept there; fit again to go on."
-                ) from error
-            _LOGGER.warning("storage: %s; again in %g s", reason, delay)
-            time.sleep(delay)
+        raise OSError(f"cannot open the storage {name}: {problem} {ADVICE}")
 
 
 def _file_of(name):
-    """The file that a storage is kept in, or None."""
+    """Return the path of a storage's file, None for other databases."""
     if "://" not in name:
         return Path(name)
     if not name.startswith("sqlite"):
         return None
     database = name.partition("://")[2].partition("?")[0].removeprefix("/")
-    # In memory, or with a URL's own rules.
+    # In memory, or a URI with options, which SQLite parses.
     if database in ("", ":memory:") or database.startswith("file:"):
         return None
     return Path(database)
 
 
-def _open_database(url, options):
-    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
-
-    from ._patient_storage import PatientDatabase
-
-    for delay in (*DELAYS, None):
-        try:
-            return PatientDatabase(url, engine_kwargs=options)
-        except (IntegrityError, OperationalError, ProgrammingError) as error:
-            # Workers that start together make the tables together: one of them
-            # finds that they exist, although they did not when it looked.
-            if delay is None or not any(sign in str(error.orig) for sign in RACE):
-                raise
-            _LOGGER.warning("storage: %s; again in %g s", error.orig, delay)
-            time.sleep(delay)
-
-
 def _open_journal(path):
-    from ._patient_storage import PatientJournal
+    from ._retrying_storage import RetryingJournalStorage
 
     try:
-        return PatientJournal(path)
+        return RetryingJournalStorage(path)
     except OSError as error:
         raise OSError(
-            f"cannot open the storage {path}: {error.strerror or error}; {ELSEWHERE}"
+            f"cannot open the storage {path}: {error.strerror or error}; {ADVICE}"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise OSError(
-            f"cannot open the storage {path}: it is damaged, or no journal file of "
-            "Optuna's; name another file."
+            f"cannot open the storage {path}: it is damaged, or not a journal file of "
+            "Optuna; name another file."
         ) from error
 
 

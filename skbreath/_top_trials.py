@@ -1,4 +1,4 @@
-"""The best trials of a search, as members of an ensemble."""
+"""Get the best trials of a search as members of an ensemble."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
+
+from .search import OptunaSearchCV
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,27 +25,27 @@ def top_estimators(
     Parameters
     ----------
     search : OptunaSearchCV
-        Fitted. With several metrics, `refit` says which one decides.
+        Fitted. With several metrics, `refit` must name the one to rank by.
     k : int, default=3
         Number of estimators.
     distinct : list of str, default=None
-        Searched parameters that must not all be equal between two of the estimators;
-        of trials that agree in them the best is taken. None means all parameters.
+        Searched parameters in which the estimators must differ: of trials that have
+        the same values of them only the best is taken. None means all parameters.
         ``["features__n_mels"]`` gives members that differ in their input.
 
     Returns
     -------
     estimators : list of (str, estimator)
-        Best first, the earlier trial first where scores are equal; named
-        ``trial_<number>``, ready for :class:`WeightedVotingClassifier`.
+        Best first, the earlier trial first if scores are equal; named
+        ``trial_<number>``, as :class:`WeightedVotingClassifier` takes them.
 
     Raises
     ------
     TypeError
-        If `search` is no OptunaSearchCV.
+        If `search` is not an OptunaSearchCV, or `distinct` not a list.
     ValueError
         If there are fewer than `k` distinct complete trials, no trial has a
-        parameter of `distinct`, or several metrics have equal rights.
+        parameter of `distinct`, or `refit` names none of several metrics.
 
     Examples
     --------
@@ -59,27 +61,30 @@ def top_estimators(
     trial_1 KNeighborsClassifier()
     trial_0 KNeighborsClassifier(n_neighbors=15)
     """
-    from .search import OptunaSearchCV  # that module names this function, too
-
     if not isinstance(search, OptunaSearchCV):
         raise TypeError(
-            "top_estimators takes a fitted OptunaSearchCV, got an object of the class "
-            f"{type(search).__name__}."
+            f"Expected a fitted OptunaSearchCV, got {type(search).__name__}: "
+            "top_estimators needs its trials."
         )
     check_is_fitted(search, "cv_results_")
     if not isinstance(k, Integral) or k < 1:
-        raise ValueError(f"k must be an integer of at least 1, got {k!r}.")
+        raise ValueError(f"Expected an integer k of at least 1, got {k!r}.")
     results = search.cv_results_
     if isinstance(distinct, str):
-        raise TypeError(f"distinct must be a list of names, such as [{distinct!r}].")
+        raise TypeError(
+            f"Expected a list as distinct, got {distinct!r}; write [{distinct!r}]."
+        )
     for name in distinct or ():
         if f"param_{name}" not in results:
-            raise ValueError(f"distinct names {name!r}, which was not searched.")
+            raise ValueError(
+                f"Expected searched parameters in distinct, got {name!r}, which was "
+                "not searched."
+            )
     metric = search.refit if search.multimetric_ else "score"
     if not isinstance(metric, str):
         raise ValueError(
-            "the search has several metrics: only a refit that names one of them says "
-            "which trials are the best."
+            f"Expected refit to name one of the search's several metrics, got "
+            f"{search.refit!r}: set it to the metric to rank the trials by."
         )
     complete = np.flatnonzero(results["trial_state"] == "COMPLETE")
     scores = results[f"mean_test_{metric}"][complete]
@@ -96,6 +101,7 @@ def top_estimators(
         if len(estimators) == k:
             return estimators
     raise ValueError(
-        f"k={k} estimators asked for, but only {len(estimators)} of the "
-        f"{len(complete)} complete trials are distinct."
+        f"Expected at least k={k} distinct complete trials, got only "
+        f"{len(estimators)} of the {len(complete)} complete trials: decrease k, or run "
+        "more trials."
     )

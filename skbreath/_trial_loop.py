@@ -1,77 +1,111 @@
-"""The loop of a search: ask for a batch of trials, judge them, tell their values."""
+"""Run the trials of a search: propose, fit and score them in batches."""
 
 import logging
 import time
+from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from numbers import Number
 
 import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._fit_log import inside_fit, log_fits
-from ._search_space import ask
 from ._trial_results import FOLDS
-from ._trial_score import Judgement, mean_scores
-from ._workers import LOST, lose, recover
+from ._trial_score import TrialOutcome, failed_fold, mean_scores, score_folds
+from ._workers import (
+    LOST,
+    WORKER,
+    mark_lost,
+    other_workers,
+    read_trial,
+    recover_trials,
+    registered_worker,
+)
 
-__all__ = ["TrialLoop"]
+__all__ = ["run_trials"]
 
 _LOGGER = logging.getLogger("skbreath")
-# Seconds between looks at the trials of other workers.
-PATIENCE = 0.2
+ENQUEUED = "skbreath:enqueued"
+# Seconds between checks of the trials of other workers.
+POLL_INTERVAL = 0.2
+
+
+def run_trials(search, scorer, enqueue, joined):
+    """Run the trials that the study lacks.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        With `study_`.
+    scorer : FoldScorer
+    enqueue : list of dict
+        Parameters to try first.
+    joined : bool
+        Whether the study existed before.
+
+    Returns
+    -------
+    loop : TrialLoop
+        With the parameters of the trials run here.
+    """
+    study = search.study_
+    with registered_worker(study, shared=search.storage is not None) as worker:
+        # Enqueued once for all workers: by the one that creates the study, or by a
+        # later one if that one has died before.
+        alone = not joined or not other_workers(study, worker)
+        if alone and not study.user_attrs.get(ENQUEUED):
+            for parameters in enqueue:
+                study.enqueue_trial(parameters, skip_if_exists=joined)
+            study.set_user_attr(ENQUEUED, True)
+        loop = TrialLoop(study, worker, search, scorer)
+        loop.run()
+    return loop
 
 
 class TrialLoop:
-    """Run trials until a study has enough, alone or beside other workers.
+    """Run trials until a study has enough, alone or together with other workers.
 
-    Trials are counted in the study: complete, pruned and failed ones, and those that
-    run. Lost ones do not count. Two workers may ask for the last trial at once; the
-    one that got the higher number withdraws it.
+    All complete, pruned, failed and running trials of the study count; lost ones do
+    not. If two workers start the last trial at once, the one with the higher number
+    withdraws it.
 
     Parameters
     ----------
     study : optuna.study.Study
-        Asked and told.
     worker : str
         Name of this process in the study.
     search : OptunaSearchCV
-        Its settings.
-    objectives : list
-        From :func:`skbreath._trial_score.find_objectives`.
+        Settings.
+    scorer : FoldScorer
 
     Attributes
     ----------
     parameters : dict of int to dict
-        Of the trials run here, by number.
+        Parameters of the trials run here, by number.
     error : Exception or None
-        The first that made a trial fail here.
+        The first error of a trial run here.
     """
 
-    def __init__(self, study, worker, search, objectives):
+    def __init__(self, study, worker, search, scorer):
         self.study = study
         self.worker = worker
         self.search = search
-        self.objectives = objectives
+        self.scorer = scorer
         self.parameters = {}
         self.error = None
 
-    def run(self, judge):
-        """Run the trials.
-
-        Parameters
-        ----------
-        judge : callable
-            ``judge(batch, first)`` yields the index and the Judgement of each (trial,
-            parameters) of a batch; `first` is the number of trials before.
-        """
+    def run(self):
+        """Run the trials."""
         deadline = np.inf
         if self.search.timeout is not None:
             deadline = time.monotonic() + self.search.timeout
-        show = _progress if self.search.progress_bar else _silence
-        # `stop`, which callbacks and some samplers call, works only in Optuna's loop.
+        show = _progress_bar if self.search.progress_bar else _no_progress_bar
+        # `study.stop`, which callbacks and some samplers call, needs these two.
         self.study._thread_local.in_optimize_loop = True
         self.study._stop_flag = False
         try:
-            with show(self.search.n_trials, self.study) as report:
+            with show(self.search.n_trials) as report:
                 self._recover()
                 while not self.study._stop_flag:
                     n_taken, in_time = self._count(), time.monotonic() < deadline
@@ -82,16 +116,16 @@ class TrialLoop:
                         room = self.search.n_trials - n_taken
                     if room > 0:
                         size = int(min(self.search.batch_size, room))
-                        self._run_batch(judge, size, report)
+                        self._run_batch(size, report)
                     elif self._recover():
-                        time.sleep(PATIENCE)
+                        time.sleep(POLL_INTERVAL)
                     elif self._count() >= self.search.n_trials:
                         break
         finally:
             self.study._thread_local.in_optimize_loop = False
 
-    def finish(self, trial):
-        """Tell a trial of a dead worker if all its folds are there.
+    def finish_saved(self, trial):
+        """Finish a trial of a dead worker if its folds have been saved.
 
         Parameters
         ----------
@@ -101,18 +135,18 @@ class TrialLoop:
         -------
         finished : bool
         """
-        kept = trial.user_attrs.get(FOLDS)
-        if kept is None:
+        saved = trial.user_attrs.get(FOLDS)
+        if saved is None:
             return False
-        folds = [dict(fold) for fold in kept["folds"]]
-        self._tell(trial, Judgement(folds, kept["pruned"]))
+        folds = [dict(fold) for fold in saved["folds"]]
+        self._finish(trial, TrialOutcome(folds, saved["pruned"]))
         return True
 
     def _recover(self):
-        return recover(self.study, self.worker, self.finish)
+        return recover_trials(self.study, self.worker, self.finish_saved)
 
     def _count(self):
-        """Count the trials that are finished or run."""
+        """Count the finished and running trials."""
         return len(self._taken(self.study.get_trials(deepcopy=False)))
 
     @staticmethod
@@ -133,83 +167,216 @@ class TrialLoop:
         before = [n for n in self._taken(trials, waiting=True) if n < trial.number]
         return len(before) >= self.search.n_trials
 
-    def _run_batch(self, judge, size, report):
+    def _run_batch(self, size, report):
         batch = []
         try:
             for _ in range(size):
-                trial, parameters = ask(
+                trial, parameters = start_trial(
                     self.study, self.search.param_distributions, self.worker
                 )
                 batch.append((trial, parameters))
                 if self._is_surplus(trial):
                     batch.pop()
-                    lose(self.study, trial, "one more than n_trials", again=False)
+                    mark_lost(self.study, trial, "one more than n_trials", retry=False)
                     break
-            judgements = {}
+            outcomes = {}
+            running = run_batch(
+                self.scorer,
+                batch,
+                n_jobs=self.search.n_jobs,
+                first=len(self.parameters),
+            )
             with inside_fit():
-                for index, judgement in judge(batch, len(self.parameters)):
-                    judgements[index] = judgement
-                    self._keep(batch[index][0], judgement)
-            # Told together and in order, so that what the sampler and the pruner
-            # know does not depend on which process was faster.
+                for index, outcome in running:
+                    outcomes[index] = outcome
+                    self._save(batch[index][0], outcome)
+            # Finished together and in order, so that the trials that the sampler and
+            # the pruner use do not depend on which process was faster.
             for index, (trial, parameters) in enumerate(batch):
                 self.parameters[trial.number] = parameters
-                self.error = self.error or judgements[index].error
-                self._tell(trial, judgements[index], report)
+                self.error = self.error or outcomes[index].error
+                self._finish(trial, outcomes[index], report)
         except BaseException as error:
-            # Left running they would look like those that another process works on.
-            again = not isinstance(error, Exception)
+            # Trials left running would look as if another process worked on them.
+            retry = not isinstance(error, Exception)
             for trial, _ in batch:
                 if trial.number not in self.parameters:
                     with suppress(Exception):
                         reason = f"{type(error).__name__}: {error}"
-                        lose(self.study, trial, reason, again=again)
+                        mark_lost(self.study, trial, reason, retry=retry)
             raise
 
-    def _keep(self, trial, judgement):
-        """Write down the folds: from now on they survive this process."""
-        known = trial.storage.get_trial(trial._trial_id).intermediate_values
-        folds = [_to_json(fold) for fold in judgement.folds]
-        kept = {"folds": folds, "pruned": judgement.pruned}
-        with self._unless_told(trial):
-            for step, value in judgement.reports.items():
+    def _save(self, trial, outcome):
+        """Write the folds to the study, where they survive this process."""
+        known = read_trial(self.study, trial).intermediate_values
+        folds = [_to_json(fold) for fold in outcome.folds]
+        saved = {"folds": folds, "pruned": outcome.pruned}
+        with self._unless_finished(trial):
+            for step, value in outcome.reports.items():
                 if step not in known:
                     trial.report(value, step)
-            trial.set_user_attr(FOLDS, kept)
+            trial.set_user_attr(FOLDS, saved)
 
     @contextmanager
-    def _unless_told(self, trial):
-        """Drop what is known of a trial that another worker took over."""
+    def _unless_finished(self, trial):
+        """Ignore the errors of writing to a trial that another worker has finished."""
         try:
             yield
         except (ValueError, RuntimeError):
-            if not self.study._storage.get_trial(trial._trial_id).state.is_finished():
+            if not read_trial(self.study, trial).state.is_finished():
                 raise
             _LOGGER.warning(
-                "trial %d was told by another worker, who took this one for dead",
+                "another worker has already reported trial %d, assuming that this one "
+                "had died",
                 trial.number,
             )
 
-    def _tell(self, trial, judgement, report=None):
+    def _finish(self, trial, outcome, report=None):
         from optuna.trial import TrialState
 
         means = [np.nan]
-        if judgement.pruned:
+        if outcome.pruned:
             state = TrialState.PRUNED
         else:
             means = mean_scores(
-                judgement.folds, self.objectives, self.search.error_score
+                outcome.folds, self.scorer.objectives, self.search.error_score
             )
             state = TrialState.COMPLETE if np.isfinite(means).all() else TrialState.FAIL
         values = means if state == TrialState.COMPLETE else None
-        told = None
-        with self._unless_told(trial):
-            told = self.study.tell(trial.number, values, state)
-        if told is not None and report is not None:
-            log_fits(len(judgement.folds), "trial %d: %.4g", trial.number, means[0])
+        finished = None
+        with self._unless_finished(trial):
+            finished = self.study.tell(trial.number, values, state)
+        if finished is not None and report is not None:
+            log_fits(len(outcome.folds), "trial %d: %.4g", trial.number, means[0])
             report(means[0])
             for callback in self.search.callbacks or ():
-                callback(self.study, told)
+                callback(self.study, finished)
+
+
+def start_trial(study, space, worker):
+    """Start a trial and get its parameters.
+
+    Parameters
+    ----------
+    study : optuna.study.Study
+    space : dict of str to optuna distribution, or callable
+        A callable gets the trial and returns the parameters.
+    worker : str
+        Name of this process in the study, written to the trial.
+
+    Returns
+    -------
+    trial : optuna.trial.Trial
+        Running.
+    parameters : dict
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If a callable returns no parameters.
+    """
+    trial = study.ask()
+    try:
+        trial.set_user_attr(WORKER, worker)
+        if not callable(space):
+            # As `study.ask(space)` does, but after the worker is written.
+            parameters = {name: trial._suggest(name, space[name]) for name in space}
+            return trial, parameters
+        parameters = space(trial)
+        if not isinstance(parameters, Mapping) or not parameters:
+            raise ValueError(
+                "param_distributions(trial) must return a dict of parameters, got "
+                f"{parameters!r}."
+            )
+    except BaseException as error:
+        with suppress(Exception):
+            reason = f"{type(error).__name__}: {error}"
+            mark_lost(study, trial, reason, retry=False)
+        raise
+    return trial, dict(parameters)
+
+
+def run_batch(scorer, batch, *, n_jobs, first):
+    """Fit and score the trials of a batch.
+
+    Without pruning, a batch of one trial runs its folds in parallel. Otherwise a job is
+    a whole trial: pruning needs the folds in series, or there are enough trials to keep
+    all processes busy.
+
+    Parameters
+    ----------
+    scorer : FoldScorer
+    batch : list of (trial, parameters)
+    n_jobs : int or None
+        As in joblib.
+    first : int
+        Position of the first trial of the batch in this search.
+
+    Yields
+    ------
+    index : int
+        Position of a trial in the batch; trials finish in any order.
+    outcome : TrialOutcome
+
+    Raises
+    ------
+    BrokenProcessPool
+        With ``error_score="raise"``, if a trial ends its process twice.
+    """
+    left = dict(enumerate(batch))
+    try:
+        for index, outcome in _run_jobs(scorer, left, n_jobs, first):
+            yield index, outcome
+            del left[index]
+        return
+    except BrokenProcessPool as error:
+        _LOGGER.warning(
+            "a worker process died; %d trials are run again, one by one: %s",
+            len(left),
+            " ".join(str(error).split()),
+        )
+    # One by one, in new processes, to find the trial that ends its process.
+    for index, item in left.items():
+        try:
+            ((_, outcome),) = _run_jobs(scorer, {index: item}, n_jobs, first, True)
+        except BrokenProcessPool as error:
+            if scorer.search.error_score == "raise":
+                raise
+            died = f"the worker process died: {error}"
+            fold = failed_fold(died, died, scorer.search.error_score, np.nan)
+            outcome = TrialOutcome(folds=[fold])
+        yield index, outcome
+
+
+def _run_jobs(scorer, batch, n_jobs, first, apart=False):
+    n_splits = len(scorer.splits)
+    alone = len(batch) == 1 and scorer.search.prune_on is None
+    parts = [[fold] for fold in range(n_splits)] if alone else [range(n_splits)]
+    waiting = {index: dict.fromkeys(range(len(parts))) for index in batch}
+    jobs = [
+        delayed(_score_part)(
+            index, part, scorer.arguments(trial, parameters, folds, first + index)
+        )
+        for index, (trial, parameters) in batch.items()
+        for part, folds in enumerate(parts)
+    ]
+    if len(jobs) == 1 and n_jobs is not None and not apart:
+        n_jobs = 1  # avoids starting other processes
+    run = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    for index, part, outcome in run(jobs):
+        waiting[index][part] = outcome
+        if None in waiting[index].values():
+            continue  # other folds of the trial are still running
+        outcomes = list(waiting.pop(index).values())
+        folds = [fold for outcome in outcomes for fold in outcome.folds]
+        error = next((outcome.error for outcome in outcomes if outcome.error), None)
+        first_part = outcomes[0]
+        yield index, TrialOutcome(folds, first_part.pruned, first_part.reports, error)
+
+
+def _score_part(index, part, arguments):
+    return index, part, score_folds(*arguments)
 
 
 def _to_json(fold):
@@ -225,13 +392,13 @@ def _to_json(fold):
 
 
 @contextmanager
-def _silence(n_trials, study):
+def _no_progress_bar(n_trials):
     yield lambda value: None
 
 
 @contextmanager
-def _progress(n_trials, study):
-    """Give a function that takes each trial's value and moves the bar."""
+def _progress_bar(n_trials):
+    """Yield a function that takes each trial's value and moves the bar."""
     from rich.console import Console
     from rich.progress import Progress, TimeElapsedColumn
 

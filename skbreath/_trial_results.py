@@ -1,21 +1,30 @@
-"""Trials kept with their folds, and read back as scikit-learn's ``cv_results_``."""
+"""Read the trials of a study as ``cv_results_``, and fit the best one."""
 
+import time
 import warnings
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection._validation import _insert_error_scores
 
-from ._fold_result import reason_of
+from ._fit_log import inside_fit
 from ._workers import LOST
 
-__all__ = ["FOLDS", "FinishedTrial", "finished_trials", "report_failures", "tabulate"]
+__all__ = [
+    "FOLDS",
+    "choose_best",
+    "finished_trials",
+    "refit_best",
+    "report_failures",
+    "tabulate",
+]
 
 FOLDS = "skbreath:folds"
-# Reasons of failure told in a message, the commonest ones.
-SHOWN = 3
+# Number of reasons in a message, the most frequent ones.
+N_REASONS = 3
 
 
 @dataclass
@@ -29,21 +38,21 @@ class FinishedTrial:
 
 
 def finished_trials(study, space, known):
-    """Read all finished trials of a study, whichever process has run them.
+    """Read all finished trials of a study, of all processes.
 
     Parameters
     ----------
     study : optuna.study.Study
     space : dict or callable
-        A callable is called again with a trial's values, as a study holds those and
-        not what the callable made of them.
+        A callable is called again with the values of each trial of another process:
+        a study does not hold the parameters that it returned.
     known : dict of int to dict
-        Parameters of the trials that this process has run, by number.
+        Parameters of the trials run by this process, by number.
 
     Returns
     -------
     trials : list of FinishedTrial
-        By number, without lost ones.
+        Ordered by number, without lost ones.
     """
     from optuna.trial import FixedTrial
 
@@ -70,16 +79,16 @@ def report_failures(trials, error=None):
     trials : list of FinishedTrial
         From :func:`finished_trials`.
     error : Exception or None, default=None
-        The first that was met in this process.
+        The first error in this process.
 
     Raises
     ------
     ValueError
-        If none is complete; caused by `error`.
+        If none is complete; chained from `error`.
     """
-    reasons = [reason_of(trial) for trial in trials]
+    reasons = [_failure_reason(trial) for trial in trials]
     counts = Counter(filter(None, reasons))
-    shares = [f"{n} with {reason}" for reason, n in counts.most_common(SHOWN)]
+    shares = [f"{n} with {reason}" for reason, n in counts.most_common(N_REASONS)]
     if len(counts) == 1:
         shares = [f"each with {reason}" for reason in counts]
     why = "".join(f", {share}" for share in shares)
@@ -90,7 +99,7 @@ def report_failures(trials, error=None):
         if n_pruned:
             what = f"Of {len(trials)} trials {n_pruned} were pruned, {n_failed} failed"
         raise ValueError(
-            f"{what}{why}: there is nothing to choose from, and nothing was refitted. "
+            f"{what}{why}: at least one complete trial is needed. "
             "error_score='raise' stops at the first error."
         ) from error
     if counts:
@@ -104,15 +113,23 @@ def report_failures(trials, error=None):
         )
 
 
+def _failure_reason(trial):
+    """Return in a line why a trial failed, in whole or in part; None if it did not."""
+    reason = next((fold["reason"] for fold in trial.folds if fold.get("reason")), None)
+    if reason is None and trial.state == "FAIL":
+        return "a score that is not finite"
+    return reason
+
+
 def tabulate(trials, search):
-    """Format all trials as scikit-learn does.
+    """Make ``cv_results_`` of all trials.
 
     Parameters
     ----------
     trials : list of FinishedTrial
         At least one of them complete.
     search : OptunaSearchCV
-        Says what is reported.
+        Settings.
 
     Returns
     -------
@@ -133,7 +150,7 @@ def tabulate(trials, search):
         padded = trial.folds + [{}] * (search.n_splits_ - len(trial.folds))
         folds += [{**missing, **fold} for fold in padded]
     with warnings.catch_warnings():
-        # Failed trials have been reported, pruned ones are meant to be cut.
+        # Failed trials have been reported, and pruned ones are not an error.
         warnings.filterwarnings("ignore", "One or more of the .* non-finite")
         results = search._format_results(
             [trial.parameters for trial in trials],
@@ -145,3 +162,53 @@ def tabulate(trials, search):
             },
         )
     return results, isinstance(scored, dict)
+
+
+def choose_best(search):
+    """Set the index, parameters and score of the best complete trial.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        With `cv_results_`; gets `best_index_`, `best_params_` and `best_score_`.
+    """
+    results = search.cv_results_
+    metric = search.refit if search.multimetric_ else "score"
+    if callable(search.refit):
+        search.best_index_ = search._select_best_index(search.refit, metric, results)
+    else:
+        complete = results["trial_state"] == "COMPLETE"
+        scores = np.where(complete, results[f"mean_test_{metric}"], -np.inf)
+        search.best_index_ = int(scores.argmax())
+        search.best_score_ = float(scores[search.best_index_])
+    search.best_params_ = results["params"][search.best_index_]
+
+
+def refit_best(search, X, y, fit_params, root):
+    """Fit the best parameters on all rows.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        With `best_params_`; gets `best_estimator_` and `refit_time_`.
+    X, y : sequences of length n_samples
+    fit_params : dict
+        Metadata for the estimator.
+    root : CallbackContext
+        Context of the search.
+    """
+    # The parameters are cloned too: they may be estimators.
+    search.best_estimator_ = clone(search.estimator).set_params(
+        **clone(search.best_params_, safe=False)
+    )
+    context = root.subcontext("refit-with-best-params")
+    with context.propagate_callback_context(search.best_estimator_):
+        context.call_on_fit_task_begin(estimator=search, X=X, y=y)
+        started = time.perf_counter()
+        target = () if y is None else (y,)
+        with inside_fit():
+            search.best_estimator_.fit(X, *target, **fit_params)
+        search.refit_time_ = time.perf_counter() - started
+    context.call_on_fit_task_end(estimator=search, X=X, y=y)
+    if hasattr(search.best_estimator_, "feature_names_in_"):
+        search.feature_names_in_ = search.best_estimator_.feature_names_in_

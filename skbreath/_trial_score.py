@@ -1,21 +1,30 @@
-"""What a trial is worth: its folds fitted and scored, and the means to maximise."""
+"""Fit and score the folds of a trial, and compute its mean scores."""
 
+import pickle
+import time
+import traceback
 from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection._validation import _insert_error_scores
+from sklearn.metrics._scorer import _MultimetricScorer
+from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
 
 from ._fit_log import inside_fit
-from ._fold_result import evaluate_fold
-from ._pruning import StopTrial, TrialReporter, with_epoch_pruning
 
-__all__ = ["FoldScorer", "Judgement", "find_objectives", "mean_scores"]
+__all__ = [
+    "FoldScorer",
+    "TrialOutcome",
+    "failed_fold",
+    "find_objectives",
+    "mean_scores",
+    "score_folds",
+]
 
 
 @dataclass
-class Judgement:
-    """What the folds of a trial came to.
+class TrialOutcome:
+    """Results of the folds of a trial.
 
     Attributes
     ----------
@@ -26,9 +35,9 @@ class Judgement:
     pruned : bool
         Whether a pruner ended the trial.
     reports : dict of int to float
-        What it was told.
+        Values reported to the pruner, by fold.
     error : Exception or None
-        The first of a fold.
+        The first error of a fold.
     """
 
     folds: list = field(default_factory=list)
@@ -55,7 +64,7 @@ def find_objectives(scoring, refit):
     Raises
     ------
     ValueError
-        If one of several metrics must be named and is not.
+        If there are several metrics and `refit` must name one of them.
 
     Examples
     --------
@@ -63,7 +72,7 @@ def find_objectives(scoring, refit):
     ([None], ['f1'])
     """
     if not isinstance(scoring, list | tuple | set | dict):
-        # A function shows only when it is called whether it has several metrics.
+        # Whether a function has several metrics is known only when it is called.
         return [refit] if callable(scoring) else [None]
     if callable(refit) or refit is False:
         return list(scoring)
@@ -72,7 +81,7 @@ def find_objectives(scoring, refit):
 
 
 def mean_scores(folds, objectives, error_score):
-    """Get the mean scores of a trial that the search maximises.
+    """Compute the mean scores of a trial that the search maximises.
 
     Parameters
     ----------
@@ -107,12 +116,12 @@ def mean_scores(folds, objectives, error_score):
 
 
 class FoldScorer:
-    """Fit and score some folds of a trial, one after the other, in any process.
+    """Prepare the folds of trials, to be fitted and scored by :func:`score_folds`.
 
     Parameters
     ----------
     search : OptunaSearchCV
-        Gives the estimator and the settings.
+        Estimator and settings.
     X, y : sequences of length n_samples
         Data and target.
     splits : list of (train, test)
@@ -136,27 +145,27 @@ class FoldScorer:
         self.routed = routed
         self.objectives = objectives
         self.context = context
-        self.contexts = {}  # a trial that runs again has those of its first run
+        self.contexts = {}  # by task: a trial that runs again has the same ones
 
-    def job(self, trial, parameters, folds, position):
-        """Make a function and its arguments for joblib.
+    def arguments(self, trial, parameters, folds, position):
+        """Make the arguments of :func:`score_folds`, which may run in any process.
 
         Parameters
         ----------
         trial : optuna.trial.Trial
         parameters : dict
-            Of the trial.
+            Parameters of the trial.
         folds : iterable of int
-            Which.
+            Folds to score.
         position : int
-            Of the trial in this search.
+            Position of the trial in this search.
 
         Returns
         -------
-        function, args, kwargs
+        arguments : tuple
         """
         search, n_splits = self.search, len(self.splits)
-        # Made here, as the contexts of all folds hang on one tree.
+        # The contexts of all folds belong to one tree, in this process.
         tasks = [
             {
                 "train": self.splits[fold][0],
@@ -177,11 +186,10 @@ class FoldScorer:
             "candidate_progress": (position, search.n_trials or 0),
             "caller": search,
         }
-        # A trial carries its study along: only where a pruner needs it.
-        told = trial if search.prune_on else None
-        args = (search.estimator, parameters, self.X, self.y, tasks, common)
-        settings = (search.prune_on, told, self.objectives, search.error_score)
-        return _judge, args + settings, {}
+        # A trial is sent together with its study: only if a pruner needs it.
+        pruned = trial if search.prune_on else None
+        data = (search.estimator, parameters, self.X, self.y)
+        return *data, tasks, common, pruned, self.objectives, search.error_score
 
     def _context(self, task):
         if task not in self.contexts:
@@ -191,55 +199,75 @@ class FoldScorer:
         return self.contexts[task]
 
 
-def _judge(
-    estimator, parameters, X, y, tasks, common, prune_on, trial, objectives, error_score
+def score_folds(
+    estimator, parameters, X, y, tasks, common, trial, objectives, error_score
 ):
-    judgement = Judgement()
-    reporter = None if trial is None else TrialReporter(trial)
-    # A parameter that the estimator has not is a mistake in the space, and raised.
+    """Fit and score folds of a trial in series, until it is pruned.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned.
+    parameters : dict
+        Parameters of the trial.
+    X, y : sequences of length n_samples
+    tasks, common : list of dict, and dict
+        Arguments of :func:`evaluate_fold`, of each fold and of all.
+    trial : optuna.trial.Trial or None
+        Gets the scores, and may be pruned. None runs all folds.
+    objectives : list
+        From :func:`find_objectives`.
+    error_score : float or "raise"
+        Score of a fold whose fit failed.
+
+    Returns
+    -------
+    outcome : TrialOutcome
+    """
+    outcome = TrialOutcome()
+    # An unknown parameter is a mistake in the space, and raised.
     clone(estimator).set_params(**clone(parameters, safe=False))
     with inside_fit():
         for task in tasks:
-            fold = task["split_progress"][0]
-            own, params = clone(estimator), parameters
-            # Later folds would report the same epochs again.
-            if prune_on == "epoch" and fold == 0:
-                own, params = with_epoch_pruning(estimator, parameters, reporter), None
-            try:
-                result, error = evaluate_fold(
-                    own, X, y, parameters=params, **task, **common
-                )
-            except StopTrial:
-                judgement.pruned = True
-                break
-            judgement.folds.append(result)
-            judgement.error = judgement.error or error
-            if prune_on is not None and _ends(
-                judgement, reporter, prune_on, fold, len(tasks), objectives, error_score
+            fold, error = evaluate_fold(
+                clone(estimator), X, y, parameters=parameters, **task, **common
+            )
+            outcome.folds.append(fold)
+            outcome.error = outcome.error or error
+            if trial is not None and _ends(
+                outcome, trial, len(tasks), objectives, error_score
             ):
                 break
-    if reporter is not None:
-        judgement.reports = reporter.values
-    return judgement
+    return outcome
 
 
-def _ends(judgement, reporter, prune_on, fold, n_splits, objectives, error_score):
-    """Tell whether a trial ends with this fold; set whether it is pruned."""
-    (mean,) = mean_scores(judgement.folds, objectives, error_score)
-    if not np.isfinite(mean):
-        # Nothing that comes can save the trial, unless failed folds get a number.
+def _ends(outcome, trial, n_splits, objectives, error_score):
+    """Report the last fold to the pruner; return whether the trial ends with it.
+
+    In another process `trial` is a copy, and so is a study in memory: `reports` takes
+    the reported values to the process of the search.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    (value,) = mean_scores(outcome.folds, objectives, error_score)
+    if not np.isfinite(value):
+        # Later folds cannot make the mean finite, unless failed folds get a number.
         return error_score == "raise" or not np.isfinite(error_score)
-    if prune_on == "fold":
-        value = mean
-        if _compares_folds(reporter.trial.study.pruner):
-            (value,) = mean_scores(judgement.folds[-1:], objectives, error_score)
-        stop = reporter.wants_to_stop(value, fold)
-        judgement.pruned = stop and fold + 1 < n_splits
-    return judgement.pruned
+    if _compares_folds(trial.study.pruner):
+        (value,) = mean_scores(outcome.folds[-1:], objectives, error_score)
+    step = len(outcome.folds) - 1
+    outcome.reports[step] = value
+    try:
+        trial.report(value, step)
+        stop = trial.should_prune()
+    except UpdateFinishedTrialError:
+        stop = True  # another worker has finished this trial
+    outcome.pruned = bool(stop) and step + 1 < n_splits
+    return outcome.pruned
 
 
 def _compares_folds(pruner):
-    """Tell whether a pruner compares fold with fold, not mean with mean."""
+    """Return whether a pruner compares trials fold by fold, not by their means."""
     from optuna.pruners import PatientPruner, WilcoxonPruner
 
     while isinstance(pruner, PatientPruner):
@@ -247,9 +275,106 @@ def _compares_folds(pruner):
     return isinstance(pruner, WilcoxonPruner)
 
 
+def evaluate_fold(estimator, X, y, *, scorer, error_score, **settings):
+    """Fit and score one fold.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted in place.
+    X, y : sequences of length n_samples
+    scorer : callable
+        One metric or several.
+    error_score : "raise" or float
+        Score of a fold or metric that fails.
+    **settings : dict
+        Further arguments of scikit-learn's ``_fit_and_score``.
+
+    Returns
+    -------
+    fold : dict
+        Scores, times, ``fit_error`` (traceback or None) and ``reason`` (type and
+        message of the error, or None), also of a single metric that failed.
+    error : Exception or None
+        Error of the fold, if it can be sent to another process.
+    """
+    settings |= {"scorer": scorer, "error_score": "raise"}
+    if error_score == "raise":
+        return _fit_and_score(estimator, X, y, **settings) | {"reason": None}, None
+    reasons = [None]
+    if isinstance(scorer, _MultimetricScorer):
+        settings["scorer"] = _tolerant(scorer, error_score, reasons)
+    started = time.time()
+    try:
+        fold = _fit_and_score(estimator, X, y, **settings)
+    except Exception as error:
+        seconds = time.time() - started
+        reason = f"{type(error).__name__}: {_one_line(error)}"
+        fold = failed_fold(traceback.format_exc(), reason, error_score, seconds)
+        return fold, _picklable(error)
+    return fold | {"reason": reasons[-1]}, None
+
+
+def failed_fold(error, reason, error_score, seconds):
+    """Make the result of a fold that failed.
+
+    Parameters
+    ----------
+    error, reason : str
+        Traceback, and the same in a line.
+    error_score : float
+        Score of the fold.
+    seconds : float
+        Time of the fit.
+
+    Returns
+    -------
+    fold : dict
+    """
+    return {
+        "test_scores": error_score,
+        "train_scores": error_score,
+        "fit_time": seconds,
+        "score_time": 0.0,
+        "fit_error": error,
+        "reason": reason,
+    }
+
+
+def _tolerant(scorer, error_score, reasons):
+    """Wrap several metrics: one that fails gets `error_score`, as in scikit-learn."""
+
+    def score(*args, **kwargs):
+        scores = scorer(*args, **kwargs)
+        for name, value in scores.items():
+            if isinstance(value, str):  # the traceback
+                lines = value.splitlines()
+                while any(line.startswith("  ") for line in lines):
+                    del lines[0]
+                reasons.append(_one_line(" ".join(lines)))
+                scores[name] = error_score
+        return scores
+
+    return score
+
+
+def _one_line(error):
+    return " ".join(str(error).split())
+
+
+def _picklable(error):
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # pickling an unknown class may raise anything
+        return None
+    # The traceback would keep the rows of the fold in memory.
+    traceback.clear_frames(error.__traceback__)
+    return error
+
+
 def _check_metric(refit, metrics):
     if not isinstance(refit, str) or refit not in metrics:
         raise ValueError(
-            "with several metrics, refit must name the one to maximise, of "
+            "With several metrics, refit must name the one to maximise, of "
             f"{sorted(metrics)}; got refit={refit!r}."
         )

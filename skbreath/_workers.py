@@ -1,20 +1,22 @@
-"""Who works on a study, and what becomes of the trials of those that died.
+"""Register the workers of a study, and recover the trials of those that died.
 
-Neither journal files nor databases as Optuna opens them by default notice that a
-process is gone: its trials stay "running" for ever. So every process that works on a
-study leaves a record there (machine, process, sign of life), every trial names its
-worker, and whoever comes next or has to wait recovers the trials of the dead:
+A worker is a process that runs trials of a study. Neither journal files nor databases,
+as Optuna opens them by default, notice when a process has died: its trials stay
+"running" for ever. So every worker writes a record to the study (machine, process,
+time of its last heartbeat), and its name to each of its trials. A worker that starts or
+waits recovers the trials of dead ones:
 
-- On the same machine a worker is dead if its process is (checked by process id *and*
-  start time; a machine is told by host name, boot and process namespace).
-- On another machine, or without ``/proc``, it is dead if its sign of life, renewed
-  every `BEAT` seconds, is older than `SILENCE` seconds. The clocks of the machines
-  must agree better than that.
-- A running trial without a worker's name belongs to a process that died in the moment
-  of starting it: at once if no other worker is alive, else after `UNNAMED` seconds.
+- On the same machine a worker is dead if its process is gone. A process is identified
+  by its id *and* start time, a machine by host name, boot and process namespace.
+- On another machine, or without ``/proc``, it is dead if its last heartbeat, written
+  every `HEARTBEAT_INTERVAL` seconds, is older than `STALE_AFTER` seconds. The clocks of
+  the machines must agree better than that.
+- A running trial without a worker's name belongs to a process that died while starting
+  it. It is recovered at once if no other worker is alive, else after
+  `UNREGISTERED_GRACE` seconds.
 
-A trial of a dead worker that has all its folds is told as what it is. Any other is
-marked failed and *lost*, does not count, and its parameters are enqueued again.
+A trial of a dead worker that has all its folds is finished with their scores. Any other
+is marked as failed and *lost*, does not count, and its parameters are enqueued again.
 """
 
 import logging
@@ -27,32 +29,41 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["LOST", "WORKER", "lose", "other_workers", "recover", "working"]
+__all__ = [
+    "LOST",
+    "WORKER",
+    "mark_lost",
+    "other_workers",
+    "read_trial",
+    "recover_trials",
+    "registered_worker",
+]
 
 _LOGGER = logging.getLogger("skbreath")
-BEAT = 20
-SILENCE = 300
-UNNAMED = 10
+# Seconds.
+HEARTBEAT_INTERVAL = 20
+STALE_AFTER = 300
+UNREGISTERED_GRACE = 10
 PREFIX = "skbreath:worker:"
 WORKER = "skbreath:worker"
 LOST = "skbreath:lost"
 
 
 @contextmanager
-def working(study):
-    """Keep a record of this process in the study while the block runs.
+def registered_worker(study, shared):
+    """Register this process as a worker of the study while the block runs.
 
     Parameters
     ----------
     study : optuna.study.Study
+    shared : bool
+        Whether other processes can read the study, so that heartbeats are written.
 
     Yields
     ------
     worker : str
         Its name, new every time.
     """
-    from optuna.storages import InMemoryStorage
-
     worker = uuid.uuid4().hex[:12]
     record = {"machine": _machine(), "pid": os.getpid(), "started": _start(os.getpid())}
 
@@ -64,15 +75,17 @@ def working(study):
     write()
     ended = threading.Event()
 
-    def beat():
-        while not ended.wait(BEAT):
+    def write_heartbeats():
+        while not ended.wait(HEARTBEAT_INTERVAL):
             try:
                 write()
-            except Exception as error:  # the loop itself meets it and reports it
-                _LOGGER.warning("storage: no sign of life written: %s", error)
+            except Exception as error:  # the loop of trials will raise it
+                _LOGGER.warning("storage: a heartbeat was not written: %s", error)
 
-    thread = threading.Thread(target=beat, daemon=True, name="skbreath-beat")
-    if not isinstance(study._storage, InMemoryStorage):  # which nobody else can read
+    thread = threading.Thread(
+        target=write_heartbeats, daemon=True, name="skbreath-heartbeat"
+    )
+    if shared:
         thread.start()
     try:
         yield worker
@@ -93,7 +106,7 @@ def other_workers(study, worker):
     ----------
     study : optuna.study.Study
     worker : str
-        The own name.
+        Name of this worker.
 
     Returns
     -------
@@ -109,22 +122,22 @@ def other_workers(study, worker):
     }
 
 
-def recover(study, worker, finish):
-    """Recover the trials of dead workers; call it with no trial of one's own running.
+def recover_trials(study, worker, finish):
+    """Recover the trials of dead workers, while this worker runs none.
 
     Parameters
     ----------
     study : optuna.study.Study
     worker : str
-        The own name.
+        Name of this worker.
     finish : callable
-        ``finish(frozen_trial)`` tells a trial whose folds are all there and gives
-        True, or gives False.
+        ``finish(frozen_trial)`` finishes a trial whose folds are all saved and returns
+        True, or returns False.
 
     Returns
     -------
     running : int
-        How many trials of others are still running.
+        Number of trials of other workers that are still running.
     """
     from optuna.trial import TrialState
 
@@ -137,11 +150,11 @@ def recover(study, worker, finish):
         if owner in others or (owner is None and others and _is_new(trial)):
             left += 1
         elif not finish(trial):
-            lose(study, trial, f"worker {owner or 'unknown'} is gone", again=True)
+            mark_lost(study, trial, f"worker {owner or 'unknown'} is gone", retry=True)
     return left
 
 
-def lose(study, trial, reason, *, again):
+def mark_lost(study, trial, reason, *, retry):
     """Mark a running trial as failed and lost.
 
     Parameters
@@ -149,25 +162,27 @@ def lose(study, trial, reason, *, again):
     study : optuna.study.Study
     trial : FrozenTrial or Trial
     reason : str
-        Kept with it.
-    again : bool
-        Whether its parameters are to be tried again.
+        Written to the trial.
+    retry : bool
+        Whether its parameters are enqueued again.
     """
     from optuna.trial import TrialState
 
     try:
-        trial = study._storage.get_trial(trial._trial_id)
+        trial = read_trial(study, trial)
         study._storage.set_trial_user_attr(trial._trial_id, LOST, reason)
         study.tell(trial.number, state=TrialState.FAIL)
     except (ValueError, RuntimeError):
-        return  # somebody else has told it
+        return  # another worker has finished it
     _LOGGER.warning("trial %d is lost: %s", trial.number, reason)
     parameters = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    if again and parameters:
-        study.enqueue_trial(
-            parameters,
-            user_attrs={"skbreath:again": trial.number},
-        )
+    if retry and parameters:
+        study.enqueue_trial(parameters, user_attrs={"skbreath:again": trial.number})
+
+
+def read_trial(study, trial):
+    """Read the current state of a trial from the study."""
+    return study.get_trials(deepcopy=False)[trial.number]
 
 
 def _is_alive(record):
@@ -175,15 +190,15 @@ def _is_alive(record):
         return False
     if record["machine"] is not None and record["machine"] == _machine():
         return _start(record["pid"]) == record["started"]
-    return time.time() - record["alive"] < SILENCE
+    return time.time() - record["alive"] < STALE_AFTER
 
 
 def _is_new(trial):
-    return (datetime.now() - trial.datetime_start).total_seconds() < UNNAMED
+    return (datetime.now() - trial.datetime_start).total_seconds() < UNREGISTERED_GRACE
 
 
 def _machine():
-    """Name what process ids are unique on; None where /proc does not tell."""
+    """Return a name of the machine and process namespace; None without /proc."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
@@ -192,9 +207,9 @@ def _machine():
 
 
 def _start(pid):
-    """Start of a process in clock ticks since the boot; None if it is gone."""
+    """Return the start of a process in clock ticks since boot; None if it is gone."""
     try:
-        # The name, in parentheses, may hold spaces.
+        # The name, in parentheses, may contain spaces.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""A scikit-learn search driven by Optuna, and its best trials as an ensemble."""
+"""Search parameters with Optuna, in scikit-learn's way."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 
-from ._best_trial import choose_best, refit_best
 from ._metadata import metadata_context, route_fit
 from ._saved_weights import current_store
-from ._search_run import draw_folds, join_study, run_trials
 from ._search_settings import check_settings, scorers_for
-from ._top_trials import top_estimators
+from ._search_space import draw_folds, join_study
 from ._training_record import recording
-from ._trial_results import finished_trials, report_failures, tabulate
+from ._trial_loop import run_trials
+from ._trial_results import (
+    choose_best,
+    finished_trials,
+    refit_best,
+    report_failures,
+    tabulate,
+)
 from ._trial_score import FoldScorer
 
 if TYPE_CHECKING:
@@ -31,16 +36,16 @@ if TYPE_CHECKING:
 
     from ._typing import Column, Folds, Scoring, Seed
 
-__all__ = ["OptunaSearchCV", "top_estimators"]
+__all__ = ["OptunaSearchCV"]
 
 
 class OptunaSearchCV(BaseSearchCV):
     """Search parameters by cross-validation, each trial proposed by Optuna.
 
-    Like :class:`~sklearn.model_selection.RandomizedSearchCV`, but the next trial is
-    asked from an Optuna sampler that knows the scores of the trials before; trials
-    can be stopped early, survive a crash, and be shared by several processes or
-    machines. The folds are drawn once: all trials are judged on the same ones.
+    Like :class:`~sklearn.model_selection.RandomizedSearchCV`, but an Optuna sampler
+    proposes the next trial from the scores of the trials before; trials can be stopped
+    early, survive a crash, and be shared by several processes or machines. The folds
+    are drawn once: all trials use the same ones.
 
     A trial whose fits fail is recorded as failed and the search goes on, except with
     ``error_score="raise"``. Only complete trials can be the best; if there is none,
@@ -52,62 +57,59 @@ class OptunaSearchCV(BaseSearchCV):
     Parameters
     ----------
     estimator : estimator
-        What is tuned; never changed itself.
+        Estimator to tune; it is cloned.
     param_distributions : dict or callable
         Optuna distributions by parameter name, such as
         ``{"svc__C": FloatDistribution(1e-2, 1e2, log=True)}``; or a function that
         takes the Optuna trial and returns the parameters, for conditional spaces.
     n_trials : int or None, default=10
-        Number of trials, of all workers and earlier fits together where the study
-        is shared. Complete, pruned and failed trials count; lost ones do not. None
-        goes on until `timeout`, or until one of `callbacks` stops the study.
+        Number of trials, including those of other workers and earlier fits if the
+        study is shared. Complete, pruned and failed trials count; lost ones do not.
+        None goes on until `timeout`, or until one of `callbacks` stops the study.
     timeout : float, default=None
         Seconds after which no further batch is started.
     batch_size : int, default=1
-        Trials asked at once, before any of them is judged. With more than one they
-        run in parallel processes, each with its folds in series. Larger batches know
-        less: the sampler learns only from the batches before.
+        Trials proposed at once, before any of them is scored. With more than one they
+        run in parallel processes, each with its folds in series. The sampler learns
+        only from earlier batches, so larger batches are proposed from fewer scores.
     sampler : optuna.samplers.BaseSampler, default=None
-        None means :class:`optuna.samplers.TPESampler`, seeded by `random_state`. A
-        sampler given is copied and has its own seed.
+        None means :class:`optuna.samplers.TPESampler`, seeded by `random_state`. Any
+        other sampler is copied and keeps its own seed.
     pruner : optuna.pruners.BasePruner, default=None
-        What stops trials early, with `prune_on`. None means
+        Stops trials early, with `prune_on`. None means
         :class:`optuna.pruners.MedianPruner`, which compares with the complete trials.
-    prune_on : {"fold", "epoch"}, default=None
-        After what the pruner is asked. "fold": it gets the mean score of the folds so
-        far (:class:`optuna.pruners.WilcoxonPruner`, which compares fold with fold,
-        the fold's own). "epoch": it gets the negative validation loss of each epoch
-        of the one :class:`ResidualCNNClassifier` inside the estimator, in the first
-        fold only; a trial that gets through it runs all folds. None stops nothing.
+    prune_on : {"fold"}, default=None
+        When a trial may be stopped. "fold": after each fold, by the mean score of its
+        folds so far (:class:`optuna.pruners.WilcoxonPruner`, which compares fold with
+        fold, gets the score of the fold). None: never.
     study : optuna.study.Study, default=None
-        A template: its sampler and pruner are copied. It gets no trials and its
-        trials are not used, so that none travel from one fit, or one outer fold, to
-        the next.
+        Template whose sampler and pruner are copied. Its trials are not used, and no
+        trials are added to it, so that fits and outer folds stay independent.
     storage : str, Path or optuna storage, default=None
         Where the trials are kept and shared: a path such as ``"trials.db"`` is an
         SQLite file, one that ends in ``.journal``, ``.log`` or ``.jsonl`` a journal
-        file, and a URL such as ``"postgresql+psycopg://..."`` a database. None is
-        memory. Fitting again with the same storage goes on where the trials end.
+        file, and a URL such as ``"postgresql+psycopg://..."`` a database. None means
+        memory. Fitting again with the same storage continues after its last trial.
     study_name : str, default=None
         Name of the study in `storage`. A study of other data, folds, parameters,
-        space or metrics is refused. None names it after all of these, the sampler
-        and the seed: then every outer fold of a nested cross-validation has a study
-        of its own, and finds it again.
+        space or metrics is an error. If None, the name is a digest of all of these, the
+        sampler and the seed: then every outer fold of a nested cross-validation has
+        its own study, and finds it when it is fitted again.
     enqueue : list of dict, default=None
-        Parameters to try first, such as known good ones; what a dict leaves open is
-        sampled. They count as trials: more of them than `n_trials` are refused, unless
-        the study was there before.
+        Parameters to try first, such as known good ones; parameters missing in a dict
+        are sampled. They count as trials: more of them than `n_trials` are an error,
+        unless the study existed before.
     callbacks : list of callable, default=None
-        Called with the study and the finished trial, as Optuna's own; they may call
+        Called with the study and the finished trial, as in Optuna; they may call
         ``study.stop()``.
     scoring : str, callable, list, tuple or dict, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`. With several metrics,
         `refit` names the one to maximise. If `refit` is a function or False, all of
-        them are maximised: the sampler looks for the best compromises.
+        them are maximised, with several best compromises.
     pos_label : label, default=None
-        The class that metrics such as "f1" and "precision" take as the positive one.
-        None is enough for classes 0 and 1, -1 and 1 or False and True, for a scorer
-        that names the class itself, and for metrics that treat all classes alike.
+        The positive class of metrics such as "f1" and "precision". It may be None for
+        classes 0 and 1, -1 and 1 or False and True, for a scorer that has its own
+        positive class, and for metrics that treat all classes alike.
     cv : int, splitter or iterable, default=None
         Folds; None means 5. An integer together with ``groups`` means
         :class:`~sklearn.model_selection.StratifiedGroupKFold` for a classifier and
@@ -116,8 +118,8 @@ class OptunaSearchCV(BaseSearchCV):
         Processes, as in joblib: for the trials of a batch, or for the folds of a
         trial with ``batch_size=1`` and without `prune_on`.
     refit : bool, str or callable, default=True
-        Whether to fit the best parameters on all rows; the metric's name if there are
-        several; or a function from ``cv_results_`` to the best index.
+        Whether to fit the best parameters on all rows; the name of a metric if there
+        are several; or a function that returns the best index for ``cv_results_``.
     error_score : "raise" or float, default=nan
         Score of a fold whose fit fails.
     return_train_score : bool, default=False
@@ -132,64 +134,65 @@ class OptunaSearchCV(BaseSearchCV):
     Attributes
     ----------
     study_ : optuna.study.Study
-        With all trials, for Optuna's plots and reports.
+        Study with all trials, for Optuna's plots and reports.
     cv_results_ : dict of ndarray
         As in :class:`~sklearn.model_selection.GridSearchCV`, one row per trial that
-        counts, whichever process has run it, with ``trial_number`` and
+        counts, of all processes, with ``trial_number`` and
         ``trial_state`` (``"COMPLETE"``, ``"PRUNED"`` or ``"FAIL"``). Scores and times
         of folds that did not run are NaN.
     best_index_ : int
         Row of the best complete trial in `cv_results_`; the first if several are.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best trial.
     best_score_ : float
-        Its mean score. Not with a callable `refit`.
+        Mean score of the best trial. Not with a callable `refit`.
     best_estimator_ : estimator
-        Fitted on all rows with them. Only with `refit`.
+        Estimator with the best parameters, fitted on all rows. Only with `refit`.
     refit_time_ : float
         Seconds of that fit. Only with `refit`.
     scorer_ : callable or dict
         The scorer or scorers.
     multimetric_ : bool
-        Whether there are several.
+        Whether there are several metrics.
     n_splits_ : int
         Number of folds.
     classes_ : ndarray
-        Of `best_estimator_`.
+        Classes of `best_estimator_`.
     n_features_in_ : int
         If `best_estimator_` has it.
     feature_names_in_ : ndarray of str
         If `best_estimator_` has it.
     training_record_ : dict
-        Digests of what was given to ``fit``, see :func:`~skbreath.check_leakage`. Not
+        Digests of the arguments of ``fit``, see :func:`~skbreath.check_leakage`. Not
         if another estimator's ``fit`` called this one, nor without `y`.
 
     See Also
     --------
-    top_estimators : The best trials as members of a vote.
+    top_estimators : Get the best trials as members of a vote.
 
     Notes
     -----
-    ``fit`` takes ``groups``, uses them for its folds and hands them to the estimator
-    if it asks for them, whether metadata routing is enabled or not. Other metadata
-    go to the estimator (``set_fit_request``) and the scorer (``set_score_request``).
+    ``fit`` uses ``groups`` for its folds and passes them to the estimator if it
+    requests them, whether metadata routing is enabled or not. Other metadata are
+    passed to the estimator (``set_fit_request``) and the scorer
+    (``set_score_request``).
 
-    The same seed and `batch_size` give the same trials, whatever `n_jobs`: a batch is
-    told when all of it is judged, and pruners that look at complete trials only, as
-    the default one does, know the same ones whoever is faster. That does not hold
-    where `timeout` ends the search, for pruners that look at running trials
-    (successive halving, Hyperband) with ``batch_size > 1``, for several workers on
-    one study, and for a search that goes on after a crash: who joins a study draws
-    afresh, so that the first trials are not repeated.
+    The same seed and `batch_size` give the same trials, whatever `n_jobs`: the trials
+    of a batch are reported together when all of them are scored, and the default pruner
+    compares with complete trials only. Trials may differ if `timeout` ends the search,
+    with pruners that use running trials (successive halving, Hyperband) and
+    ``batch_size > 1``, with several workers on one study, and in a search that is
+    continued after a crash: the sampler gets a new seed then, so that the first trials
+    are not repeated.
 
     A killed search loses the trials that were running; fitting again marks them as
-    failed (they do not count) and tries their parameters again. Workers leave a sign
-    of life in the study, by which the others know whose trials to take over;
-    ``docs/tuning.md`` tells when. A storage that answers with errors is tried again
-    for some seconds; what was finished stays there in any case.
+    failed (they do not count) and tries their parameters again. Workers write
+    heartbeats to the study, by which others detect the trials of dead workers, see
+    ``docs/tuning.md``. Failed operations of a storage are retried for some seconds;
+    finished trials stay there in any case.
 
-    A worker process of `n_jobs` that dies is replaced and its batch run again, one
-    trial at a time; the trial that kills its process is marked as failed.
+    If a worker process of `n_jobs` dies, its batch is run again, one trial at a time;
+    the trial that ends its process is marked as failed.
 
     References
     ----------
@@ -221,7 +224,7 @@ class OptunaSearchCV(BaseSearchCV):
         "study": [HasMethods(["ask", "tell"]), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "pruner": [HasMethods(["prune"]), None],
-        "prune_on": [StrOptions({"fold", "epoch"}), None],
+        "prune_on": [StrOptions({"fold"}), None],
         "storage": [str, Path, HasMethods(["create_new_study"]), None],
         "study_name": [str, None],
         "enqueue": [list, tuple, None],
@@ -242,7 +245,7 @@ class OptunaSearchCV(BaseSearchCV):
         batch_size: int = 1,
         sampler: Any = None,
         pruner: Any = None,
-        prune_on: Literal["fold", "epoch"] | None = None,
+        prune_on: Literal["fold"] | None = None,
         study: Any = None,
         storage: Any = None,
         study_name: str | None = None,
@@ -259,7 +262,7 @@ class OptunaSearchCV(BaseSearchCV):
         progress_bar: bool = False,
         verbose: int = 0,
     ) -> None:
-        # The base class would add `pre_dispatch`; the jobs of a batch are few.
+        # Without `pre_dispatch` of the base class: a batch has few jobs.
         self.estimator = estimator
         self.param_distributions = param_distributions
         self.n_trials = n_trials
@@ -284,8 +287,8 @@ class OptunaSearchCV(BaseSearchCV):
         self.progress_bar = progress_bar
         self.verbose = verbose
 
-    # The stock `fit` with a `_run_search` of ours would raise as soon as all folds of
-    # one trial fail, and would not keep that trial.
+    # The base class's `fit` would raise as soon as all folds of one trial fail, and
+    # would not keep that trial.
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
@@ -299,11 +302,11 @@ class OptunaSearchCV(BaseSearchCV):
         Parameters
         ----------
         X : sequence of length n_samples
-            Whatever the estimator takes.
+            Data, as the estimator takes them.
         y : array-like of shape (n_samples,), default=None
             Target.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row, for the folds and for an estimator that asks for them.
+            Group of each row, for the folds and an estimator that requests them.
         **params : dict
             Metadata for the estimator, the scorer and the splitter, where requested.
 
@@ -315,9 +318,9 @@ class OptunaSearchCV(BaseSearchCV):
         ------
         ValueError
             If the data, the space, the study or the settings are wrong (before any
-            trial), or if no trial is complete in the end.
+            trial), or if no trial is complete.
         OSError
-            If the storage cannot be opened, or fails for longer than some seconds.
+            If the storage cannot be opened, or all attempts to use it fail.
         """
         objectives, enqueue = check_settings(self)
         scorers = scorers_for(self, X, y, groups)
@@ -338,7 +341,7 @@ class OptunaSearchCV(BaseSearchCV):
             scorer = FoldScorer(
                 self, X, y, splits, scorers, routed, objectives, context
             )
-            loop = run_trials(self, scorer, objectives, enqueue, joined)
+            loop = run_trials(self, scorer, enqueue, joined)
             context.call_on_fit_task_end(estimator=self)
             trials = finished_trials(
                 self.study_, self.param_distributions, loop.parameters
@@ -350,7 +353,7 @@ class OptunaSearchCV(BaseSearchCV):
             if self.refit:
                 refit_best(self, X, y, routed["estimator"]["fit"], root)
             root.call_on_fit_task_end(estimator=self, X=X, y=y)
-        # As in stock searches: a plain dict of the metrics, not their wrapper.
+        # As in scikit-learn's searches: a plain dict of the metrics, not their wrapper.
         self.scorer_ = getattr(scorers, "_scorers", scorers)
         return self
 
@@ -358,13 +361,15 @@ class OptunaSearchCV(BaseSearchCV):
         state = super().__getstate__()
         if current_store() is None:
             return state
-        # A model file holds data: what was found, not the means to search on.
+        # A model file holds the results, but not the objects to continue a search.
         state = {key: value for key, value in state.items() if key != "study_"}
-        means = ("study", "storage", "sampler", "pruner", "callbacks")
-        return state | dict.fromkeys(means)
+        return state | dict.fromkeys(
+            ("study", "storage", "sampler", "pruner", "callbacks")
+        )
 
     def __setstate__(self, state):
-        super().__setstate__({"pos_label": None} | state)  # earlier ones had none
+        # Searches of earlier versions do not have `pos_label`.
+        super().__setstate__({"pos_label": None} | state)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the search takes ``groups`` itself.

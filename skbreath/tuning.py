@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils import Bunch, check_random_state
 
+from ._top_trials import top_estimators
 from .audio import AudioReader
 from .pipeline import make_breath_classifier, make_net_member
-from .search import OptunaSearchCV, top_estimators
+from .search import OptunaSearchCV
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def tune_breath_classifier(
     duration: float = 1.0,
     log_scale: bool = True,
     vote_cv: Folds = 5,
-    prune_on: Literal["fold", "epoch"] | None = None,
+    prune_on: Literal["fold"] | None = None,
     batch_size: int = 1,
     timeout: float | None = None,
     enqueue: list[dict[str, Any]] | None = None,
@@ -114,9 +115,9 @@ def tune_breath_classifier(
         dB and scaled channels, or unscaled linear power.
     vote_cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
-    prune_on : {"fold", "epoch"}, default=None
-        After what hopeless trials are stopped; this and the next five are those of
-        :class:`~skbreath.OptunaSearchCV`.
+    prune_on : {"fold"}, default=None
+        When trials with low scores are stopped; this and the next five parameters are
+        those of :class:`~skbreath.OptunaSearchCV`.
     batch_size : int, default=1
         Trials run in parallel.
     timeout : float, default=None

@@ -298,7 +298,7 @@ def test_steps_with_memory(tmp_path):
     "space, params, message",
     [
         ({}, {}, "param_distributions is empty"),
-        ({"smoothing": FloatDistribution(0, 1)}, {}, r"no parameters \['smoothing'\]"),
+        ({"smoothing": FloatDistribution(0, 1)}, {}, r"got \['smoothing'\]; choose"),
         ({"var_smoothing": [0.1, 0.2]}, {}, "must be an Optuna distribution"),
         (SMOOTHING, {"n_trials": 0}, "'n_trials' parameter"),
         (SMOOTHING, {"n_trials": None}, "needs a timeout, or callbacks"),

@@ -53,7 +53,7 @@ def test_several_metrics_of_equal_rights():
     assert search.predict(X).shape == (60,)
     best = max(trial.values[0] for trial in search.study_.best_trials)
     assert best == pytest.approx(results["mean_test_accuracy"].max())
-    with pytest.raises(ValueError, match="the search has several metrics"):
+    with pytest.raises(ValueError, match="one of the search's several metrics"):
         top_estimators(search)
 
 

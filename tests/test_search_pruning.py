@@ -6,18 +6,8 @@ from recording_classifier import FITS, RecordingClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from skbreath import (
-    OptunaSearchCV,
-    ResidualCNNClassifier,
-    ThresholdClassifier,
-    WeightedVotingClassifier,
-    top_estimators,
-)
+from skbreath import OptunaSearchCV, top_estimators
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
@@ -164,84 +154,14 @@ def test_a_trial_that_cannot_be_saved_fails_after_its_first_fold():
     assert search.cv_results_["trial_state"].tolist() == ["FAIL", "COMPLETE"]
 
 
-# After epochs
-
-LRS = [1e-2, 1e-2, 1e-6, 1e-2]
-CLEAR = X + 4 * (y == "I")[:, np.newaxis]
-
-
-def net_search(estimator, prefix, **params):
-    defaults = {
-        "n_trials": len(LRS),
-        "cv": 2,
-        "prune_on": "epoch",
-        "pruner": optuna.pruners.MedianPruner(n_startup_trials=2),
-        "enqueue": [{f"{prefix}lr": lr} for lr in LRS],
-        "random_state": 0,
-        "error_score": "raise",
-    }
-    space = {f"{prefix}lr": FloatDistribution(1e-6, 1, log=True)}
-    return OptunaSearchCV(estimator, space, **{**defaults, **params})
-
-
-def net(**params):
-    defaults = {"hidden_channels": 8, "batch_size": 8, "max_epochs": 4}
-    return ResidualCNNClassifier(**{**defaults, "random_state": 0, **params})
-
-
 @pytest.mark.parametrize(
-    "estimator, prefix, params",
+    "params, message",
     [
-        (net(), "", {}),
-        (Pipeline([("scale", StandardScaler()), ("net", net())]), "net__", {}),
-        (
-            ThresholdClassifier(make_pipeline(net()), pos_label="I", cv=2),
-            "estimator__residualcnnclassifier__",
-            {"error_score": np.nan, "n_jobs": 2, "batch_size": 2},
-        ),
+        ({"prune_on": None, "pruner": optuna.pruners.NopPruner()}, "prune_on='fold'"),
+        ({"scoring": ["accuracy", "f1"], "refit": False}, "single metric"),
+        ({"prune_on": "epoch"}, "'prune_on' parameter"),
     ],
 )
-def test_networks_end_after_an_epoch(estimator, prefix, params):
-    search = net_search(estimator, prefix, **params).fit(CLEAR, y)
-    states = search.cv_results_["trial_state"].tolist()
-    assert states[:3] == ["COMPLETE", "COMPLETE", "PRUNED"]
-    steps = [sorted(trial.intermediate_values) for trial in search.study_.trials]
-    assert steps[0] == [1, 2, 3, 4]  # one axis, whatever is fitted inside
-    assert 0 < len(steps[2]) < 4
-    assert np.isnan(search.cv_results_["split0_test_score"][2])
-    assert search.study_.trials[0].intermediate_values[1] < 0  # a loss to maximise
-    assert estimator.get_params()[f"{prefix}callbacks"] is None
-    assert search.best_estimator_.get_params()[f"{prefix}callbacks"] is None
-    assert search.score(CLEAR, y) > 0.9
-
-
-def test_a_pruned_epoch_passes_every_net_of_except_exception():
-    inner = GridSearchCV(net(), {"dropout": [0.1, 0.2]}, cv=2)  # catches Exceptions
-    enqueue = [{"estimator__lr": lr} for lr in LRS[:3]]
-    search = net_search(inner, "estimator__", n_trials=3, enqueue=enqueue)
-    search.fit(CLEAR, y)
-    assert search.cv_results_["trial_state"][2] == "PRUNED"
-
-
-@pytest.mark.parametrize(
-    "estimator, params, message",
-    [
-        (GaussianNB(), {}, "exactly one ResidualCNNClassifier(?s:.*)found none"),
-        (
-            WeightedVotingClassifier([("a", net()), ("b", net())]),
-            {},
-            r"exactly one(?s:.*)\['a', 'b'\]",
-        ),
-        (net(early_stopping=False), {}, "has early_stopping=False"),
-        (net(), {"prune_on": None, "pruner": optuna.pruners.MedianPruner()}, "needs"),
-        (net(), {"scoring": ["accuracy", "f1"], "refit": False}, "single metric"),
-        (net(), {"prune_on": "batch"}, "'prune_on' parameter"),
-    ],
-)
-def test_wrong_settings_are_errors(estimator, params, message):
-    name, value = next(iter(estimator.get_params(deep=False).items()))
-    search = OptunaSearchCV(
-        estimator, lambda trial: {name: value}, **{"prune_on": "epoch", **params}
-    )
+def test_wrong_settings_are_errors(params, message):
     with pytest.raises(ValueError, match=message):
-        search.fit(X, y)
+        quality_search(**params).fit(X, y)

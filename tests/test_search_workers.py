@@ -38,8 +38,8 @@ DEAD = [
     record_of(ended=True),
     record_of(pid=2**22 + 1),
     record_of(started=-1),
-    record_of(machine="elsewhere", alive=time.time() - 2 * _workers.SILENCE),
-    record_of(machine=None, alive=time.time() - 2 * _workers.SILENCE),
+    record_of(machine="elsewhere", alive=time.time() - 2 * _workers.STALE_AFTER),
+    record_of(machine=None, alive=time.time() - 2 * _workers.STALE_AFTER),
 ]
 
 
@@ -92,27 +92,27 @@ def test_a_worker_taken_for_dead_does_no_harm(tmp_path, caplog):
             )
             running = study.get_trials(states=(TrialState.RUNNING,))
             if running and running[0].number == 0:
-                _workers.lose(study, running[0], "taken for dead", again=True)
+                _workers.mark_lost(study, running[0], "taken for dead", retry=True)
             return super().fit(X, y)
 
     search.set_params(estimator=Usurped(), n_jobs=None).fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert "told by another worker" in caplog.text
+    assert "another worker has already reported trial 0" in caplog.text
 
 
 def test_the_last_trial_is_started_by_one_worker_only(tmp_path, monkeypatch):
     """Another worker takes the last trial between our look and our start."""
     search = search_in(tmp_path / "trials.db", n_trials=3)
-    ask, meanwhile = _trial_loop.ask, []
+    start, meanwhile = _trial_loop.start_trial, []
 
     def late(study, space, worker):
         if len(study.trials) == 2 and not meanwhile:
             meanwhile.append(study.ask(SPACE))
             study.tell(meanwhile[0], 0.5)
-        return ask(study, space, worker)
+        return start(study, space, worker)
 
-    monkeypatch.setattr(_trial_loop, "ask", late)
+    monkeypatch.setattr(_trial_loop, "start_trial", late)
     search.fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]

@@ -14,7 +14,7 @@ from stored_search import (
     y,
 )
 
-from skbreath import _study_storage
+from skbreath import _retrying_storage, _study_storage
 
 FILES = ["trials.db", "trials.journal", "sqlite:///{}/trials.db"]
 
@@ -33,7 +33,7 @@ def test_a_storage_in_a_folder_that_is_not_there(file, tmp_path):
     assert "trials." in str(caught.value) and "create it" in str(caught.value)
     assert not folder.exists()
     folder.write_text("a file")
-    with pytest.raises(OSError, match=f"storage .*: {folder} is no folder"):
+    with pytest.raises(OSError, match=f"storage .*: {folder} is not a folder"):
         search_in(in_folder(folder, file)).fit(X, y)
 
 
@@ -102,12 +102,12 @@ def test_a_database_that_is_really_locked_is_waited_for(tmp_path, monkeypatch, c
             return super().fit(X, y)
 
     monkeypatch.setattr(
-        _study_storage.time, "sleep", lambda seconds: other.execute("COMMIT")
+        _retrying_storage.time, "sleep", lambda seconds: other.execute("COMMIT")
     )
     search.set_params(estimator=Locks(), study_name="locked", cv=2, n_trials=2)
     search.set_params(cv=[(range(40), range(40, 60))], refit=False).fit(X, y)
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 2
-    assert "database is locked; again in" in caplog.text
+    assert "database is locked; retrying in" in caplog.text
     other.close()
 
 
@@ -120,7 +120,7 @@ def test_a_storage_of_a_newer_optuna_is_refused(tmp_path):
 
 
 def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(_study_storage, "DELAYS", (0, 0, 0))
+    monkeypatch.setattr(_retrying_storage, "DELAYS", (0, 0, 0))
     search = search_in(tmp_path / "trials.db")
     database, left = optuna.storages.RDBStorage, [3]
     write = database.set_trial_state_values
@@ -140,7 +140,7 @@ def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, cap
 def test_trouble_that_stays_is_an_error_and_no_finished_trial_is_lost(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(_study_storage, "DELAYS", (0,))
+    monkeypatch.setattr(_retrying_storage, "DELAYS", (0,))
     caplog.set_level(logging.ERROR)
     search = search_in(tmp_path / "trials.db")
     database, n_written = optuna.storages.RDBStorage, []
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_journal(tmp_path):
     file = tmp_path / "junk.journal"
     for text in ("hello\nworld\n", '{"a": 1}\n', "[1]\n"):
         file.write_text(text)
-        with pytest.raises(OSError, match="junk.journal: it is damaged, or no journal"):
+        with pytest.raises(OSError, match="junk.journal: it is damaged, or not a j"):
             search_in(file).fit(X, y)
         assert file.read_text() == text
     with pytest.raises(ValueError, match="storage is empty"):

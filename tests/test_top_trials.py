@@ -40,7 +40,7 @@ def test_top_estimators_are_distinct_unfitted_and_ready_for_the_vote():
 def test_top_estimators_are_those_of_an_optuna_search(search):
     if search is not None:
         search.fit(X, y)
-    with pytest.raises(TypeError, match="takes a fitted OptunaSearchCV, got .*(Gr|No)"):
+    with pytest.raises(TypeError, match="a fitted OptunaSearchCV, got (Gr|No)"):
         top_estimators(search, 2)
 
 
@@ -53,5 +53,5 @@ def test_top_estimators_can_be_distinct_in_some_parameters():
         top_estimators(search, k=3, distinct=["fit_intercept"])
     with pytest.raises(ValueError, match="'penalty', which was not searched"):
         top_estimators(search, distinct=["penalty"])
-    with pytest.raises(ValueError, match="k must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="an integer k of at least 1"):
         top_estimators(search, k=0)

@@ -54,8 +54,8 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--prune-on",
-    type=click.Choice(["fold", "epoch"]),
-    help="Stop poor trials after a fold, or after an epoch of the first fold.",
+    type=click.Choice(["fold"]),
+    help="Stop trials with low scores after a fold.",
 )
 @click.option(
     "--batch-size",
