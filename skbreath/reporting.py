@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from ._inspection import training_record
 from ._leakage import known_clips
 from ._report_clips import (
     clip_names,
@@ -18,7 +19,6 @@ from ._report_clips import (
 )
 from ._report_numbers import plain_text, training_curves, trials_table, vote_table
 from ._report_page import Page
-from ._training_record import find_record
 from .atomic import atomic_path
 from .audio import AudioReader
 
@@ -185,7 +185,7 @@ def _read(X, rows, predictions, models):
     n_known, waveforms = None, None
     if len(models) == 1 and "fold" not in predictions:
         (model,) = models
-        if reader is find_reader(model) and find_record(model) is not None:
+        if reader is find_reader(model) and training_record(model) is not None:
             waveforms = X = read_clips(X, reader)
             model = model[1:] if len(model) > 2 else model[-1]
         n_known = known_clips(model, X)
