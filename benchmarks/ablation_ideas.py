@@ -17,20 +17,18 @@ from benchmarks.ablation_parts import (
     SqueezeExciteBlocks,
     WithoutDoubtful,
 )
-from skbreath._feature_stack import GROUPS
-from skbreath.augmentation import (
+from skbreath import (
+    REFERENCE_TRIALS,
     CircularShift,
     CutMix,
     MaskChannels,
     MaskFrames,
     Mixup,
-)
-from skbreath.presets import (
-    REFERENCE_TRIALS,
     make_frame_member,
     make_net_member,
     make_spectrogram_member,
 )
+from skbreath.features.feature_set import GROUPS
 
 
 def spectrogram(**params):

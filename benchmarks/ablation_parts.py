@@ -8,8 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.model_selection import cross_val_predict
 from torch import nn
 
-from skbreath import ResidualCNN2d
-from skbreath.presets import make_boosting_member, make_frame_member
+from skbreath import ResidualCNN2d, make_boosting_member, make_frame_member
 
 
 class RelativeBands(TransformerMixin, BaseEstimator):

@@ -20,9 +20,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import harness
 from benchmarks.ablation_ideas import IDEAS
-from skbreath import AudioReader
-from skbreath.atomic import atomic_path
-from skbreath.evaluation import compare_predictions
+from skbreath import AudioReader, compare_predictions
+from skbreath.utils.files import atomic_path
 
 FOLDS = (0, 1)
 SEEDS = (0, 1, 2)

@@ -31,12 +31,13 @@ from skbreath import (
     AudioReader,
     BreathFeatures,
     SummaryPooling,
+    compare_predictions,
     make_breath_classifier,
     save_model,
+    score_predictions,
 )
-from skbreath.atomic import atomic_path
-from skbreath.evaluation import compare_predictions, score_predictions
-from skbreath.rejection import labels_and_confidence
+from skbreath.ensemble.rejection import labels_and_confidence
+from skbreath.utils.files import atomic_path
 
 PRESETS = ("reference", "fast", "default", "accurate")
 RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel")

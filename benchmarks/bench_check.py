@@ -2,8 +2,8 @@
 
 import tracemalloc
 
-from skbreath._dataset_scan import scan_files
-from skbreath.dataset_check import check_dataset
+from skbreath import check_dataset
+from skbreath.data_checks.file_scan import scan_files
 
 from .harness import Report, data_folder, measure, memory_mb, parser
 

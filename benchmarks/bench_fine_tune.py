@@ -38,6 +38,7 @@ from benchmarks import harness
 from skbreath import (
     AudioWarning,
     BreathFeatures,
+    ResidualCNNClassifier,
     SummaryPooling,
     WeightedVotingClassifier,
     clips_from_recordings,
@@ -45,9 +46,8 @@ from skbreath import (
     load_pretrained,
     read_label_track,
 )
-from skbreath._inspection import find_parts
-from skbreath.classifier import ResidualCNNClassifier
-from skbreath.fine_tuning import has_network
+from skbreath.ensemble.inspection import find_parts
+from skbreath.pipelines.fine_tuning import has_network
 
 SIZES = (5, 20, 80)
 N_UPDATES = 100

@@ -30,7 +30,7 @@ from skbreath import (
     make_breath_sounds,
     write_breath_sounds,
 )
-from skbreath.atomic import atomic_path
+from skbreath.utils.files import atomic_path
 
 PREDICTING, TRAINING = 8, 2
 VARIANTS = (0, 1)

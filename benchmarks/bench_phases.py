@@ -28,10 +28,13 @@ from skbreath import (
     BreathFeatures,
     PhaseSegmenter,
     SummaryPooling,
+    boundary_errors,
     breath_statistics,
+    event_scores,
     make_breath_recording,
+    rate_errors,
+    segment_scores,
 )
-from skbreath.phases import boundary_errors, event_scores, rate_errors, segment_scores
 
 PARTS = ("nose", "chest", "simulated", "speed")
 CHILD = "--child"

@@ -28,7 +28,7 @@ CHILD = "--child"
 
 def predict_many(model_path, folder, n_clips):
     """In a process of its own: predict, and print peak memory and time."""
-    from skbreath.pipeline import predict_files
+    from skbreath import predict_files
 
     clips = sorted(os.path.join(folder, name) for name in os.listdir(folder))
     paths = [clips[number % len(clips)] for number in range(n_clips)]

@@ -24,8 +24,8 @@ from skbreath import (
     OptunaSearchCV,
     ResidualCNNClassifier,
     load_kaggle_breath,
+    network_space,
 )
-from skbreath.tuning import network_space
 
 MODES = (None, "fold")
 

@@ -28,12 +28,12 @@ from skbreath import (
     OptunaSearchCV,
     ThresholdClassifier,
     WeightedVotingClassifier,
+    make_net_member,
+    network_space,
+    score_predictions,
     top_estimators,
 )
-from skbreath._vote_weights import GivenProbabilities
-from skbreath.evaluation import score_predictions
-from skbreath.pipeline import make_net_member
-from skbreath.tuning import network_space
+from skbreath.ensemble.weights import GivenProbabilities
 
 STRATEGIES = ("best single", "two, plain average", "three", "weighted")
 

@@ -16,8 +16,7 @@ import optuna
 import torch
 
 from benchmarks import harness
-from skbreath import OptunaSearchCV, ResidualCNNClassifier
-from skbreath.tuning import network_space
+from skbreath import OptunaSearchCV, ResidualCNNClassifier, network_space
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from postgres_server import find_postgres, running_postgres  # noqa: E402

@@ -27,14 +27,15 @@ from benchmarks.bench_accuracy import (
 )
 from skbreath import (
     accuracy_coverage_curve,
+    break_down,
     load_audio,
     load_model,
     make_breath_classifier,
     save_model,
+    score_predictions,
 )
-from skbreath.atomic import atomic_path
-from skbreath.evaluation import break_down, score_predictions
 from skbreath.pretrained import PRETRAINED
+from skbreath.utils.files import atomic_path
 
 SEED = 0
 MOST_BYTES = 6_000_000

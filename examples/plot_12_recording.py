@@ -15,9 +15,9 @@ from skbreath import (
     PhaseSegmenter,
     PhaseTimelineDisplay,
     breath_statistics,
+    event_scores,
     make_breath_recording,
 )
-from skbreath.phases import event_scores
 
 known = [make_breath_recording(40, rate=12 + 4 * i, random_state=i) for i in range(3)]
 segmenter = PhaseSegmenter(fmax=2000, random_state=0).fit(

@@ -9,8 +9,7 @@ noise.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skbreath import PhaseSegmenter, make_breath_recording
-from skbreath.phases import event_scores, rate_errors
+from skbreath import PhaseSegmenter, event_scores, make_breath_recording, rate_errors
 
 levels = [30, 20, 10, 5, 0, -5]
 known = [

@@ -11,8 +11,7 @@ Grad-CAM: which part of a spectrogram spoke for the label.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skbreath import SaliencyDisplay, make_breath_sounds
-from skbreath.presets import make_spectrogram_member
+from skbreath import SaliencyDisplay, make_breath_sounds, make_spectrogram_member
 
 sounds = make_breath_sounds(400, n_subjects=20, difficulty=0.2, random_state=0)
 test = np.isin(sounds.subject, np.unique(sounds.subject)[:4])

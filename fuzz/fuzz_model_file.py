@@ -19,7 +19,12 @@ import atheris
 import harness
 
 with harness.instrumented():
-    from skbreath import _model_container, model_file
+    from skbreath.model_files import (
+        container,
+    )
+    from skbreath.model_files import (
+        save_load as model_file,
+    )
 
 _FILE = Path(tempfile.mkdtemp(prefix="skbreath-fuzz-"), "model.skb")
 # What no model may do while it is loaded.
@@ -60,7 +65,7 @@ def _template():
     model.fit(X, np.where(X[:, 0] > 0, "I", "E"))
     model_file.save_model(model, _FILE)
     content = _FILE.read_bytes()
-    about, data, tensors = _model_container.unpack(content)
+    about, data, tensors = container.unpack(content)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     return content, about, data, tensors, members
@@ -117,9 +122,9 @@ def _file(data):
     if depth == 0:
         return _changed(changes, CONTENT)
     if depth == 1:
-        return _model_container.pack(ABOUT, _changed(changes, DATA), TENSORS)
+        return container.pack(ABOUT, _changed(changes, DATA), TENSORS)
     if depth == 2:
-        return _model_container.pack(ABOUT, DATA, _changed(changes, TENSORS))
+        return container.pack(ABOUT, DATA, _changed(changes, TENSORS))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, member in MEMBERS.items():
@@ -128,7 +133,7 @@ def _file(data):
             elif depth == 3 and changes.ConsumeProbability() < 0.1:
                 member = _changed(changes, member)
             archive.writestr(name, member)
-    return _model_container.pack(ABOUT, buffer.getvalue(), TENSORS)
+    return container.pack(ABOUT, buffer.getvalue(), TENSORS)
 
 
 def target(data):

@@ -37,7 +37,7 @@ def real_data():
 @pytest.fixture(scope="session")
 def breath_folder(tmp_path_factory):
     """A small synthetic data set in the layout of the competition; do not change."""
-    from skbreath.datasets import make_breath_sounds, write_breath_sounds
+    from skbreath import make_breath_sounds, write_breath_sounds
 
     folder = tmp_path_factory.mktemp("breaths") / "data"
     sounds = make_breath_sounds(96, n_subjects=16, difficulty=0.2, random_state=0)

@@ -4,7 +4,7 @@ Intersphinx would fetch an inventory of each library at every build. The librari
 that are named here keep each documented name on a page that follows from the name, so
 the link follows from it too, and a build needs no connection.
 
-Also: ``skbreath.audio.AudioReader`` is the ``skbreath.AudioReader`` of the reference.
+Also: ``skbreath.AudioReader`` is the ``skbreath.AudioReader`` of the reference.
 """
 
 import re

@@ -7,13 +7,8 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result, wants_json
-from .inputs import load_model_file
+from .files import check_outputs, leave_out, load_model_file, refuse_overwriting
 from .options import path_type, skip_bad_option
-from .outputs import (
-    check_outputs,
-    leave_out,
-    refuse_overwriting,
-)
 
 _SUFFIX = {
     "audacity": ".txt",
@@ -72,7 +67,7 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
           --plot timeline.png
       skbreath annotate recordings/ --model phases.skb --out labels/ --format json
     """
-    from ..progress import StepProgress
+    from ..utils.progress import StepProgress
 
     recordings = _plan(paths, model, out, format_, plot, overwrite, skip_bad)
     with StepProgress() as progress:
@@ -102,7 +97,7 @@ class _Recording:
 
 def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
     """List the recordings and their outputs, and check all before any work."""
-    from ..audio import find_audio_files
+    from ..audio.files import find_audio_files
 
     if format_ is not None and out is None:
         raise click.UsageError(
@@ -129,7 +124,8 @@ def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
 
 def _readable(files, skip_bad):
     """Return recordings, lengths in s and problems; without `skip_bad` raise those."""
-    from ..audio import AudioError, check_audio_files, inspect_audio_files
+    from ..audio.decoding import check_audio_files, inspect_audio_files
+    from ..audio.files import AudioError
 
     if not skip_bad:
         return files, check_audio_files(files, allow_empty=True), []
@@ -197,7 +193,7 @@ def _check_picture_suffix(plot):
 
 def _make_folder(target, made):
     """Make the folder of the results, if they go to a folder."""
-    from ..atomic import check_destination
+    from ..utils.files import check_destination
 
     if target is None or made == [target]:
         return
@@ -209,7 +205,7 @@ def _make_folder(target, made):
 def _load_segmenter(model, progress):
     from sklearn.pipeline import Pipeline
 
-    from ..segmentation import PhaseSegmenter
+    from ..segmentation.segmenter import PhaseSegmenter
 
     if model is None:
         click.echo(
@@ -244,9 +240,10 @@ def _simulated_segmenter():
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from ..datasets import make_breath_sounds
-    from ..features import BreathFeatures, SummaryPooling
-    from ..segmentation import PhaseSegmenter
+    from ..datasets.synthetic_clips import make_breath_sounds
+    from ..features.breath_features import BreathFeatures
+    from ..features.summary_pooling import SummaryPooling
+    from ..segmentation.segmenter import PhaseSegmenter
 
     clips = make_breath_sounds(400, n_subjects=40, difficulty=0.3, random_state=0)
     classifier = make_pipeline(
@@ -262,7 +259,7 @@ def _annotate(segmenter, recording, format_):
     """Find the phases of one recording and write them; return the phases."""
     import warnings
 
-    from ..label_tracks import write_label_track
+    from ..phases.label_tracks import write_label_track
 
     with warnings.catch_warnings():
         # The note is printed later, in the order of the recordings.
@@ -279,8 +276,8 @@ def _annotate(segmenter, recording, format_):
 def _draw(recording, phases):
     from matplotlib.figure import Figure
 
-    from ..atomic import atomic_path
-    from ..plotting import PhaseTimelineDisplay
+    from ..plotting.phase_timeline import PhaseTimelineDisplay
+    from ..utils.files import atomic_path
 
     figure = Figure(figsize=(13, 5.2), layout="constrained")
     title = Path(recording.path).name
@@ -316,7 +313,7 @@ def _report(recording, phases, statistics):
 
 
 def _statistics(recording, phases):
-    from .._breath_statistics import breath_statistics
+    from ..phases.breath_statistics import breath_statistics
 
     return breath_statistics(phases, float(recording.duration) + 1e-3).summary
 

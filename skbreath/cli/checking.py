@@ -3,8 +3,8 @@
 import click
 
 from .command import Command, print_result
+from .files import check_outputs
 from .options import cores, jobs_option, path_type
-from .outputs import check_outputs
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -42,9 +42,9 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
       skbreath check clips.csv --group patient --out files.csv
       skbreath check recordings/ --json
     """
-    from ..atomic import atomic_path
-    from ..dataset_check import check_dataset
-    from ..progress import StepProgress
+    from ..data_checks.check_dataset import check_dataset
+    from ..utils.files import atomic_path
+    from ..utils.progress import StepProgress
 
     check_outputs({"--out": out}, [data])
     with StepProgress() as progress:

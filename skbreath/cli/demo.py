@@ -3,8 +3,8 @@
 import click
 
 from .command import Command, print_result
+from .files import print_table
 from .options import cores, jobs_option, path_type, seed_option
-from .outputs import print_table
 
 
 @click.command(cls=Command)
@@ -35,8 +35,8 @@ def demo(data, quick, out, seed, jobs):
         )
     if data is not None and not data.is_dir():
         raise NotADirectoryError(f"{data} is not a folder; --data takes a folder.")
-    from ..demo import RESULTS, run_demo
-    from ..progress import StepProgress
+    from ..utils.progress import StepProgress
+    from .demo_run import RESULTS, run_demo
 
     with StepProgress() as progress:
         table = run_demo(

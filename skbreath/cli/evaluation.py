@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result
-from .inputs import load, load_clip_table, model_path
+from .files import check_outputs, load, load_clip_table, model_path, print_table
 from .options import (
     cores,
     data_argument,
@@ -19,7 +19,6 @@ from .options import (
     seed_option,
     skip_bad_option,
 )
-from .outputs import check_outputs, print_table
 
 
 @click.command(cls=Command)
@@ -87,11 +86,11 @@ def evaluate(
       skbreath evaluate kaggle-breath --group day --report report.html
       skbreath evaluate new-clips.csv --group patient --model model.skb
     """
-    from ..atomic import atomic_path
-    from ..evaluation import evaluate, judge
-    from ..pipeline import make_breath_classifier
-    from ..progress import StepProgress
-    from ..reporting import report
+    from ..evaluation.evaluate import evaluate, judge
+    from ..pipelines.breath_classifier import make_breath_classifier
+    from ..reporting.report import report
+    from ..utils.files import atomic_path
+    from ..utils.progress import StepProgress
 
     check_outputs(
         {"--out": out, "--breakdown": breakdown, "--report": page},
@@ -161,7 +160,7 @@ def evaluate(
 
 
 def _warn_of_known_clips(model, paths):
-    from .._leakage import known_clips
+    from ..evaluation.leakage import known_clips
 
     known = known_clips(model, paths)
     if known:
@@ -201,7 +200,7 @@ def _read_trials(path):
     """Read the trials of a search that ``skbreath tune --trials-csv`` wrote."""
     import pandas as pd
 
-    from .._report_numbers import trials_table
+    from ..reporting.tables import trials_table
 
     try:
         trials = pd.read_csv(path)

@@ -3,9 +3,8 @@
 import click
 
 from .command import Command, print_result
-from .inputs import load_model_file, metadata_of, model_path
+from .files import check_outputs, load_model_file, metadata_of, model_path
 from .options import path_type
-from .outputs import check_outputs
 
 
 @click.command(cls=Command)
@@ -32,9 +31,9 @@ def export(model, out, clips):
       skbreath export model.skb model.onnx
       skbreath export model.skb model.onnx --compare clips/
     """
-    from ..audio import find_audio_files
-    from ..export import export_onnx
-    from ..progress import StepProgress
+    from ..audio.files import find_audio_files
+    from ..onnx_export.export import export_onnx
+    from ..utils.progress import StepProgress
 
     check_outputs({"OUT": out}, [model, *clips])
     if out.suffix.lower() != ".onnx":

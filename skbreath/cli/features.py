@@ -6,11 +6,10 @@ import re
 import click
 
 from .command import Command, print_result
-from .inputs import unique_paths
+from .files import check_outputs, unique_paths
 from .options import batch_size_option, cores, jobs_option, path_type
-from .outputs import check_outputs
 
-# As skbreath._feature_stack.ALL_GROUPS, which would import NumPy for `--help`.
+# As skbreath.features.feature_set.ALL_GROUPS, which would import NumPy for `--help`.
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
 
 
@@ -107,10 +106,10 @@ def features(
       skbreath features clips/ --summary --out table.csv
       skbreath features clips/ --groups mel,loop --fmax 2000 --out mel.npz
     """
-    from .._feature_file import unreadable_files, write_features
-    from ..audio import AudioError, find_audio_files
-    from ..features import BreathFeatures
-    from ..progress import StepProgress
+    from ..audio.files import AudioError, find_audio_files
+    from ..features.breath_features import BreathFeatures
+    from ..features.feature_file import unreadable_files, write_features
+    from ..utils.progress import StepProgress
 
     check_outputs({"--out": out}, paths)
     extract = BreathFeatures(

@@ -3,7 +3,7 @@
 import click
 
 from .command import Command, print_result
-from .inputs import model_path
+from .files import model_path
 from .options import path_type
 
 _PACKAGES = (
@@ -47,7 +47,7 @@ def info(model):
             "code; save the model as .skb."
         )
     else:
-        from ..model_file import model_info
+        from ..model_files.save_load import model_info
 
         about = model_info(model_path(model))
     for line in _lines(about):

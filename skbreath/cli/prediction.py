@@ -5,15 +5,17 @@ from contextlib import ExitStack
 import click
 
 from .command import Command, print_result, wants_json
-from .inputs import load, model_path, unique_paths
-from .options import batch_size_option, path_type, skip_bad_option
-from .outputs import (
+from .files import (
     BAD_FILES,
     check_outputs,
+    load,
+    model_path,
     open_table,
     report_bad_files,
     report_count,
+    unique_paths,
 )
+from .options import batch_size_option, path_type, skip_bad_option
 
 
 @click.command(cls=Command)
@@ -60,7 +62,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
       skbreath predict --model model.skb --submission kaggle-breath \\
           --out submission.csv
     """
-    from ..audio import find_audio_files
+    from ..audio.files import find_audio_files
 
     if bool(paths) == (submission is not None):
         raise click.UsageError("Give either PATHS or --submission.")
@@ -89,7 +91,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
 
 
 def _predict_submission(fitted, folder, out):
-    from ..datasets import load_kaggle_breath, write_submission
+    from ..datasets.label_files import load_kaggle_breath, write_submission
 
     test = load_kaggle_breath(folder, subset="test")
     write_submission(out, test.id, fitted.predict(test.paths))
@@ -121,7 +123,7 @@ def _print_predictions(fitted, files, settings, skip_bad):
 
 
 def _write_predictions(fitted, files, out, settings, skip_bad):
-    from ..progress import StepProgress
+    from ..utils.progress import StepProgress
 
     n_long = n_bad = n_rejected = 0
     with ExitStack() as stack:
@@ -153,8 +155,8 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
 
 def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
     """Raise one error for all files that cannot be read."""
-    from ..audio import AudioError
-    from ..bulk import inspect_for
+    from ..audio.files import AudioError
+    from ..pipelines.prediction import inspect_for
 
     problems = []
     for start in range(0, len(files), chunk):
@@ -166,14 +168,14 @@ def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
 
 
 def _batches(fitted, files, settings):
-    from ..bulk import predict_files
+    from ..pipelines.prediction import predict_files
 
     return predict_files(fitted, files, errors="skip", **settings)
 
 
 def _part(batch, skip_bad):
     """Split a batch into rows with a label and bad files with a reason."""
-    from ..audio import AudioError
+    from ..audio.files import AudioError
 
     wrong = batch["error"].notna()
     bad = batch.loc[wrong, ["path", "error"]]
@@ -183,7 +185,7 @@ def _part(batch, skip_bad):
 
 
 def _count_long(fitted, paths):
-    from ..bulk import inspect_for
+    from ..pipelines.prediction import inspect_for
 
     duration = fitted[0].duration
     if duration is None or len(paths) == 0:

@@ -3,7 +3,13 @@
 import click
 
 from .command import Command, print_result
-from .inputs import load_clips
+from .files import (
+    check_model_suffix,
+    check_outputs,
+    load_clips,
+    refuse_overwriting,
+    save,
+)
 from .options import (
     cores,
     data_argument,
@@ -18,7 +24,6 @@ from .options import (
     seed_option,
     skip_bad_option,
 )
-from .outputs import check_model_suffix, check_outputs, refuse_overwriting, save
 
 
 @click.command(cls=Command)
@@ -46,8 +51,8 @@ def train(
       skbreath train kaggle-breath --preset accurate --out model.skb
       skbreath train clips.csv --group patient --out model.skb
     """
-    from ..pipeline import make_breath_classifier
-    from ..progress import StepProgress
+    from ..pipelines.breath_classifier import make_breath_classifier
+    from ..utils.progress import StepProgress
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
@@ -93,10 +98,11 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     Example:
       skbreath train-phases recordings/ --out phases.skb
     """
-    from ..audio import check_audio_files, find_audio_files
-    from ..label_tracks import read_label_track, track_beside
-    from ..progress import StepProgress
-    from ..segmentation import PhaseSegmenter
+    from ..audio.decoding import check_audio_files
+    from ..audio.files import find_audio_files
+    from ..phases.label_tracks import read_label_track, track_beside
+    from ..segmentation.segmenter import PhaseSegmenter
+    from ..utils.progress import StepProgress
 
     check_outputs({"--out": out})
     files = find_audio_files([data])

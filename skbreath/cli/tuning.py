@@ -3,7 +3,7 @@
 import click
 
 from .command import Command, print_result
-from .inputs import load_clips
+from .files import check_model_suffix, check_outputs, load_clips, save
 from .options import (
     cores,
     data_argument,
@@ -17,7 +17,6 @@ from .options import (
     seed_option,
     skip_bad_option,
 )
-from .outputs import check_model_suffix, check_outputs, save
 from .training import count_fits, print_fitted
 
 
@@ -112,10 +111,10 @@ def tune(
     """
     import pandas as pd
 
-    from .._study_storage import check_storage
-    from ..atomic import atomic_path
-    from ..progress import StepProgress
-    from ..tuning import tune_breath_classifier
+    from ..pipelines.tuning import tune_breath_classifier
+    from ..search.storage import check_storage
+    from ..utils.files import atomic_path
+    from ..utils.progress import StepProgress
 
     check_model_suffix(out)
     check_outputs({"--trials-csv": trials_csv, "--out": out}, [data])

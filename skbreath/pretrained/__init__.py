@@ -56,7 +56,7 @@ def load_pretrained() -> Pipeline:
     """
     import sklearn
 
-    from ..model_file import load_model
+    from ..model_files.save_load import load_model
 
     if not PRETRAINED.is_file():
         raise FileNotFoundError(

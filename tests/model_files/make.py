@@ -21,7 +21,7 @@ from skbreath import (
     save_model,
 )
 
-from ..test_model_file import chirps
+from .test_save_load import chirps
 
 
 def main():

@@ -1,0 +1,152 @@
+"""Cache pipelines over audio files by the content of the files.
+
+:class:`joblib.Memory` hashes the arguments of a function. Of paths it hashes the names,
+and would return outdated results after a file has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import joblib
+
+from .. import __version__
+from .inputs import as_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..utils.typing import FilePath
+
+__all__ = ["ClipMemory", "VersionedState", "uncacheable_token"]
+
+_keyed_by_content = ContextVar("keyed_by_content", default=False)
+
+
+class ClipMemory:
+    """Cache fitted transformers and their output, for ``Pipeline(memory=...)``.
+
+    A result is reused when the same function is called with the same parameters on
+    clips of the same content, whatever the names and dates of their files. Another
+    package version computes it again.
+
+    Parameters
+    ----------
+    location : str or os.PathLike
+        Folder of the cache, created when needed. Only :meth:`clear` deletes from it.
+    verbose : int, default=0
+        As in :class:`joblib.Memory`.
+
+    Notes
+    -----
+    A plain :class:`joblib.Memory` is safe with the transformers of this package too,
+    but less useful: as it cannot see that a file has changed,
+    :class:`~skbreath.AudioReader` makes it read the files, and store the waveforms,
+    again at each fit. The steps that follow in the pipeline are cached.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.pipeline import Pipeline
+    >>> from skbreath import AudioReader, BreathFeatures, ClipMemory
+    >>> from skbreath import make_breath_sounds
+    >>> clips = make_breath_sounds(4, n_subjects=1, random_state=0).waveforms
+    >>> steps = [("audio", AudioReader()), ("mel", BreathFeatures()), ("last", None)]
+    >>> pipeline = Pipeline(steps, memory=ClipMemory(tempfile.mkdtemp()))
+    >>> first = pipeline.fit_transform(clips)
+    >>> bool((pipeline.fit_transform(clips) == first).all())  # not computed again
+    True
+    """
+
+    def __init__(self, location: FilePath, verbose: int = 0) -> None:
+        self.location = location
+        self.verbose = verbose
+        self._memory = joblib.Memory(location, verbose=verbose)
+
+    def cache(self, func: Callable, ignore: Sequence[str] = ()) -> Callable:
+        """Wrap a function so that its results are cached.
+
+        Parameters
+        ----------
+        func : callable
+            Its argument named ``X`` may hold paths.
+        ignore : sequence of str, default=()
+            Arguments that do not change the result.
+
+        Returns
+        -------
+        cached : callable
+        """
+        remembered = self._memory.cache(_call, ignore=["func", "args", "kwargs"])
+
+        def cached(*args, **kwargs):
+            return remembered(_key(func, args, kwargs, ignore), func, args, kwargs)
+
+        return cached
+
+    def clear(self) -> None:
+        """Delete all results."""
+        self._memory.clear(warn=False)
+
+
+def _call(key, func, args, kwargs):
+    return func(*args, **kwargs)
+
+
+def _key(func, args, kwargs, ignore):
+    arguments = dict(inspect.signature(func).bind(*args, **kwargs).arguments)
+    for name in ignore:
+        arguments.pop(name, None)
+    if "X" in arguments:
+        arguments["X"] = _content(arguments["X"])
+    name = f"{func.__module__}.{func.__qualname__}"
+    token = _keyed_by_content.set(True)
+    try:
+        return joblib.hash([name, __version__, arguments])
+    finally:
+        _keyed_by_content.reset(token)
+
+
+def _content(X):
+    """Return digests of the files if `X` holds paths, else `X`."""
+    paths = as_paths(X)
+    return X if paths is None else [_digest(path) for path in paths]
+
+
+def _digest(path):
+    if not os.path.isfile(path):
+        return path  # reading it raises the error
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
+
+
+class VersionedState:
+    """Mixin that puts the package version into the state of an estimator.
+
+    A cache that hashes estimators then computes again after an update.
+    """
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_skbreath_version": __version__}
+
+    def __setstate__(self, state):
+        state = {k: v for k, v in state.items() if k != "_skbreath_version"}
+        super().__setstate__(state)
+
+
+def uncacheable_token():
+    """Make a unique value, or the empty text within :class:`ClipMemory`.
+
+    In the state of an estimator that reads files it keeps other caches from reusing
+    results, since a hash of the estimator does not depend on the files.
+
+    Returns
+    -------
+    token : str
+    """
+    return "" if _keyed_by_content.get() else uuid4().hex

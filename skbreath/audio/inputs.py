@@ -1,0 +1,126 @@
+"""Validate `X`: paths in any container, or waveforms."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.utils import check_array
+
+from .files import ROW_NUMBERING_NOTE, shorten
+
+if TYPE_CHECKING:
+    from ..utils.typing import Clips
+
+# Scale of integer samples by type, as a decoder of such a file would: (zero, full).
+_PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
+
+
+def as_paths_or_waveforms(X: Clips) -> list[str] | np.ndarray:
+    """Validate paths or waveforms, and return them in one form.
+
+    Parameters
+    ----------
+    X : list, tuple, 1-D array or Series of paths, or one-column DataFrame of paths, \
+            or array-like of shape (n_clips, n_samples)
+        Paths are str or :class:`os.PathLike`. Waveforms are numbers; the integer
+        types of PCM audio are scaled to -1..1 as a decoder would (uint8 around 128,
+        int16 by 2**15, int32 by 2**31), numbers of any other type are taken as
+        they are.
+
+    Returns
+    -------
+    clips : list of str, or ndarray of shape (n_clips, n_samples), float32
+        The paths in order, or the waveforms.
+
+    Raises
+    ------
+    ValueError
+        If `X` is empty, mixes paths with other things (the message says where), has
+        several columns of text, is 1-D and numeric, or has NaN or infinite samples
+        (the message names the rows).
+
+    Examples
+    --------
+    >>> as_paths_or_waveforms(("a.wav", "b.wav"))
+    ['a.wav', 'b.wav']
+    >>> as_paths_or_waveforms([[0.0, 0.5], [0.25, 0.0]]).shape
+    (2, 2)
+    """
+    paths = as_paths(X)
+    if paths is not None:
+        return paths
+    X = check_array(check_rows(X), dtype="numeric", ensure_all_finite=False)
+    return as_float32(X)
+
+
+def as_paths(X):
+    """Return paths as a list of str, or None if `X` does not hold any text."""
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise ValueError(f"X is the single path {X!r}; pass a list: [path].")
+    if isinstance(X, (list, tuple)):
+        entries, shape = X, (len(X),)
+    else:
+        X = np.asarray(X)
+        if X.dtype.kind not in "OSUT" or X.ndim == 0:
+            return None
+        entries, shape = X.ravel().tolist(), X.shape
+    if shape == (0,):
+        raise ValueError("X is empty: there is no clip to read.")
+    is_path = [isinstance(entry, (str, os.PathLike)) for entry in entries]
+    if not any(is_path):
+        return None
+    if len(shape) > 1 and shape[1:] != (1,):
+        raise ValueError(
+            f"X has {shape[1]} columns and some of them hold text; pass the one column "
+            "with the paths, such as X['path']."
+        )
+    wrong = [
+        f"{position} ({'empty text' if good else type(entry).__name__})"
+        for position, (entry, good) in enumerate(zip(entries, is_path, strict=True))
+        if not good or not os.fspath(entry)
+    ]
+    if wrong:
+        raise ValueError(
+            f"X holds paths, but {len(wrong)} of its {len(entries)} entries are not "
+            f"paths, at positions {shorten(wrong)} {ROW_NUMBERING_NOTE}; leave these "
+            "rows out or fill them."
+        )
+    return [os.fspath(entry) for entry in entries]
+
+
+def check_rows(X):
+    """Check the shape of waveforms; scikit-learn's own checks follow."""
+    if isinstance(X, (list, tuple)):
+        lengths = {len(row) if hasattr(row, "__len__") else None for row in X}
+        if len(lengths) > 1 and None not in lengths:
+            raise ValueError(
+                f"X holds waveforms of different lengths ({min(lengths)} to "
+                f"{max(lengths)} samples); pad them to one length, or pass paths."
+            )
+        X = np.asarray(X)
+    if getattr(X, "ndim", 2) == 1:
+        raise ValueError(
+            f"X is 1-D and its {len(X)} entries are not paths; waveforms are 2-D, "
+            "(n_clips, n_samples). Reshape your data with X.reshape(1, -1) if it is "
+            "one clip, or pass paths as text."
+        )
+    return X
+
+
+def as_float32(X):
+    """Scale integers as audio decoders do, and check for NaN and infinity."""
+    if X.dtype.name in _PCM:
+        zero, full = _PCM[X.dtype.name]
+        return (X.astype(np.float32) - np.float32(zero)) / np.float32(full)
+    with np.errstate(over="ignore"):  # too large values become infinite: an error below
+        X = X.astype(np.float32, copy=False)
+    wrong = np.flatnonzero(~np.isfinite(X).all(axis=1)).tolist()
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(X)} waveforms have NaN or infinite (inf) samples: "
+            f"rows {shorten(wrong)} {ROW_NUMBERING_NOTE}; leave these rows out or "
+            "repair them."
+        )
+    return X

@@ -1,0 +1,324 @@
+"""Read the models and clips of a command; check and write its files and tables."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+# The word that --model accepts instead of a file.
+PRETRAINED = "pretrained"
+
+BAD_FILES = "bad-files.csv"
+_TABLES = ("train.csv", "test.csv", "sample_submission.csv")
+
+
+def model_path(path):
+    """Return the file of --model; the pretrained one by its name or by default."""
+    if path is not None and (str(path) != PRETRAINED or path.exists()):
+        return path
+    from ..pretrained import PRETRAINED as packaged
+
+    click.echo(
+        "Using the pretrained model of chest sounds: for non-commercial use (CC BY-NC "
+        "4.0), not for diagnosis.",
+        err=True,
+    )
+    return packaged
+
+
+def load(path):
+    """Read a model that takes audio files, in the format that its suffix names.
+
+    A fine-tuned model or a search gives the pipeline that it predicts with.
+    """
+    from ..audio.reader import AudioReader
+    from ..ensemble.inspection import unwrap
+
+    model = unwrap(load_model_file(path))
+    if type(model).__name__ == "PhaseSegmenter":
+        raise ValueError(
+            f"{path} is a model of whole recordings; use it with `skbreath annotate`."
+        )
+    if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
+        raise ValueError(
+            f"Expected a pipeline that starts with an AudioReader in {path}, got a "
+            f"{type(model).__name__}, which does not take audio files."
+        )
+    return model
+
+
+def load_model_file(path):
+    """Read a model that a command wrote, whatever its type."""
+    from ..model_files.save_load import load_model
+
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a model file.")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; `skbreath train` writes a model."
+        )
+    return _unpickle(path) if _is_pickle(path) else load_model(path)
+
+
+def metadata_of(path):
+    """Return the metadata of a model file; None where it is a pickle."""
+    from ..model_files.save_load import model_info
+
+    return None if _is_pickle(path) else model_info(path)["metadata"]
+
+
+def _is_pickle(path):
+    with path.open("rb") as file:
+        archive = file.read(2) == b"PK"  # a .skb by another name
+    return path.suffix == ".joblib" and not archive
+
+
+def _unpickle(path):
+    import joblib
+
+    try:
+        return joblib.load(path)
+    except Exception as error:
+        # Unpickling damaged bytes can raise any exception.
+        raise ValueError(
+            f"{path} is not a model written by `skbreath train` with these package "
+            f"versions ({type(error).__name__}: {error or 'damaged'})."
+        ) from error
+
+
+def load_clips(data, group, *, out=None, skip_bad=False):
+    """Load paths, labels and groups of DATA; name all unreadable files in one error."""
+    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
+    return clips.paths, clips.target, clips.groups
+
+
+def load_clip_table(data, group, *, out=None, skip_bad=False):
+    """Load DATA as :func:`load_clips`, with all its columns as ``frame``."""
+    from sklearn.utils import Bunch
+
+    from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
+
+    if data.suffix.lower() == ".csv":
+        clips = load_labelled_folder(data, group_column=group)
+        groups = clips.groups
+    elif group in ("recording", "day"):
+        clips = load_kaggle_breath(data)
+        groups = clips[group]
+    else:
+        raise click.UsageError(
+            f"--group must be recording or day for a folder, got {group}."
+        )
+    good = _find_good(clips.paths, out, skip_bad)
+    paths, target, groups = clips.paths[good], clips.target[good], groups[good]
+    labels = sorted(set(target.tolist()))
+    if len(labels) != 2:
+        raise ValueError(f"Expected 2 labels in {data}, got {labels}.")
+    n_groups = len(set(groups))
+    if n_groups < 5:
+        raise ValueError(
+            f"{data} has only {n_groups} different values of {group!r}; folds need at "
+            "least 5: name a finer one by --group."
+        )
+    frame = clips.frame[good]
+    return Bunch(paths=paths, target=target, groups=groups, frame=frame)
+
+
+def _find_good(paths, out, skip_bad):
+    """Return which files can be read; without `skip_bad` raise one error for others."""
+    import numpy as np
+
+    from ..audio.decoding import inspect_audio_files
+    from ..audio.files import AudioError
+    from ..audio.reader import AudioReader
+
+    reader = AudioReader()  # as make_breath_classifier makes it
+    durations, problems = inspect_audio_files(
+        paths,
+        sample_rate=reader.sample_rate,
+        n_samples=round(reader.duration * reader.sample_rate),
+    )
+    if problems and not skip_bad:
+        raise AudioError(problems)
+    leave_out(problems, len(paths), out if skip_bad else None)
+    return np.isfinite(durations)
+
+
+def unique_paths(files):
+    """Drop repeated files, keep the order, and print how many were repeated."""
+    first, again = {}, set()
+    for file in files:
+        path = os.path.abspath(file)
+        if path in first:
+            again.add(path)
+        first.setdefault(path, file)
+    if again:
+        what = "1 file is" if len(again) == 1 else f"{len(again)} files are"
+        click.echo(f"Note: {what} named more than once; each counts once.", err=True)
+    return list(first.values())
+
+
+def check_outputs(outputs, inputs=()):
+    """Check that outputs can be written and do not replace an input.
+
+    Parameters
+    ----------
+    outputs : dict of str to Path or None
+        By option; None for an output that is not written.
+    inputs : iterable of Path or None
+        Files and folders that are read.
+
+    Raises
+    ------
+    click.UsageError
+        If two outputs are one file, or an output would replace a file that is read, a
+        table of a data set that is read, or any audio file.
+    OSError
+        As :func:`skbreath.utils.files.check_destination`.
+    """
+    from ..utils.files import check_destination
+
+    written = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        check_destination(path)
+        target = path.resolve()
+        if target in written:
+            raise click.UsageError(
+                f"{option} and {written[target]} are the same file, {path}; name "
+                "another."
+            )
+        written[target] = option
+        refuse_overwriting(option, [path], inputs)
+
+
+def refuse_overwriting(option, paths, inputs):
+    """Check that paths do not replace a file that is read, or any audio file.
+
+    Parameters
+    ----------
+    option : str
+        Option that names the paths.
+    paths : list of Path
+        Files to write; their folders need not exist yet.
+    inputs : iterable of Path or str or None
+        As in :func:`check_outputs`.
+
+    Raises
+    ------
+    click.UsageError
+    """
+    from ..audio.files import has_audio_suffix
+
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    for path in paths:
+        target = path.resolve()
+        is_table = target.name in _TABLES and target.parent in read
+        taken = target in read or is_table or has_audio_suffix(target)
+        if target.exists() and taken:
+            raise click.UsageError(
+                f"{option} {path} would overwrite an input or an audio file; name "
+                "another."
+            )
+
+
+def check_model_suffix(path):
+    """Check that a model file has a suffix that can be loaded."""
+    if path.suffix.lower() not in (".skb", ".joblib"):
+        raise click.UsageError(
+            f"--out must end in .skb, or .joblib for a pickle, got {path}."
+        )
+
+
+@contextmanager
+def open_table(path):
+    """Write a CSV file from one DataFrame after another; `path` changes at the end."""
+    from ..utils.files import atomic_path
+
+    # A file name need not be UTF-8; it is written as it was read.
+    how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with atomic_path(path) as temporary, open(temporary, "w", **how) as file:
+
+        def append(table):
+            table.to_csv(
+                file,
+                index=False,
+                header=file.tell() == 0,
+                lineterminator="\n",
+                float_format="%.6f",
+            )
+
+        yield append
+
+
+def save(model, path):
+    """Write a model in the format that its suffix names."""
+    from ..model_files.save_load import save_model
+    from ..utils.files import atomic_path
+
+    if path.suffix != ".joblib":
+        save_model(model, path)
+        return
+    import joblib
+
+    with atomic_path(path) as temporary:
+        joblib.dump(model, temporary)
+
+
+def leave_out(problems, n_files, out):
+    """Report files that are left out, in a list beside `out` if that is given."""
+    if out is None:
+        report_bad_files(problems, n_files)
+        return
+    import pandas as pd
+
+    with open_table(out.parent / BAD_FILES) as write:
+        write(pd.DataFrame(problems, columns=["path", "reason"], dtype=object))
+    report_count(len(problems), n_files, out)
+
+
+def report_count(n_bad, n_files, out):
+    """Print how many files are left out; if all are, raise an error."""
+    if n_bad and n_bad == n_files:
+        raise ValueError(
+            f"none of the {n_files} files can be read; see {out.parent / BAD_FILES}."
+        )
+    if n_bad:
+        click.echo(
+            f"Warning: {n_bad} of {n_files} files cannot be read and are left out; "
+            f"see {out.parent / BAD_FILES}.",
+            err=True,
+        )
+
+
+def report_bad_files(problems, n_files):
+    """Print the files that are left out, where no list of them is written."""
+    for path, reason in problems:
+        click.echo(f"Left out: {path!r} {reason}", err=True)
+    if problems and len(problems) == n_files:
+        raise ValueError(f"none of the {n_files} files can be read.")
+    if problems:
+        click.echo(
+            f"Warning: {len(problems)} of {n_files} files cannot be read and are left "
+            "out.",
+            err=True,
+        )
+
+
+def print_table(table, title):
+    """Print a DataFrame of strings."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table()
+    shown.add_column(table.index.name or "", no_wrap=True)
+    for column in table.columns:
+        shown.add_column(column, justify="right", no_wrap=True)
+    for name, row in table.iterrows():
+        shown.add_row(str(name), *row.astype(str))
+    console = Console()
+    if not console.is_terminal:  # do not cut a number off
+        console = Console(width=120)
+    console.print(title, highlight=False)
+    console.print(shown)

@@ -1,0 +1,8 @@
+"""Check a data set for common problems.
+
+In: a folder or a table of clips. Out: a table of findings with advice. One function
+per check; `check_dataset` runs all of them.
+
+May import: utils, audio, phases, datasets, features.
+Tests: ``pytest tests/data_checks``.
+"""

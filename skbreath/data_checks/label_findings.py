@@ -1,0 +1,253 @@
+"""Checks of the labels of a data set, and of what its clips share.
+
+As in :mod:`skbreath.data_checks.file_findings`, each is a generator of findings.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from ..phases.phase_table import BEYOND_END_S
+from .layout import Finding, quoted
+from .metadata_leaks import (
+    auc_margin,
+    cross_validated_auc,
+    make_splits,
+    name_columns,
+    sibling_score,
+)
+
+__all__ = ["LABEL_CHECKS", "TRACK_CHECKS"]
+
+# More clips than this are sampled: the AUC has converged by then.
+_MOST_CLIPS = 20_000
+
+
+def _group_column(clips):
+    """Find the column with what belongs together, and its values."""
+    for name in ("group", "recording"):
+        if clips[name].notna().all():
+            return name, clips[name].to_numpy(str)
+    return None, None
+
+
+def group_sizes(data):
+    """Describe groups, and find those that are missing, few or too large."""
+    train = data.train
+    name, groups = _group_column(train)
+    if name is None:
+        what = "the recording or person of each clip is unknown"
+        advice = "make a CSV with path, label and a column such as patient, and name "
+        advice += "it by --group: scores are too good where recordings are split"
+        yield Finding("warning", "groups", what, advice)
+        return
+    sizes = pd.Series(groups).value_counts()
+    what = f"{len(sizes)} {name}s of {sizes.min()} to {sizes.max()} clips"
+    days = train["day"].nunique() if train["day"].notna().all() else None
+    advice = f"split by {name}"
+    if days:
+        what += f", on {days} days"
+        advice += ", or by day to evaluate on unseen patients"
+    yield Finding("note", "groups", what, advice)
+    if len(sizes) < 5:
+        what = f"only {len(sizes)} {name}s: folds need 5, reliable intervals some 20"
+        yield Finding("warning", "groups", what, "record more people")
+    elif sizes.max() > 0.3 * len(train):
+        what = f"{sizes.index[0]!r} holds {sizes.max() / len(train):.0%} of the clips"
+        advice = "scores will be those of one recording"
+        yield Finding("warning", "groups", what, advice)
+
+
+def shared_recordings(data):
+    """Find recordings with clips in both train and test."""
+    parts = [part for _, part in data.good.groupby("subset")]
+    if len(parts) < 2 or not data.good["recording"].notna().all():
+        return
+    shared = set(parts[0]["recording"]) & set(parts[1]["recording"])
+    if shared:
+        what = f"{len(shared)} recordings have clips both in train and in test"
+        advice = "the score on this test set is that of known recordings"
+        yield Finding("note", "groups", what, advice)
+
+
+def label_counts(data):
+    """Describe the balance of the labels, and find other than two of them."""
+    labels = data.train["label"].dropna()
+    if not len(labels):
+        what, advice = "no clip has a label", "fine to predict; training needs labels"
+        yield Finding("note", "labels", what, advice)
+        return
+    counts = labels.value_counts()
+    listed = [f"{name} {n}" for name, n in counts.items()]
+    if len(counts) != 2:
+        what, advice = f"{len(counts)} labels", "a phase classifier needs exactly two"
+        yield Finding("error", "balance", what, advice, listed)
+        return
+    share = counts.min() / counts.sum()
+    level = "warning" if share < 0.2 else "note"
+    advice = "nothing" if share >= 0.35 else "watch balanced accuracy and AUC"
+    what = f"{', '.join(listed)} ({share:.0%} the rarer)"
+    yield Finding(level, "balance", what, advice)
+
+
+def one_label_groups(data):
+    """Find groups whose clips all have one label."""
+    train = data.train
+    name, groups = _group_column(train)
+    labels = train["label"].dropna().unique()
+    if name is None or len(labels) != 2:
+        return
+    table = pd.crosstab(groups, train["label"].fillna(""))[list(labels)]
+    table = table[table.sum(axis=1) >= 4]
+    single = table[(table == 0).any(axis=1)]
+    if len(single):
+        what = f"{len(single)} of {len(table)} {name}s of 4 clips or more have only "
+        what += "one label"
+        advice = "a model may learn the recording instead of the phase"
+        level = "warning" if len(single) > 0.5 * len(table) else "note"
+        yield Finding(level, "balance", what, advice, quoted(single.index))
+
+
+def label_leaks(data):
+    """Find names, order, format and level that predict labels without the sound."""
+    known = data.train[data.train["label"].notna()]
+    names = sorted(known["label"].unique())
+    if len(names) != 2:
+        return
+    if len(known) > _MOST_CLIPS:
+        known = known.sample(_MOST_CLIPS, random_state=0).sort_index()
+    positive = (known["label"] == (data.pos_label or names[1])).to_numpy()
+    if positive.all() or not positive.any():
+        raise ValueError(
+            f"pos_label={data.pos_label!r} is not among the labels {names}."
+        )
+    _, groups = _group_column(known)
+    margin, splits = auc_margin(positive), make_splits(positive, groups)
+    if splits is None:
+        return
+    row = known["row"].to_numpy(float)
+    rate = known[["rate", "channels", "duration_s"]].to_numpy(float)
+    encoding = pd.factorize(known["encoding"])[0]
+    level = np.log10(known["rms"].to_numpy(float) + 1e-9)[:, None]
+    hide = "names and order must not reach a model (they reach none of skbreath's)"
+    even = "a model may learn that; even it out, and evaluate on data without it"
+    sources = [
+        ("names", "file names", name_columns(known["path"], groups), hide),
+        ("order", "the place in the list", np.column_stack([row, row % 2]), hide),
+        ("format", "format and length", np.column_stack([rate, encoding]), even),
+        ("level", "the level", level, even),
+    ]
+    if data.layout == "label folders":  # in order of their names, not of a list
+        del sources[1]
+    for check, source, columns, advice in sources:
+        auc = cross_validated_auc(columns, positive, splits)
+        if auc > 0.5 + margin:
+            grade = "warning" if auc > max(0.6, 0.5 + margin) else "note"
+            what = f"labels can be predicted from {source} alone: AUC {auc:.2f}"
+            yield Finding(grade, check, what, advice)
+    if groups is not None:
+        yield from _sibling_leaks(known, positive, groups, margin)
+
+
+def _sibling_leaks(known, positive, groups, margin):
+    last = known["path"].map(lambda path: re.findall(r"\d+", path.rpartition(".")[0]))
+    if not last.map(bool).all():
+        return
+    # A larger number is not a place in a recording.
+    place = np.minimum([float(numbers[-1]) for numbers in last], 1e9)
+    siblings = sibling_score(positive, groups, place)
+    columns = np.column_stack([name_columns(known["path"], groups), siblings])
+    # Without groups: as if recordings were split between training and test.
+    auc = cross_validated_auc(columns, positive, make_splits(positive, None))
+    if auc > max(0.6, 0.5 + margin):
+        what = "labels can be predicted from file names and the labels of other clips "
+        what += f"of the recording: AUC {auc:.2f}"
+        advice = "never split a recording between training and test"
+        yield Finding("warning", "names", what, advice)
+
+
+def tracks_beyond_end(data):
+    """Find label tracks that are longer than their recordings."""
+    if not len(data.phase_rows):
+        return
+    ends = data.phase_rows.groupby("path", sort=False)["end_s"].max()
+    lengths = data.good.set_index("path")["duration_s"]
+    beyond = ends.index[ends > lengths[ends.index] + BEYOND_END_S]
+    if len(beyond):
+        what = f"{len(beyond)} label tracks reach beyond their recordings"
+        advice = "check that the pairs belong together"
+        yield Finding("error", "labels", what, advice, quoted(beyond))
+
+
+def phase_counts(data):
+    """Describe number and length of the phases, and find other than two labels."""
+    phases = data.phase_rows
+    if not len(phases):
+        yield Finding("error", "labels", "no phase is labelled", "annotate")
+        return
+    counts = phases["label"].value_counts()
+    medians = phases.groupby("label")["length"].median()
+    items = [f"{name} {n} (median {medians[name]:.2f} s)" for name, n in counts.items()]
+    level = "note" if len(counts) == 2 else "error"
+    advice = "nothing" if len(counts) == 2 else "`train-phases` takes two, I and E"
+    yield Finding(level, "balance", f"{len(phases)} phases", advice, items)
+
+
+def short_phases(data):
+    """Find phases too short for a breath."""
+    phases = data.phase_rows
+    short = phases[phases["length"] < 0.1] if len(phases) else phases
+    if len(short):
+        what = f"{len(short)} phases are shorter than 0.1 s"
+        advice = "check whether they are mistakes, and correct them"
+        yield Finding("warning", "labels", what, advice, quoted(short["path"].unique()))
+
+
+def repeated_phases(data):
+    """Find phases that follow one with the same label."""
+    phases = data.phase_rows
+    repeats = phases[phases["repeats"]] if len(phases) else phases
+    if len(repeats):
+        what = f"{len(repeats)} phases follow one with the same label"
+        advice = "perhaps the phase between was too quiet to be labelled; if not, "
+        advice += "label it"
+        yield Finding("note", "labels", what, advice, quoted(repeats["path"].unique()))
+
+
+def incomplete_tracks(data):
+    """Find recordings of which only a small part is labelled."""
+    if not len(data.phase_rows):
+        return
+    labelled = data.phase_rows.groupby("path")["length"].sum()
+    lengths = data.good.set_index("path")["duration_s"]
+    few = labelled.index[labelled < 0.2 * lengths[labelled.index]]
+    if len(few):
+        what = f"{len(few)} recordings are labelled for less than a fifth of their time"
+        advice = "check that their tracks are complete"
+        yield Finding("warning", "labels", what, advice, quoted(few))
+
+
+def few_recordings(data):
+    """Find too few recordings for an evaluation."""
+    if len(data.phase_rows) and len(data.clips) < 5:
+        what = f"only {len(data.clips)} recordings"
+        advice = "folds need 5, reliable intervals some 20"
+        yield Finding("warning", "groups", what, advice)
+
+
+LABEL_CHECKS = (
+    group_sizes,
+    shared_recordings,
+    label_counts,
+    one_label_groups,
+    label_leaks,
+)
+TRACK_CHECKS = (
+    tracks_beyond_end,
+    phase_counts,
+    short_phases,
+    repeated_phases,
+    incomplete_tracks,
+    few_recordings,
+)

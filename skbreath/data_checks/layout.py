@@ -1,0 +1,267 @@
+"""Detect the layout of a data set, and list its clips and the mistakes in its lists.
+
+The loaders stop at the first mistake of a data set; here all of them are collected.
+"""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from ..audio.files import find_audio_files, has_audio_suffix, shorten
+from ..datasets.label_files import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
+from ..phases.label_tracks import read_label_track, track_beside
+
+__all__ = ["DataSet", "Finding", "find_clips", "quoted"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding about a data set: a row of the table that users see."""
+
+    level: str
+    """"error", "warning" or "note"."""
+    check: str
+    """Kind of the finding, such as "copies"."""
+    message: str
+    advice: str
+    """What to do, or "nothing"."""
+    items: tuple = ()
+    """Files, lines or values it is about; the first ten are added to the message."""
+    separator: str = ", "
+
+    def row(self):
+        """Return (level, check, finding, advice)."""
+        listed = shorten(self.items, self.separator)
+        text = f"{self.message}: {listed}" if listed else self.message
+        return self.level, self.check, text, self.advice
+
+
+def quoted(values):
+    """Quote each value, as the items of a finding."""
+    return list(map(repr, values))
+
+
+@dataclass
+class DataSet:
+    """The clips of a data set and what is known about them.
+
+    Attributes
+    ----------
+    layout : {"kaggle", "table", "label folders", "label tracks", "plain"}
+        Where labels come from.
+    clips : DataFrame
+        One row per file: ``path``; ``label`` (None if unknown); ``subset`` ("train"
+        or "test"); ``recording``, ``day`` and any ``group`` (None if unknown);
+        ``row``, its place in the list; and, for the checks, the columns of
+        :func:`~skbreath.data_checks.file_scan.scan_files`.
+    findings : list of Finding
+        Mistakes in the lists.
+    phases : dict of str to DataFrame
+        Phases of each recording with a label track.
+    pos_label : str, default=None
+        The positive class; None takes the last of two.
+    """
+
+    layout: str
+    clips: pd.DataFrame
+    findings: list = field(default_factory=list)
+    phases: dict = field(default_factory=dict)
+    pos_label: str | None = None
+
+    @cached_property
+    def good(self):
+        """Clips that can be read."""
+        return self.clips[self.clips["problem"].isna()].reset_index(drop=True)
+
+    @cached_property
+    def train(self):
+        """Readable clips of the training part."""
+        return self.good[self.good["subset"] == "train"].reset_index(drop=True)
+
+    @cached_property
+    def phase_rows(self):
+        """Phases of all readable recordings, with ``path``, ``length``, ``repeats``."""
+        readable = set(self.good["path"])
+        tables = [
+            table.assign(
+                path=path,
+                length=table["end_s"] - table["start_s"],
+                repeats=table["label"] == table["label"].shift(),
+            )
+            for path, table in self.phases.items()
+            if path in readable and len(table)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def find_clips(data, group=None):
+    """Detect the layout of a data set, and list its clips.
+
+    `data` is a folder or a CSV file with the columns ``path`` and ``label``; `group` is
+    a column of the CSV file with what belongs together.
+    """
+    if data.is_file() and data.suffix.lower() == ".csv":
+        return _from_table(data, group)
+    if group is not None:
+        raise ValueError(
+            f"group={group!r} names a column, but {data} is not a CSV file."
+        )
+    if not data.is_dir():
+        raise FileNotFoundError(
+            f"{str(data)!r} is not a folder or a file that ends in .csv; check the "
+            "name."
+        )
+    if (data / "train.csv").is_file():
+        return _from_kaggle(data)
+    files = find_audio_files(data)
+    tracks = {file: track_beside(file) for file in files}
+    if any(tracks.values()):
+        return _from_tracks(tracks)
+    tops = [Path(file).relative_to(data).parts for file in files]
+    inside = {parts[0] for parts in tops if len(parts) > 1}
+    if len(inside) > 1 and all(len(parts) > 1 for parts in tops):
+        return DataSet("label folders", _table(files, [parts[0] for parts in tops]))
+    return DataSet("plain", _table(files, None))
+
+
+def _table(paths, labels, subset="train", **columns):
+    """Make one row per clip, with recording and day where the name holds them."""
+    frame = pd.DataFrame({"path": list(paths)}, dtype=object)
+    frame["label"] = None if labels is None else list(labels)
+    frame["subset"] = subset
+    parts = frame["path"].map(os.path.basename).str.extract(_FILE_NAME)
+    for name in ("recording", "day"):
+        known = parts[name] if len(frame) else pd.Series(dtype=object)
+        frame[name] = known.astype(object).where(known.notna(), None)
+    frame["group"] = None
+    for name, values in columns.items():
+        frame[name] = list(values)
+    frame["row"] = range(len(frame))
+    return frame.astype({"label": object, "group": object})
+
+
+def _from_kaggle(folder):
+    found, findings = [], []
+    for subset in ("train", "test"):
+        table = folder / f"{subset}.csv"
+        if subset == "test" and not table.is_file():
+            continue
+        columns = ["ID", "Target"] if subset == "train" else ["ID"]
+        try:
+            frame = _read_table(table, [])
+        except ValueError as error:
+            findings.append(Finding("error", "labels", str(error), "repair the file"))
+            continue
+        missing = [name for name in columns if name not in frame]
+        if missing:
+            what = f"{table.name} lacks the column {shorten(map(repr, missing))}"
+            findings.append(Finding("error", "labels", what, "rename a column"))
+            continue
+        clips, mistakes = _listed(frame, folder / subset, table.name, subset)
+        found.append(clips)
+        findings += mistakes
+    if not found:
+        reason = findings[0].message
+        raise ValueError(f"{folder / 'train.csv'} lists no clips: {reason}.")
+    return DataSet("kaggle", pd.concat(found, ignore_index=True), findings)
+
+
+def _listed(frame, audio, name, subset):
+    """List the clips of a table of IDs, and where it does not match the files."""
+    present = set(os.listdir(audio)) if audio.is_dir() else set()
+    ids = frame["ID"].str.strip()
+    files = pd.Series([_file_name(one, present) for one in ids], index=frame.index)
+    gone, twice = ~files.isin(present), files.duplicated(keep=False)
+    mistakes = [
+        ("files", gone, "IDs without a file", "copy the files or drop rows"),
+        ("labels", twice, "rows that share a file", "keep one row of each"),
+    ]
+    labels = None
+    if subset == "train":
+        target = frame["Target"].str.strip()
+        labels = target.where(target != "", None)
+        other = ~target.isin(["I", "E", ""])
+        mistakes += [
+            ("labels", target == "", "rows without a label", "label them"),
+            ("labels", other, "labels other than I and E", "correct them"),
+        ]
+    findings = [
+        Finding(
+            "error",
+            check,
+            f"{wrong.sum()} {what} in {name}",
+            advice,
+            [f"line {i + 2} ({ids.iloc[i]!r})" for i in wrong.to_numpy().nonzero()[0]],
+        )
+        for check, wrong, what, advice in mistakes
+        if wrong.any()
+    ]
+    in_id = ids.str.contains(_LABEL_IN_ID) & ~gone
+    if subset == "train" and in_id.any():
+        what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
+        advice = "never pass an ID to a model; file names do not contain the label"
+        findings.append(Finding("note", "names", what, advice))
+    unlisted = sorted(filter(has_audio_suffix, present - set(files)))
+    if unlisted:
+        what = f"{len(unlisted)} audio files have no row in {name}"
+        advice = "add rows, or move them away"
+        items = quoted(unlisted)
+        findings.append(Finding("warning", "labels", what, advice, items))
+    keep = ~gone & ~files.duplicated()
+    paths = [str(audio / one) for one in files[keep]]
+    clips = _table(paths, None if labels is None else labels[keep], subset)
+    return clips, findings
+
+
+def _from_table(table, group):
+    findings = []
+    frame = _read_table(table, ["path"])
+    paths = [os.path.normpath(table.parent / path) for path in frame["path"]]
+    labels = None
+    if "label" in frame:
+        labels = frame["label"].str.strip()
+        empty = (labels == "").to_numpy().nonzero()[0]
+        if len(empty):
+            what = f"{len(empty)} rows without a label"
+            advice = "label them, or drop the rows"
+            lines = [f"line {row + 2}" for row in empty]
+            findings.append(Finding("error", "labels", what, advice, lines))
+        labels = labels.where(labels != "", None)
+    columns = {}
+    if group is not None:
+        if group not in frame:
+            raise ValueError(
+                f"{table} lacks the column {group!r}; it has "
+                f"{shorten(map(repr, frame.columns))}."
+            )
+        columns["group"] = frame[group]
+    clips = _table(paths, labels, **columns)
+    twice = clips["path"].duplicated()
+    if twice.any():
+        what, items = f"{twice.sum()} repeated paths", quoted(clips["path"][twice])
+        findings.append(Finding("error", "labels", what, "keep one row of each", items))
+    return DataSet("table", clips[~twice].reset_index(drop=True), findings)
+
+
+def _from_tracks(tracks):
+    findings, phases = [], {}
+    without = [file for file, track in tracks.items() if track is None]
+    if without:
+        what = f"{len(without)} of {len(tracks)} recordings have no label track"
+        advice = "annotate them, or move them away"
+        items = quoted(without)
+        findings.append(Finding("warning", "labels", what, advice, items))
+    for file, track in tracks.items():
+        if track is None:
+            continue
+        try:
+            phases[file] = read_label_track(track)
+        except (ValueError, OSError) as error:
+            what = f"a label track cannot be read: {error}"
+            findings.append(Finding("error", "labels", what, "repair it"))
+    clips = _table(list(tracks), None)
+    clips["recording"] = [Path(file).stem for file in tracks]
+    return DataSet("label tracks", clips, findings, phases)

@@ -1,0 +1,253 @@
+"""Walk through composed models: pipelines, votes, thresholds, searches, wrappers."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from .fold_average import FoldAverage
+
+__all__ = [
+    "DelegatingMixin",
+    "UnwrappedModel",
+    "child_models",
+    "find_part",
+    "find_parts",
+    "known_metadata",
+    "out_of_fold_proba",
+    "training_record",
+    "unwrap",
+    "unwrap_steps",
+]
+
+# Attributes in which meta-estimators keep what they have fitted.
+_FITTED = ("estimators_", "estimator_", "best_estimator_")
+
+
+class DelegatingMixin:
+    """Mark an estimator whose fitted attribute `model_` makes its predictions."""
+
+
+class UnwrappedModel(NamedTuple):
+    """A fitted model without the wrappers around it and around its last step."""
+
+    pipelines: tuple
+    """Pipelines that prepare `X`, the outermost first."""
+
+    classifier: Any
+    """The last step, which predicts."""
+
+    def prepare(self, X):
+        """Transform `X` by all steps before the classifier."""
+        for pipeline in self.pipelines:
+            if len(pipeline.steps) > 1:
+                X = pipeline[:-1].transform(X)
+        return X
+
+    def first_step(self):
+        """Get the step that takes `X`."""
+        return self.pipelines[0][0] if self.pipelines else self.classifier
+
+
+def unwrap(model):
+    """Unwrap searches, fine-tuned and frozen estimators.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    inner : estimator
+        The fitted model that takes the same `X` and makes the predictions; `model`
+        itself if it is not a wrapper, or not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}, cv=2)
+    >>> unwrap(search.fit([[0.0], [1.0], [2.0], [3.0]], list("EIEI")))
+    GaussianNB()
+    """
+    while (inner := _delegate(model)) is not None:
+        model = inner
+    return model
+
+
+def unwrap_steps(model):
+    """Unwrap a model and split it into pipelines and the classifier at their end.
+
+    Parameters
+    ----------
+    model : estimator or UnwrappedModel
+
+    Returns
+    -------
+    unwrapped : UnwrappedModel
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> unwrap_steps(make_pipeline(StandardScaler(), GaussianNB())).classifier
+    GaussianNB()
+    """
+    if isinstance(model, UnwrappedModel):
+        return model
+    *before, classifier = _path_to_classifier(model)
+    pipelines = tuple(part for part in before if isinstance(part, Pipeline))
+    return UnwrappedModel(pipelines, classifier)
+
+
+def child_models(model):
+    """List the fitted models directly inside a model; empty if there are none.
+
+    Parameters
+    ----------
+    model : estimator
+
+    Returns
+    -------
+    children : list of estimator
+    """
+    if isinstance(model, Pipeline):
+        return [step for _, step in model.steps]
+    if isinstance(model, FoldAverage):
+        return model.estimators
+    if isinstance(model, DelegatingMixin | FrozenEstimator):
+        inner = _delegate(model)
+        return [] if inner is None else [inner]
+    for name in _FITTED:
+        inside = getattr(model, name, None)
+        if isinstance(inside, np.ndarray):  # of gradient boosting
+            return inside.ravel().tolist()
+        if inside is not None:
+            return inside if isinstance(inside, list) else [inside]
+    return []
+
+
+def find_parts(model, kind):
+    """Find all fitted parts of a model that are of one kind.
+
+    Parameters
+    ----------
+    model : estimator
+        Of scikit-learn or of this package, nested to any depth.
+    kind : type
+        Parts of this kind are not searched for further parts inside them.
+
+    Yields
+    ------
+    part : estimator
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skbreath import ThresholdClassifier
+    >>> inner = ThresholdClassifier(LogisticRegression(), pos_label="I")
+    >>> model = make_pipeline(inner).fit([[0.0], [1.0]] * 10, ["E", "I"] * 10)
+    >>> [type(part).__name__ for part in find_parts(model, LogisticRegression)]
+    ['LogisticRegression']
+    >>> list(find_parts(model, GaussianNB))
+    []
+    """
+    if isinstance(model, kind):
+        yield model
+        return
+    for child in child_models(model):
+        yield from find_parts(child, kind)
+
+
+def find_part(model, kind):
+    """Find the only fitted part of a kind.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one.
+    """
+    parts = list(find_parts(model, kind))
+    if len(parts) != 1:
+        raise ValueError(
+            f"Expected one fitted {kind.__name__} in the {type(model).__name__}, got "
+            f"{len(parts)}. Pass a fitted model with one, or that part itself."
+        )
+    return parts[0]
+
+
+def training_record(model):
+    """Get the record of what a model was fitted on, or None if it has none."""
+    for part in _path_to_classifier(model):
+        record = getattr(part, "training_record_", None)
+        if record is not None:
+            return record
+    return None
+
+
+def known_metadata(model):
+    """Get the metadata of the file that a model was loaded or fine-tuned from.
+
+    Returns
+    -------
+    metadata : dict
+        Empty if there are none. Fitting the model again removes them.
+    """
+    return (training_record(model) or {}).get("metadata", {})
+
+
+def out_of_fold_proba(estimator):
+    """Get the out-of-fold probabilities that a cross-fitted estimator keeps.
+
+    Those of the last step count for a Pipeline only if the steps before it learn
+    nothing (their tag ``requires_fit`` is False, or they are frozen): steps that learn
+    have seen the rows that the last step holds out.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_classes) or None
+        Its ``oof_proba_``.
+    """
+    while isinstance(estimator, Pipeline):
+        *before, (_, last) = estimator.steps
+        if not all(_learns_nothing(step) for _, step in before):
+            return None
+        estimator = last
+    return getattr(estimator, "oof_proba_", None)
+
+
+def _delegate(model):
+    """Get the fitted model that a wrapper hands `X` to, or None."""
+    if isinstance(model, FrozenEstimator):  # first: it has the attributes of the inner
+        return model.estimator
+    if isinstance(model, DelegatingMixin):
+        return getattr(model, "model_", None)
+    return getattr(model, "best_estimator_", None)
+
+
+def _path_to_classifier(model):
+    """List `model`, then each wrapper or pipeline inside, then the classifier."""
+    path = []
+    while model is not None:
+        path.append(model)
+        inner = _delegate(model)
+        if inner is None and isinstance(model, Pipeline):
+            inner = model.steps[-1][1]
+        model = inner
+    return path
+
+
+def _learns_nothing(step):
+    if step is None or isinstance(step, str | FrozenEstimator):
+        return True
+    return not get_tags(step).requires_fit

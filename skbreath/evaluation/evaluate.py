@@ -1,0 +1,277 @@
+"""Evaluate models: grouped cross-validation with intervals over groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch, column_or_1d, indexable
+from sklearn.utils.validation import _num_samples
+
+from ..ensemble.rejection import labels_and_confidence
+from ..fitting.cross_fitting import check_group_cv, out_of_fold
+from ..fitting.labels import label_column
+from ..fitting.routing import asks_for_groups, metadata_context
+from .comparison import break_down, compare_predictions
+from .leakage import check_leakage
+from .scores import check_binary, score_predictions
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..utils.typing import Clips, Column, Folds, Seed
+
+__all__ = [
+    "break_down",
+    "check_leakage",
+    "compare_predictions",
+    "evaluate",
+    "judge",
+    "score_predictions",
+]
+
+
+def evaluate(
+    model: Any,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
+    *,
+    cv: Folds = 5,
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    return_estimator: bool = False,
+    n_jobs: int | None = None,
+    random_state: Seed = 0,
+) -> Bunch:
+    """Cross-validate a model and give each score with a bootstrap interval.
+
+    Every clip is predicted once, by a model that was fitted without it and, with
+    `groups`, without any clip of its group; scores are of the pooled predictions.
+
+    Parameters
+    ----------
+    model : classifier
+        Such as :func:`~skbreath.make_breath_classifier`. Cloned for each fold.
+    X : sequence of length n_clips
+        Input of `model`: paths, waveforms, features.
+    y : array-like of shape (n_clips,)
+        Labels, two classes.
+    groups : array-like of shape (n_clips,), default=None
+        Recording, day or patient of each clip. Folds never share a group, the
+        bootstrap draws whole groups, and a `model` that can use the groups in
+        its own `fit` (early stopping, weights, threshold) receives them.
+    cv : int, splitter or iterable, default=5
+        An integer with `groups` means
+        :class:`~sklearn.model_selection.StratifiedGroupKFold`.
+    pos_label : label, default="I"
+        Class whose F1 is reported and whose probability ranks for the AUC.
+    n_resamples : int, default=1000
+        Bootstrap resamples.
+    confidence_level : float, default=0.95
+        Of the intervals.
+    return_estimator : bool, default=False
+        Whether to keep the fitted models of the folds.
+    n_jobs : int, default=None
+        Folds fitted in parallel.
+    random_state : int, RandomState instance or None, default=0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    result : :class:`~sklearn.utils.Bunch`
+        ``table`` : DataFrame, one row per metric (accuracy, f1, roc_auc, log_loss,
+        calibration_error, and perfect_calibration to compare it with, see
+        :func:`~skbreath.score_predictions`) with ``value``, ``low`` and
+        ``high``.
+
+        ``predictions`` : DataFrame, one row per predicted clip, in the order of
+        `X`, with ``row``, ``fold``, ``group``, ``y_true``, ``y_pred``, ``y_score``
+        (the probability of `pos_label`) and ``confidence`` (of ``y_pred``, for
+        :func:`~skbreath.accuracy_coverage_curve`).
+
+        ``by_group`` : DataFrame, scores of each group, worst first; None without
+        `groups`. By something else, such as days:
+        :func:`~skbreath.break_down`.
+
+        ``pos_label``, ``confidence_level`` : as given.
+
+        ``estimator`` : list of the fitted models of the folds, with
+        `return_estimator`.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `y` does not have exactly two classes, `pos_label` is not one
+        of them, or the splits predict a row twice.
+
+    See Also
+    --------
+    report : Write the result as a page with plots and sounds.
+    compare_predictions : Compare two models on the same clips.
+    check_leakage : Check for leaks.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath import evaluate
+    >>> X, y = make_classification(n_samples=200, random_state=0)
+    >>> result = evaluate(LogisticRegression(), X, y, pos_label=1)
+    >>> result.table.round(2)
+                         value   low  high
+    accuracy              0.93  0.90  0.96
+    f1                    0.93  0.89  0.97
+    roc_auc               0.96  0.92  0.99
+    log_loss              0.26  0.15  0.42
+    calibration_error     0.04  0.01  0.06
+    perfect_calibration   0.04  0.02  0.06
+    """
+    X, y, groups = indexable(X, y, groups)
+    y = label_column(y, "y")
+    groups = None if groups is None else column_or_1d(groups)
+    check_binary(y, pos_label)
+    splitter = check_group_cv(cv, y, groups)
+    splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
+    with metadata_context(groups=groups) as metadata:
+        fit_params = metadata if asks_for_groups(model) else {}
+        folds = out_of_fold(
+            model,
+            X,
+            y,
+            splits,
+            methods=(labels_and_confidence,),
+            fit_params=fit_params,
+            keep_estimators=return_estimator,
+            n_jobs=n_jobs,
+        )
+    column = int(np.flatnonzero(np.unique(y) == pos_label)[0])
+    tables = [
+        _predictions(test, y, groups, output[labels_and_confidence], column)
+        for test, output in folds
+    ]
+    for fold, table in enumerate(tables):
+        table.insert(1, "fold", fold)
+    predictions = pd.concat(tables, ignore_index=True)
+    if predictions["row"].duplicated().any():
+        raise ValueError(
+            "The splits predict some rows more than once; use a cv whose test parts "
+            "do not overlap."
+        )
+    predictions = predictions.sort_values("row", ignore_index=True)
+    result = _scored(
+        predictions,
+        groups is not None,
+        pos_label=pos_label,
+        n_resamples=n_resamples,
+        confidence_level=confidence_level,
+        random_state=random_state,
+    )
+    if return_estimator:
+        result.estimator = [output["estimator"] for _, output in folds]
+    return result
+
+
+def judge(
+    model: Any,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
+    *,
+    pos_label: Any = "I",
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Seed = 0,
+) -> Bunch:
+    """Score a fitted model on clips that it was not fitted on.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted.
+    X, y, groups : array-like of shape (n_clips, ...), default of `groups` None
+        As in :func:`evaluate`, of other recordings than the model was fitted on.
+    pos_label, n_resamples, confidence_level, random_state : label, int, float, int
+        As in :func:`evaluate`.
+
+    Returns
+    -------
+    result : :class:`~sklearn.utils.Bunch`
+        As :func:`evaluate` gives it, without folds.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `y` does not have exactly two classes, `pos_label` is not one
+        of them, or the model has other classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath import judge
+    >>> X, y = make_classification(n_samples=200, random_state=0)
+    >>> model = LogisticRegression().fit(X[:100], y[:100])
+    >>> judge(model, X[100:], y[100:], pos_label=1).table.loc["accuracy"].round(2)
+    value    0.93
+    low      0.88
+    high     0.98
+    Name: accuracy, dtype: float64
+    """
+    X, y, groups = indexable(X, y, groups)
+    y = label_column(y, "y")
+    check_binary(y, pos_label)
+    if set(model.classes_.tolist()) != set(np.unique(y).tolist()):
+        raise ValueError(
+            f"y must have the classes of the model, {model.classes_.tolist()}, got "
+            f"{np.unique(y).tolist()}."
+        )
+    groups = None if groups is None else column_or_1d(groups)
+    column = model.classes_.tolist().index(pos_label)
+    output = labels_and_confidence(model, X)
+    predictions = _predictions(np.arange(len(y)), y, groups, output, column)
+    return _scored(
+        predictions,
+        groups is not None,
+        pos_label=pos_label,
+        n_resamples=n_resamples,
+        confidence_level=confidence_level,
+        random_state=random_state,
+    )
+
+
+def _predictions(rows, y, groups, output, column):
+    """Make the table of predictions for some rows of `y`."""
+    labels, proba, confidence = output
+    return pd.DataFrame(
+        {
+            "row": rows,
+            "group": rows if groups is None else groups[rows],
+            "y_true": y[rows],
+            "y_pred": labels,
+            "y_score": proba[:, column],
+            "confidence": confidence,
+        }
+    )
+
+
+def _scored(predictions, grouped, *, pos_label, confidence_level, **settings):
+    table = score_predictions(
+        predictions["y_true"],
+        predictions["y_pred"],
+        predictions["y_score"],
+        predictions["group"],
+        pos_label=pos_label,
+        confidence_level=confidence_level,
+        **settings,
+    )
+    by_group = break_down(predictions, pos_label=pos_label) if grouped else None
+    return Bunch(
+        table=table,
+        predictions=predictions,
+        by_group=by_group,
+        pos_label=pos_label,
+        confidence_level=confidence_level,
+    )

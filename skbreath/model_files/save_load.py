@@ -1,0 +1,355 @@
+"""Fitted models in files that cannot run code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import warnings
+from numbers import Number
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from ..ensemble.inspection import known_metadata, training_record
+from ..utils.estimator_state import WeightStore
+from ..utils.files import as_path, atomic_path, check_destination
+from ..utils.garbage_collection import collector_paused
+from .container import FORMAT_VERSION, ModelFileError, pack, unpack
+from .known_types import stored_module
+from .reader import load_data
+from .tree_checks import check_trees
+from .writer import dump_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from ..utils.typing import FilePath
+
+__all__ = ["ModelFileError", "load_model", "model_info", "save_model"]
+
+SUFFIX = ".skb"
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "skorch",
+    "skops",
+    "safetensors",
+)
+
+
+def save_model(
+    model: Any,
+    path: FilePath,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    half_size: bool = False,
+) -> None:
+    """Write a fitted model to a file that can be loaded without running its code.
+
+    The file holds data and names of known classes, never instructions: weights of
+    networks as safetensors, all else as JSON and arrays in the format of skops. It
+    is written whole or not at all.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, made of this package's and scikit-learn's estimators, such as
+        :func:`~skbreath.make_breath_classifier` makes. A cache (``memory=``) is left
+        out, and from an :class:`~skbreath.OptunaSearchCV` the study, the sampler, the
+        pruner, the storage and the callbacks.
+    path : str or os.PathLike
+        File to write, by convention ``.skb``.
+    metadata : dict, default=None
+        What a receiver should know, such as the licence and the source of the training
+        data; :func:`model_info` gives it back. JSON types only. Of a model that was
+        loaded, or fine-tuned from one, entries that are not given stay as they were.
+    half_size : bool, default=False
+        Write the kernels and matrices of networks as float16, half the bytes. The
+        probabilities of the model that is read back differ by about 1e-3.
+
+    Raises
+    ------
+    ModelFileError
+        If the model holds what is not in the list of known classes: networks,
+        functions or estimators of your own, skorch callbacks. :func:`joblib.dump`
+        writes those.
+    NotFittedError
+        If the model is not fitted.
+    ValueError
+        If `metadata` is no dict of JSON types.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load_model : Reads it.
+    model_info : Says what is in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath import load_model, save_model
+    >>> model = LogisticRegression().fit([[0.0], [1.0]], ["E", "I"])
+    >>> path = Path(tempfile.mkdtemp(), "model.skb")
+    >>> save_model(model, path)
+    >>> load_model(path).predict([[2.0]])
+    array(['I'], dtype='<U1')
+    """
+    path = check_destination(path)
+    check_is_fitted(model)
+    metadata = known_metadata(model) | (checked_metadata(metadata) or {}) or None
+    try:
+        content = _to_bytes(model, metadata, half_size)
+        # What cannot be read is not written.
+        _from_bytes(content)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"{path} cannot hold this {type(model).__name__}: {error} "
+            "`joblib.dump` takes any model; its files run code when loaded."
+        ) from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_model(path: FilePath) -> Any:
+    """Read a model that :func:`save_model` wrote, running no code of the file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file. It may come from anybody: what it names is compared with a list of
+        this package's and scikit-learn's classes before anything is made, and what
+        it claims to hold with its size.
+
+    Returns
+    -------
+    model : estimator
+        Gives the same predictions, to the bit with the same packages unless it was
+        written in half size. A network
+        trained on a device that is not here is put on the CPU.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no model file, damaged, changed since it was written, of a newer
+        format, or holds anything not on the list.
+    OSError
+        If there is no such file, or it cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If another version of scikit-learn wrote it.
+
+    See Also
+    --------
+    save_model : Writes it, and has an example.
+    """
+    return _explained(path, _from_bytes)
+
+
+def model_info(path: FilePath) -> dict[str, Any]:
+    """Say what is in a model file, without making the model.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Written by :func:`save_model`.
+
+    Returns
+    -------
+    info : dict
+        ``format_version``; ``packages`` (versions by name); ``estimator`` (its
+        class); ``labels``; ``threshold`` (``pos_label`` and ``value``, or None);
+        ``features`` (parameters of each reader and feature extraction, by its place
+        in the model); ``training_data`` (``n_clips``, ``classes``, ``n_groups`` and
+        ``digest``, or None if the last step is not of this package); ``metadata`` (what
+        :func:`save_model` was given, or None).
+
+    Raises
+    ------
+    ModelFileError, OSError
+        As :func:`load_model`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skbreath import model_info, save_model
+    >>> path = Path(tempfile.mkdtemp(), "model.skb")
+    >>> save_model(LogisticRegression().fit([[0.0], [1.0]], ["E", "I"]), path)
+    >>> model_info(path)["labels"]
+    ['E', 'I']
+    """
+    return _explained(path, lambda content: {"metadata": None} | unpack(content)[0])
+
+
+def _explained(path, read):
+    path = as_path(path)
+    if path.exists() and not path.is_file():
+        raise IsADirectoryError(f"{path} is no file: a model is a single file.")
+    content = path.read_bytes()
+    try:
+        return read(content)
+    except ModelFileError as error:
+        hint = ""
+        if content[:1] in (b"\x80", b"x", b"\x1f"):  # pickle, zlib, gzip
+            hint = (
+                " It looks like a pickle, as joblib writes them: only `joblib.load` "
+                "reads it, and runs whatever code is in it."
+            )
+        raise ModelFileError(f"{path} cannot be used: {error}{hint}") from error
+
+
+def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse what JSON would not give back.
+
+    Parameters
+    ----------
+    metadata : dict or None
+        As :func:`save_model` takes it.
+
+    Returns
+    -------
+    metadata : dict or None
+
+    Raises
+    ------
+    ValueError
+        If it is no dict of JSON types.
+    """
+    if metadata is None:
+        return None
+    try:
+        plain = json.loads(json.dumps(metadata, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata must be of JSON types: {error}.") from error
+    if not isinstance(metadata, dict) or plain != metadata:
+        raise ValueError("metadata must be a dict of JSON types, its keys text.")
+    return plain
+
+
+def _to_bytes(model, metadata, half_size):
+    from safetensors.numpy import save
+
+    with WeightStore().in_use() as store:
+        data = dump_data(model)
+    arrays = {
+        name: np.asarray(_halved(a) if half_size else a, order="C")
+        for name, a in store.arrays.items()
+    }
+    about = _about(model) | ({} if metadata is None else {"metadata": metadata})
+    return pack(about, data, save(arrays))
+
+
+def _halved(array):
+    """As float16, unless it is small or does not fit into its range."""
+    if array.ndim < 2 or array.dtype != np.float32:
+        # Biases and the statistics of batches: few bytes, of any size.
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.isfinite(half).all() else array
+
+
+def _from_bytes(content):
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    about, data, tensors = unpack(content)
+    try:
+        arrays = load(tensors)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ModelFileError(f"its weights are damaged ({error}).") from error
+    with (
+        warnings.catch_warnings(),
+        WeightStore(arrays).in_use(),
+        collector_paused(),
+    ):
+        # One warning, below, instead of one for each part.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        model = load_data(data)
+    check_trees(model)
+    record, metadata = training_record(model), about.get("metadata")
+    if record is not None and isinstance(metadata, dict):
+        # A licence goes with the weights, wherever they are saved next.
+        record["metadata"] = metadata
+    packages = about.get("packages")
+    written = packages.get("scikit-learn") if isinstance(packages, dict) else None
+    installed = importlib.metadata.version("scikit-learn")
+    if written != installed:
+        warnings.warn(
+            f"The model was written with scikit-learn {written} and is read with "
+            f"{installed}: its predictions may differ.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return model
+
+
+def _about(model):
+    """What is in the file, for those who look into it."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    record = training_record(model)
+    if record is not None:
+        left_out = ("clips", "metadata")
+        record = {key: value for key, value in record.items() if key not in left_out}
+    kind = type(model)
+    return {
+        "format_version": FORMAT_VERSION,
+        "packages": {
+            "python": platform.python_version(),
+            "skbreath": __version__,
+            **packages,
+        },
+        "estimator": f"{stored_module(kind.__module__)}.{kind.__qualname__}",
+        "labels": _plain(getattr(model, "classes_", None)),
+        "threshold": _threshold(model),
+        "features": _features(model),
+        "training_data": record,
+    }
+
+
+def _threshold(model):
+    last = model[-1] if hasattr(model, "steps") else model
+    if not hasattr(last, "best_threshold_"):
+        return None
+    pos_label = getattr(last, "pos_label_", None)
+    return {"pos_label": _plain(pos_label), "value": float(last.best_threshold_)}
+
+
+def _features(model):
+    """Parameters of what makes features, by the name that ``set_params`` knows."""
+    from ..audio.reader import AudioReader
+    from ..features.breath_features import BreathFeatures
+    from ..features.summary_pooling import SummaryPooling
+
+    parts = {"": model, **model.get_params(deep=True)}
+    return {
+        name: {"class": type(part).__name__, **_plain(part.get_params())}
+        for name, part in parts.items()
+        if isinstance(part, AudioReader | BreathFeatures | SummaryPooling)
+    }
+
+
+def _plain(value):
+    """As JSON types; what is none, as text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return float(value) if isinstance(value, Number) else str(value)

@@ -1,0 +1,240 @@
+"""Compute rate, timing, regularity and pauses of breathing from a table of phases."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, validate_params
+
+from .phase_table import check_phases
+
+__all__ = ["breath_statistics", "onset_cycles"]
+
+_TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycle")
+
+
+@validate_params(
+    {
+        "phases": [pd.DataFrame],
+        "duration": [Interval(Real, 0, None, closed="neither"), None],
+        "inhale": [str],
+        "exhale": [str],
+        "apnoea_s": [Interval(Real, 0, None, closed="neither")],
+        "window_s": [Interval(Real, 0, None, closed="neither")],
+        "step_s": [Interval(Real, 0, None, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def breath_statistics(
+    phases: pd.DataFrame,
+    duration: float | None = None,
+    *,
+    inhale: str = "I",
+    exhale: str = "E",
+    apnoea_s: float = 10.0,
+    window_s: float = 30.0,
+    step_s: float = 10.0,
+) -> Bunch:
+    """Compute breathing rate, inhale to exhale ratio, regularity and pauses.
+
+    A breath is an inhale and the exhale that follows it; where one of the two is
+    missing, the other alone. Cycles are measured from onset to onset of the more
+    frequent phase, inhales where there are equally many [1]_: in front of the nose
+    inhales are often too quiet, on the chest exhales.
+
+    Parameters
+    ----------
+    phases : DataFrame
+        ``start_s``, ``end_s``, ``label`` of one recording.
+    duration : float, default=None
+        Length of the recording in s. With it, silence before the first and after
+        the last phase counts as a pause too.
+    inhale, exhale : str, default="I", "E"
+        The labels.
+    apnoea_s : float, default=10.0
+        A pause at least this long, in s, is an apnoea [2]_.
+    window_s, step_s : float, default=30.0, 10.0
+        Length and distance of the windows of ``over_time``, in s.
+
+    Returns
+    -------
+    statistics : Bunch
+        - ``summary`` : Series
+
+          ``n_breaths``; ``rate_per_min``, 60 / median cycle, which is robust
+          against missed phases; ``mean_rate_per_min``, cycles per minute from the first
+          to the last onset; ``ti_s``, ``te_s``, ``ttot_s``, medians of inhale,
+          exhale and cycle; ``ie_ratio``, median of inhale / exhale of the same
+          breath (0.5 is 1:2); ``duty_cycle``, median of inhale / cycle [1]_;
+          ``ti_cv``, ``te_cv``, ``ttot_cv``, standard deviation / mean [3]_;
+          ``n_apnoeas``, ``apnoea_total_s``, ``longest_pause_s``.
+        - ``breaths`` : DataFrame, one row per breath
+
+          ``onset_s``, ``ti_s``, ``te_s``, ``pause_s`` (silence until the next
+          breath), ``ttot_s`` (until the next onset), ``ie_ratio``, ``duty_cycle``;
+          NaN where a phase is missing.
+        - ``over_time`` : DataFrame, one row per window
+
+          ``start_s``, ``end_s``, ``rate_per_min``, ``ie_ratio``, ``n_breaths``. The
+          rate is that of the cycles that overlap the window, each counted by the
+          share of it inside.
+        - ``pauses`` : DataFrame, one row per silence between phases
+
+          ``start_s``, ``end_s``, ``duration_s``, ``after`` (label of the phase
+          before, "" at the beginning), ``is_apnoea``.
+
+    Raises
+    ------
+    ValueError
+        If times are reversed, overlap or lie beyond `duration`.
+
+    Notes
+    -----
+    The statistics describe sound. Flow begins a little before it is audible, so
+    inhales and exhales are shorter, and pauses longer, than from a spirometer; the
+    exhale of [1]_ lasts until the next inhale, ``ttot_s - ti_s``.
+
+    References
+    ----------
+    .. [1] J. Milic-Emili, M. M. Grunstein (1976). Drive and timing components of
+       ventilation. Chest 70 (1 Suppl), 131-133.
+    .. [2] R. B. Berry et al. (2012). Rules for scoring respiratory events in sleep:
+       update of the 2007 AASM manual. Journal of Clinical Sleep Medicine 8, 597-619.
+    .. [3] M. J. Tobin et al. (1983). Breathing patterns. 1. Normal subjects.
+       Chest 84, 202-205.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbreath import breath_statistics
+    >>> starts = [0.0, 1.2, 4.0, 5.2, 8.0, 9.2]
+    >>> ends = [start + 1 for start in starts]
+    >>> phases = pd.DataFrame(
+    ...     {"start_s": starts, "end_s": ends, "label": list("IEIEIE")}
+    ... )
+    >>> statistics = breath_statistics(phases)
+    >>> statistics.summary[["rate_per_min", "ie_ratio", "ttot_s"]].round(2).tolist()
+    [15.0, 1.0, 4.0]
+    >>> statistics.pauses.duration_s.round(1).tolist()
+    [0.2, 1.8, 0.2, 1.8, 0.2]
+    """
+    phases = check_phases(phases, labels=(inhale, exhale), duration=duration)
+    breaths = _breaths(phases, inhale, exhale)
+    onsets = _onsets(phases, (inhale, exhale))
+    pauses = _pauses(phases, duration, apnoea_s)
+    end = duration if duration is not None else phases["end_s"].max()
+    return Bunch(
+        summary=_summary(phases, breaths, np.diff(onsets), pauses, inhale, exhale),
+        breaths=breaths,
+        over_time=_over_time(onsets, breaths, end, window_s, step_s),
+        pauses=pauses,
+    )
+
+
+def onset_cycles(phases, labels):
+    """Compute times between onsets of the most frequent label, the first of equals."""
+    return np.diff(_onsets(phases, labels))
+
+
+def _onsets(phases, labels):
+    label = phases["label"].to_numpy()
+    reference = max(labels, key=lambda name: np.count_nonzero(label == name))
+    return phases["start_s"].to_numpy()[label == reference]
+
+
+def _breaths(phases, inhale, exhale):
+    rows, times = [], phases[["start_s", "end_s", "label"]].to_numpy()
+    number = 0
+    while number < len(times):
+        start, end, label = times[number]
+        number += 1
+        ti = te = np.nan
+        if label == inhale:
+            ti = end - start
+            if number < len(times) and times[number][2] == exhale:
+                te, end = times[number][1] - times[number][0], times[number][1]
+                number += 1
+        else:
+            te = end - start
+        following = times[number][0] if number < len(times) else np.nan
+        ttot = following - start
+        row = (start, ti, te, following - end, ttot, ti / te, ti / ttot)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(_TIMES), dtype=float)
+
+
+def _pauses(phases, duration, apnoea_s):
+    start, end = phases["start_s"].to_numpy(), phases["end_s"].to_numpy()
+    after = phases["label"].to_numpy(dtype=object)
+    if duration is not None:
+        start, end = np.append(start, duration), np.append(0.0, end)
+        after = np.append(np.array([""], dtype=object), after)
+    else:
+        start, end, after = start[1:], end[:-1], after[:-1]
+    table = pd.DataFrame(
+        {"start_s": end, "end_s": start, "duration_s": start - end, "after": after}
+    )
+    table = table[table["duration_s"] > 1e-9].reset_index(drop=True)
+    table["is_apnoea"] = table["duration_s"] >= apnoea_s
+    return table
+
+
+def _summary(phases, breaths, cycles, pauses, inhale, exhale):
+    length = phases["end_s"] - phases["start_s"]
+    ti = length[phases["label"] == inhale].to_numpy()
+    te = length[phases["label"] == exhale].to_numpy()
+    apnoeas = pauses.loc[pauses["is_apnoea"], "duration_s"]
+    return pd.Series(
+        {
+            "n_breaths": len(breaths),
+            "rate_per_min": 60 / _median(cycles),
+            "mean_rate_per_min": 60 / _mean(cycles),
+            "ti_s": _median(ti),
+            "te_s": _median(te),
+            "ttot_s": _median(cycles),
+            "ie_ratio": _median(breaths["ie_ratio"].dropna()),
+            "duty_cycle": _median(breaths["duty_cycle"].dropna()),
+            "ti_cv": _variation(ti),
+            "te_cv": _variation(te),
+            "ttot_cv": _variation(cycles),
+            "n_apnoeas": len(apnoeas),
+            "apnoea_total_s": apnoeas.sum(),
+            "longest_pause_s": pauses["duration_s"].max() if len(pauses) else 0.0,
+        },
+        dtype=float,
+    )
+
+
+def _over_time(onsets, breaths, end, window_s, step_s):
+    rows = []
+    end = 0.0 if np.isnan(end) else end
+    n_windows = max(1, int(np.ceil((end - window_s) / step_s - 1e-9)) + 1)
+    for start in np.arange(n_windows) * step_s if end > 0 else ():
+        stop = min(start + window_s, end)
+        inside = np.minimum(onsets[1:], stop) - np.maximum(onsets[:-1], start)
+        inside = np.maximum(inside, 0)
+        share = (inside / np.diff(onsets)).sum()
+        rate = 60 * share / inside.sum() if inside.sum() > 0 else np.nan
+        own = breaths[(breaths["onset_s"] >= start) & (breaths["onset_s"] < stop)]
+        rows.append(
+            (start, stop, rate, _median(own["ie_ratio"].dropna()), float(len(own)))
+        )
+    columns = ["start_s", "end_s", "rate_per_min", "ie_ratio", "n_breaths"]
+    return pd.DataFrame(rows, columns=columns, dtype=float)
+
+
+def _median(values):
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def _mean(values):
+    return float(np.mean(values)) if len(values) else np.nan
+
+
+def _variation(values):
+    if len(values) < 2:
+        return np.nan
+    return float(np.std(values, ddof=1) / np.mean(values))

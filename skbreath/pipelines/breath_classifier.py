@@ -1,0 +1,162 @@
+"""The whole classifier, from WAV files to labels, as one Pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from ..audio.reader import AudioReader
+from ..ensemble.threshold import ThresholdClassifier
+from ..ensemble.voting import WeightedVotingClassifier
+from .prediction import predict_files
+from .presets import PRESETS, REFERENCE_TRIALS, make_net_member, preset_members
+
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from ..utils.typing import Folds, Members, Scoring, Seed
+
+__all__ = [
+    "REFERENCE_TRIALS",
+    "make_breath_classifier",
+    "make_net_member",
+    "predict_files",
+]
+
+
+def make_breath_classifier(
+    members: Members | None = None,
+    *,
+    preset: Literal["default", "fast", "accurate", "reference"] = "default",
+    sample_rate: int = 16000,
+    duration: float = 1.0,
+    max_epochs: int | None = None,
+    weights: Any = None,
+    scoring: Scoring | None = None,
+    pos_label: Any = "I",
+    cv: Folds | None = None,
+    drift: Literal["warn"] | None = "warn",
+    n_jobs: int | None = None,
+    device: str = "cpu",
+    random_state: Seed | None = None,
+) -> Pipeline:
+    """Build the classifier: paths or waveforms in, labels out.
+
+    ::
+
+        audio         AudioReader
+        classifier    ThresholdClassifier of a WeightedVotingClassifier of
+                        frames       112 channels and loop, 1-D residual CNN
+                        spectrogram  mel bands and loop, 2-D residual CNN
+                        boosting     course of the channels, boosted trees
+
+    Features are computed inside the members, because members may differ in them.
+    Every part can be set and tuned by name, for example
+    ``classifier__estimator__spectrogram__net__lr``.
+
+    Parameters
+    ----------
+    members : list of (str, estimator), default=None
+        Members of the vote, each from waveforms to probabilities; None means those
+        of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
+        search over one of them.
+    preset : {"default", "fast", "accurate", "reference"}, default="default"
+        "fast" is one network over the frames; "default" adds one over the spectrogram
+        and boosted trees, "accurate" a second network of each kind. The vote is
+        weighted and calibrated out of fold, its members fitted on all clips.
+        "reference" is the recipe of the original competition entry: two networks on
+        unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
+    sample_rate : int, default=16000
+        Rate in Hz that clips are brought to.
+    duration : float, default=1.0
+        Length in seconds that clips are cut or padded to.
+    max_epochs : int, default=None
+        Epochs of the networks, at most; None means as many as the preset has.
+    weights : "learned", array-like, dict or None, default=None
+        Weights of the vote, see :class:`~skbreath.WeightedVotingClassifier`; None
+        means those of the preset, or "learned" with `members`.
+    scoring : str or callable, default=None
+        What the threshold maximises, see :class:`~skbreath.ThresholdClassifier`; None
+        means accuracy, or F1 with the preset "reference".
+    pos_label : label, default="I"
+        The positive class, inhale.
+    cv : int or splitter, default=None
+        Folds that weights, calibration and threshold are learned on; None means 3,
+        or 5 with `members` of your own or the preset "reference".
+    drift : "warn" or None, default="warn"
+        Warn when audio to predict is unlike the training audio, in level, band,
+        sampling rate or microphone; see :class:`~skbreath.AudioReader`.
+    n_jobs : int, default=None
+        Fits in parallel, as in joblib.
+    device : str, default="cpu"
+        Where the networks are trained.
+    random_state : int, RandomState instance or None, default=None
+        Seed of every part; an integer makes a fit repeat to the bit.
+
+    Returns
+    -------
+    pipeline : :class:`~sklearn.pipeline.Pipeline`
+        Steps ``audio`` and ``classifier``. Give the recordings as groups by
+        ``pipeline.fit(X, y, classifier__groups=groups)``, or by ``groups=groups``
+        with scikit-learn's metadata routing enabled.
+
+    Raises
+    ------
+    ValueError
+        If `preset` is not one of these.
+    TypeError
+        If `members` is text, as the name of a preset that was meant.
+
+    See Also
+    --------
+    evaluate : Cross-validates it, grouped, with intervals.
+
+    Examples
+    --------
+    >>> from skbreath import make_breath_classifier, make_breath_sounds
+    >>> sounds = make_breath_sounds(60, random_state=0)
+    >>> model = make_breath_classifier(max_epochs=2, cv=2, random_state=0)
+    >>> model = model.fit(sounds.waveforms, sounds.target)
+    >>> model.predict(sounds.waveforms).shape
+    (60,)
+    """
+    if isinstance(members, str):
+        meant = members if members in PRESETS else "fast"
+        raise TypeError(
+            f"members is a list of (name, estimator), not {members!r}; for a vote that "
+            f'is ready-made give preset="{meant}".'
+        )
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}.")
+    seeds = check_random_state(random_state)
+
+    def seed():
+        # Without a seed every fit of every part draws its own.
+        return None if random_state is None else int(seeds.randint(2**31 - 1))
+
+    settings: dict[str, Any] = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
+    if members is None:
+        settings |= cast("dict[str, Any]", PRESETS[preset])
+        members = preset_members(
+            preset,
+            sample_rate=sample_rate,
+            max_epochs=max_epochs,
+            device=device,
+            seed=seed,
+        )
+    given = {"weights": weights, "cv": cv, "scoring": scoring}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    scoring = settings.pop("scoring")
+    vote = WeightedVotingClassifier(members, n_jobs=n_jobs, **settings)
+    threshold = ThresholdClassifier(
+        vote,
+        scoring=scoring,
+        pos_label=pos_label,
+        cv=settings["cv"],
+        random_state=seed(),
+    )
+    # One thread reads clips of a second faster than several do.
+    reader = AudioReader(sample_rate=sample_rate, duration=duration, drift=drift)
+    return Pipeline([("audio", reader), ("classifier", threshold)])

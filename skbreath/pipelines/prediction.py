@@ -1,0 +1,195 @@
+"""Prediction of very many files in bounded memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import gen_batches
+from threadpoolctl import threadpool_limits
+
+from ..audio.clip_warnings import batch_of_run
+from ..audio.decoding import inspect_audio_files
+from ..audio.files import AudioError
+from ..audio.inputs import as_paths_or_waveforms
+from ..audio.reader import AudioReader
+from ..ensemble.inspection import unwrap_steps
+from ..ensemble.rejection import labels_and_confidence, labels_and_probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Literal
+
+    from ..utils.typing import Clips
+
+__all__ = ["predict_files"]
+
+
+def predict_files(
+    model: Any,
+    paths: Clips,
+    batch_size: int = 512,
+    *,
+    errors: Literal["raise", "skip"] = "raise",
+    reject_below: float | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Predict files batch by batch, never holding more than one batch in memory.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted, from paths to probabilities, such as the Pipeline that
+        :func:`~skbreath.make_breath_classifier` makes.
+    paths : sequence of str or path
+        Audio files.
+    batch_size : int, default=512
+        Files read and predicted at a time.
+    errors : {"raise", "skip"}, default="raise"
+        "raise" checks all files, some 30 microseconds each, before it predicts any.
+        "skip" starts at once; files that cannot be read get a missing label, and the
+        reason in a further column ``error``.
+    reject_below : float, default=None
+        Confidence, 0 to 1, below which a label is marked as rejected; see
+        :func:`~skbreath.predict_with_rejection`.
+
+    Yields
+    ------
+    table : DataFrame
+        One per batch, in the order of `paths`: ``path``, ``label``, and
+        ``probability_<class>`` for each class. With ``errors="skip"`` also
+        ``error``: missing where all is well; label and probabilities are missing
+        where it is not. With `reject_below` also ``confidence``, and ``rejected``:
+        whether it is too low; the label is given all the same.
+
+    Raises
+    ------
+    AudioError
+        With ``errors="raise"``, if files cannot be read: one error for all of them.
+    ValueError
+        If `batch_size` is below 1, `paths` are not all paths,
+        `reject_below` is not from 0 to 1, or the model has no ``predict_proba``.
+
+    Warns
+    -----
+    AudioWarning
+        Of clips that are silent, batch by batch; of clips unlike the training audio
+        once, for the first batch that has any. See :class:`~skbreath.AudioReader`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skbreath import load_kaggle_breath, make_breath_classifier
+    >>> from skbreath import make_breath_sounds, write_breath_sounds
+    >>> from skbreath import predict_files
+    >>> import tempfile, pathlib
+    >>> sounds = make_breath_sounds(40, random_state=0)
+    >>> folder = write_breath_sounds(sounds, pathlib.Path(tempfile.mkdtemp(), "data"))
+    >>> train = load_kaggle_breath(folder)
+    >>> model = make_breath_classifier(max_epochs=1, cv=2, random_state=0)
+    >>> model = model.fit(train.paths, train.target)
+    >>> table = pd.concat(predict_files(model, train.paths, batch_size=10))
+    >>> table.columns.tolist()
+    ['path', 'label', 'probability_E', 'probability_I']
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    paths = as_paths_or_waveforms(paths)
+    if isinstance(paths, np.ndarray):
+        raise ValueError("predict_files takes paths; use model.predict for waveforms.")
+    if errors not in ("raise", "skip"):
+        raise ValueError(f"errors must be 'raise' or 'skip', got {errors!r}.")
+    if reject_below is not None and not 0 <= reject_below <= 1:
+        raise ValueError(f"reject_below must be from 0 to 1, got {reject_below!r}.")
+    model = unwrap_steps(model)
+    if errors == "skip":
+        return _predict_what_can_be_read(model, paths, batch_size, reject_below)
+    _, problems = inspect_for(model, paths)
+    if problems:
+        raise AudioError(problems)
+    return _predict_batches(model, paths, batch_size, reject_below)
+
+
+def inspect_for(model, paths):
+    """Check the files that `model` will read.
+
+    Parameters
+    ----------
+    model : classifier or UnwrappedModel
+        A Pipeline that starts with an :class:`~skbreath.AudioReader`; for any other
+        model, only the headers of the files are checked.
+    paths : list of str
+        Audio files.
+
+    Returns
+    -------
+    durations, problems
+        As from :func:`~skbreath.inspect_audio_files`.
+    """
+    reader = unwrap_steps(model).first_step()
+    if not isinstance(reader, AudioReader):
+        return inspect_audio_files(paths, n_samples=0)
+    return inspect_audio_files(
+        paths, sample_rate=reader.sample_rate, n_samples=reader.n_samples_
+    )
+
+
+def _predict_batches(model, paths, batch_size, reject_below):
+    said = set()
+    for batch in gen_batches(len(paths), batch_size):
+        yield _predict_batch(model, paths[batch], reject_below, said)
+
+
+def _predict_what_can_be_read(model, paths, batch_size, reject_below):
+    said = set()
+    for batch in gen_batches(len(paths), batch_size):
+        whole = pd.DataFrame({"path": _as_column(paths[batch])})
+        good, reasons = paths[batch], {}
+        # Bad files are found by reading; most batches have none.
+        while good:
+            try:
+                table = _predict_batch(model, good, reject_below, said)
+            except AudioError as error:
+                reasons |= dict(error.problems)
+                left = [path for path in good if path not in reasons]
+                if len(left) == len(good):  # about other files
+                    raise
+                good = left
+            else:
+                table.index = np.flatnonzero(~whole["path"].isin(reasons))
+                whole = whole.join(table.drop(columns="path"))
+                break
+        else:
+            names = [
+                "label",
+                *(f"probability_{name}" for name in model.classifier.classes_),
+            ]
+            if reject_below is not None:
+                names += ["confidence", "rejected"]
+            whole[names] = np.nan
+        whole["error"] = _as_column(
+            [reasons.get(path, np.nan) for path in whole["path"]]
+        )
+        yield whole
+
+
+def _predict_batch(model, paths, reject_below, said):
+    # Batches are small: handing work to threads takes longer than the work itself,
+    # above all for boosted trees and on a busy machine.
+    with threadpool_limits(1, user_api="openmp"), batch_of_run(said):
+        if reject_below is None:
+            labels, proba = labels_and_probabilities(model, paths)
+        else:
+            labels, proba, confidence = labels_and_confidence(model, paths)
+    table = pd.DataFrame({"path": _as_column(paths), "label": labels})
+    for name, column in zip(model.classifier.classes_, proba.T, strict=True):
+        table[f"probability_{name}"] = column
+    if reject_below is not None:
+        table["confidence"] = confidence
+        table["rejected"] = confidence < reject_below
+    return table
+
+
+def _as_column(values):
+    # A file name need not be UTF-8; the string type of pandas may require it.
+    return pd.Series(values, dtype=object)

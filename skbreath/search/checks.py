@@ -1,0 +1,324 @@
+"""Check the settings and the data of a search before its first trial."""
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.utils import get_tags
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _num_samples
+
+from ..fitting.labels import check_present, check_two_classes
+from ..fitting.scorers import name_positive_classes
+from .folds import find_objectives
+
+__all__ = ["check_settings", "scorers_for"]
+
+# Types that every storage keeps unchanged.
+PLAIN = (type(None), bool, int, float, str)
+
+
+def check_settings(search):
+    """Check the settings of a search before its first trial.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+
+    Returns
+    -------
+    objectives : list
+        From :func:`find_objectives`.
+    enqueue : list of dict
+        From :func:`check_enqueue`.
+
+    Raises
+    ------
+    ValueError
+        If the space, the parameters to try first or the settings are wrong.
+    """
+    names = set(search.estimator.get_params(deep=True))
+    stored = search.storage is not None
+    check_space(search.param_distributions, names, stored)
+    enqueue = check_enqueue(search.enqueue, search.param_distributions)
+    if search.n_trials is None and search.timeout is None and not search.callbacks:
+        raise ValueError(
+            "n_trials=None needs a timeout, or callbacks of which one stops the study: "
+            "otherwise the search would not stop."
+        )
+    if search.study_name is not None and not stored:
+        raise ValueError("study_name needs a storage in which to find the study.")
+    objectives = find_objectives(search.scoring, search.refit)
+    if search.prune_on is None and search.pruner is not None:
+        raise ValueError("Expected prune_on='fold' with a pruner, got prune_on=None.")
+    if search.prune_on is not None and len(objectives) > 1:
+        raise ValueError(
+            f"prune_on needs a single metric to maximise, got {objectives}: name one "
+            "of them as refit."
+        )
+    return objectives, enqueue
+
+
+def scorers_for(search, X, y, groups):
+    """Check the data of a search and make its scorers.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+    X, y, groups : sequences of length n_samples
+        As given to ``fit``.
+
+    Returns
+    -------
+    scorers : callable
+        One scorer or several, with the positive class set.
+
+    Raises
+    ------
+    ValueError
+        If no trial could be fitted or scored on these data.
+    """
+    scorers = search._get_scorers()[0]
+    classes = check_target(search.estimator, X, y, groups)
+    if classes is None:
+        return scorers
+    return name_positive_classes(scorers, search.scoring, search.pos_label, classes)
+
+
+def check_space(space, known_names, stored=False):
+    """Check the search space.
+
+    Parameters
+    ----------
+    space : dict of str to optuna distribution, or callable
+        A callable is not checked: its parameters are known only when it is called.
+    known_names : set of str
+        The estimator's parameters.
+    stored : bool, default=False
+        Whether trials are written to a storage, so that choices must be plain values.
+
+    Raises
+    ------
+    ValueError
+        If the space is empty, names an unknown parameter, or holds something other
+        than distributions.
+    """
+    from optuna.distributions import BaseDistribution
+
+    if callable(space):
+        return
+    if not space:
+        raise ValueError("param_distributions is empty: give at least one parameter.")
+    for name, distribution in space.items():
+        if not isinstance(distribution, BaseDistribution):
+            raise ValueError(
+                f"param_distributions[{name!r}] must be an Optuna distribution, such "
+                "as optuna.distributions.FloatDistribution(1e-3, 1, log=True), got "
+                f"{distribution!r}."
+            )
+        choices = getattr(distribution, "choices", ())
+        if stored and not all(isinstance(choice, PLAIN) for choice in choices):
+            raise ValueError(
+                f"param_distributions[{name!r}] has the choices {choices}, of which a "
+                "storage keeps only None, bool, int, float and str as they are. Make "
+                "the others from such values in a function: trial -> parameters."
+            )
+    # Below a parameter that is itself searched, such as a pipeline's step, the
+    # names depend on its value.
+    unknown = [
+        name
+        for name in space
+        if name not in known_names and not _inside(name, space.keys())
+    ]
+    if unknown:
+        raise ValueError(
+            f"Expected parameters of the estimator in param_distributions, got "
+            f"{sorted(unknown)}; choose from {sorted(known_names)}."
+        )
+
+
+def _inside(name, searched):
+    parts = name.split("__")
+    return any("__".join(parts[:end]) in searched for end in range(1, len(parts)))
+
+
+def check_enqueue(enqueue, space):
+    """Check the parameters to try first.
+
+    Parameters
+    ----------
+    enqueue : list of dict or None
+    space : dict of str to optuna distribution, or callable
+        A callable is called with each entry, up to the first parameter that the entry
+        does not have: later ones may depend on the value drawn for it.
+
+    Returns
+    -------
+    enqueue : list of dict
+        With NumPy's numbers converted to Python's, as not every storage keeps NumPy's.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not a dict, names a parameter that is not searched or has a
+        value out of range; with the number of the entry.
+
+    Examples
+    --------
+    >>> from optuna.distributions import FloatDistribution
+    >>> check_enqueue([{"C": np.float64(2)}], {"C": FloatDistribution(1, 3)})
+    [{'C': 2.0}]
+    """
+    return [
+        _check_entry(f"enqueue[{number}]", entry, space)
+        for number, entry in enumerate(enqueue or ())
+    ]
+
+
+def _check_entry(name, entry, space):
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{name} must be a dict of parameters, got {entry!r}.")
+    entry = {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in entry.items()
+    }
+    known = _distributions_of(name, entry, space) if callable(space) else space
+    if known is None:
+        return entry
+    for parameter, value in entry.items():
+        if parameter not in known:
+            raise ValueError(
+                f"{name} names {parameter!r}, which is not searched; choose from "
+                f"{sorted(known)}."
+            )
+        _check_value(name, parameter, value, known[parameter])
+    return entry
+
+
+def _check_value(name, parameter, value, distribution):
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+    from optuna.trial import create_trial
+
+    if isinstance(distribution, CategoricalDistribution):
+        expected = f"one of {', '.join(map(repr, distribution.choices))}"
+        valid = True
+    else:
+        kind = "an integer" if isinstance(distribution, IntDistribution) else "a number"
+        expected = f"{kind} from {distribution.low:g} to {distribution.high:g}"
+        if distribution.step not in (None, 1):
+            expected += f" in steps of {distribution.step:g}"
+        valid = isinstance(value, Real) and not isinstance(value, bool)
+    try:
+        create_trial(
+            value=0.0,
+            params={parameter: value},
+            distributions={parameter: distribution},
+        )
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{name} has {parameter}={value!r}, expected {expected}.")
+
+
+class _MissingParameter(Exception):
+    """The space needs a value that an entry of `enqueue` does not have."""
+
+
+def _distributions_of(name, entry, space):
+    """Get the distributions of a callable space for an entry of `enqueue`.
+
+    None if they depend on parameters that the entry does not have.
+    """
+    from optuna.trial import FixedTrial
+
+    class EntryTrial(FixedTrial):
+        def _suggest(self, parameter, distribution):
+            if parameter not in entry:
+                raise _MissingParameter
+            _check_value(name, parameter, entry[parameter], distribution)
+            return super()._suggest(parameter, distribution)
+
+        def __getattr__(self, name):  # such as the study, which does not exist yet
+            raise _MissingParameter
+
+    trial = EntryTrial(entry)
+    try:
+        space(trial)
+    except _MissingParameter:
+        return None
+    return trial.distributions
+
+
+def check_target(estimator, X, y, groups=None):
+    """Check the lengths of the data, and the labels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator of the search.
+    X : sequence of length n_samples
+        Only its length is checked.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
+        Target.
+    groups : array-like of shape (n_samples,), default=None
+        Only its length is checked.
+
+    Returns
+    -------
+    classes : list or None
+        The sorted classes of a classifier with one column of labels.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `y` is missing though the estimator needs it, has missing
+        or infinite values or, for a classifier, is not a column of classes or has
+        fewer than two.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> check_target(GaussianNB(), [[0.0], [1.0]], ["I", "E"])
+    ['E', 'I']
+    """
+    n_rows = _num_samples(X)
+    for name, values in {"y": y, "groups": groups}.items():
+        if values is not None and _num_samples(values) != n_rows:
+            raise ValueError(
+                f"X has {n_rows} rows, but {name} has {_num_samples(values)}: give one "
+                "value for each row."
+            )
+    if y is None:
+        if get_tags(estimator).target_tags.required:
+            # scikit-learn's check of estimators looks for the first words.
+            raise ValueError(
+                f"{type(estimator).__name__} requires y to be passed, but the target y "
+                "is None: give the label of each row."
+            )
+        return None
+    if not issparse(y):
+        # As objects: NumPy would convert None and NaN in a list of labels to text.
+        values = np.asarray(y, dtype=None if hasattr(y, "dtype") else object)
+        check_present(values, "y")
+        _check_types(values)
+    if not is_classifier(estimator):
+        return None
+    check_classification_targets(y)
+    if type_of_target(y) not in ("binary", "multiclass"):
+        return None  # several columns of labels
+    classes = np.unique(np.asarray(y)).tolist()
+    check_two_classes(classes)
+    return classes
+
+
+def _check_types(values):
+    if values.dtype.kind != "O":
+        return
+    kinds = {str if isinstance(v, str) else type(v) for v in values.ravel()}
+    types = sorted(kind.__name__ for kind in kinds)
+    if str in kinds and len(kinds) > 1:  # such labels cannot be sorted
+        raise ValueError(
+            f"y mixes types of labels: {', '.join(types)}; make all of them text."
+        )

@@ -1,0 +1,214 @@
+"""Read the trials of a study as ``cv_results_``, and fit the best one."""
+
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection._validation import _insert_error_scores
+
+from ..fitting.fit_log import inside_fit
+from .workers import LOST
+
+__all__ = [
+    "FOLDS",
+    "choose_best",
+    "finished_trials",
+    "refit_best",
+    "report_failures",
+    "tabulate",
+]
+
+FOLDS = "skbreath:folds"
+# Number of reasons in a message, the most frequent ones.
+N_REASONS = 3
+
+
+@dataclass
+class FinishedTrial:
+    """One trial: its number in the study, state, parameters and fold results."""
+
+    number: int
+    state: str
+    parameters: dict
+    folds: list
+
+
+def finished_trials(study, space, known):
+    """Read all finished trials of a study, of all processes.
+
+    Parameters
+    ----------
+    study : optuna.study.Study
+    space : dict or callable
+        A callable is called again with the values of each trial of another process:
+        a study does not hold the parameters that it returned.
+    known : dict of int to dict
+        Parameters of the trials run by this process, by number.
+
+    Returns
+    -------
+    trials : list of FinishedTrial
+        Ordered by number, without lost ones.
+    """
+    from optuna.trial import FixedTrial
+
+    trials = []
+    for trial in study.get_trials(deepcopy=False):
+        if not trial.state.is_finished() or LOST in trial.user_attrs:
+            continue
+        parameters = known.get(trial.number)
+        if parameters is None:
+            parameters = dict(trial.params)
+            if callable(space):
+                parameters = dict(space(FixedTrial(parameters, number=trial.number)))
+        kept = trial.user_attrs.get(FOLDS, {"folds": ()})
+        folds = [dict(fold) for fold in kept["folds"]]
+        trials.append(FinishedTrial(trial.number, trial.state.name, parameters, folds))
+    return trials
+
+
+def report_failures(trials, error=None):
+    """Raise if no trial is complete, warn if some have failed.
+
+    Parameters
+    ----------
+    trials : list of FinishedTrial
+        From :func:`finished_trials`.
+    error : Exception or None, default=None
+        The first error in this process.
+
+    Raises
+    ------
+    ValueError
+        If none is complete; chained from `error`.
+    """
+    reasons = [_failure_reason(trial) for trial in trials]
+    counts = Counter(filter(None, reasons))
+    shares = [f"{n} with {reason}" for reason, n in counts.most_common(N_REASONS)]
+    if len(counts) == 1:
+        shares = [f"each with {reason}" for reason in counts]
+    why = "".join(f", {share}" for share in shares)
+    states = [trial.state for trial in trials]
+    n_failed, n_pruned = states.count("FAIL"), states.count("PRUNED")
+    if "COMPLETE" not in states:
+        what = f"All {n_failed} trials failed"
+        if n_pruned:
+            what = f"Of {len(trials)} trials {n_pruned} were pruned, {n_failed} failed"
+        raise ValueError(
+            f"{what}{why}: at least one complete trial is needed. "
+            "error_score='raise' stops at the first error."
+        ) from error
+    if counts:
+        n_bad = counts.total()
+        part = "" if n_bad == n_failed else ", in whole or in part"
+        warnings.warn(
+            f"{n_bad} of {len(trials)} trials failed{part}{why}; error_score='raise' "
+            "stops at the first error.",
+            FitFailedWarning,
+            stacklevel=4,
+        )
+
+
+def _failure_reason(trial):
+    """Return in a line why a trial failed, in whole or in part; None if it did not."""
+    reason = next((fold["reason"] for fold in trial.folds if fold.get("reason")), None)
+    if reason is None and trial.state == "FAIL":
+        return "a score that is not finite"
+    return reason
+
+
+def tabulate(trials, search):
+    """Make ``cv_results_`` of all trials.
+
+    Parameters
+    ----------
+    trials : list of FinishedTrial
+        At least one of them complete.
+    search : OptunaSearchCV
+        Settings.
+
+    Returns
+    -------
+    results : dict of ndarray
+        One row per trial, with ``trial_number`` and ``trial_state``; NaN for folds
+        that did not run.
+    multimetric : bool
+        Whether there are several metrics.
+    """
+    ran = [fold for trial in trials for fold in trial.folds]
+    _insert_error_scores(ran, search.error_score)
+    scored = next(fold for fold in ran if not fold["fit_error"])["test_scores"]
+    empty = dict.fromkeys(scored, np.nan) if isinstance(scored, dict) else np.nan
+    missing = {"fit_time": np.nan, "score_time": np.nan, "fit_error": None}
+    missing |= {"reason": None, "test_scores": empty, "train_scores": empty}
+    folds = []
+    for trial in trials:
+        padded = trial.folds + [{}] * (search.n_splits_ - len(trial.folds))
+        folds += [{**missing, **fold} for fold in padded]
+    with warnings.catch_warnings():
+        # Failed trials have been reported, and pruned ones are not an error.
+        warnings.filterwarnings("ignore", "One or more of the .* non-finite")
+        results = search._format_results(
+            [trial.parameters for trial in trials],
+            search.n_splits_,
+            folds,
+            {
+                "trial_number": [trial.number for trial in trials],
+                "trial_state": [trial.state for trial in trials],
+            },
+        )
+    return results, isinstance(scored, dict)
+
+
+def choose_best(search):
+    """Set the index, parameters and score of the best complete trial.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        With `cv_results_`; gets `best_index_`, `best_params_` and `best_score_`.
+    """
+    results = search.cv_results_
+    metric = search.refit if search.multimetric_ else "score"
+    if callable(search.refit):
+        search.best_index_ = search._select_best_index(search.refit, metric, results)
+    else:
+        complete = results["trial_state"] == "COMPLETE"
+        scores = np.where(complete, results[f"mean_test_{metric}"], -np.inf)
+        search.best_index_ = int(scores.argmax())
+        search.best_score_ = float(scores[search.best_index_])
+    search.best_params_ = results["params"][search.best_index_]
+
+
+def refit_best(search, X, y, fit_params, root):
+    """Fit the best parameters on all rows.
+
+    Parameters
+    ----------
+    search : OptunaSearchCV
+        With `best_params_`; gets `best_estimator_` and `refit_time_`.
+    X, y : sequences of length n_samples
+    fit_params : dict
+        Metadata for the estimator.
+    root : CallbackContext
+        Context of the search.
+    """
+    # The parameters are cloned too: they may be estimators.
+    search.best_estimator_ = clone(search.estimator).set_params(
+        **clone(search.best_params_, safe=False)
+    )
+    context = root.subcontext("refit-with-best-params")
+    with context.propagate_callback_context(search.best_estimator_):
+        context.call_on_fit_task_begin(estimator=search, X=X, y=y)
+        started = time.perf_counter()
+        target = () if y is None else (y,)
+        with inside_fit():
+            search.best_estimator_.fit(X, *target, **fit_params)
+        search.refit_time_ = time.perf_counter() - started
+    context.call_on_fit_task_end(estimator=search, X=X, y=y)
+    if hasattr(search.best_estimator_, "feature_names_in_"):
+        search.feature_names_in_ = search.best_estimator_.feature_names_in_

@@ -1,0 +1,211 @@
+"""Compiled kernels of the segmenter: the decoder, and the noise floor of bands.
+
+The decoder is described in :mod:`skbreath.segmentation.decoder`. A hypothesis is a
+segment that has begun: a state and its first frame. The hypotheses of the last `lag`
+frames are kept, and the one segment that all of them follow. The sum of the frame
+scores up to the beginning of the segment is subtracted from its score, so that no score
+changes from frame to frame.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..features.kernels import cached_kernel, kernel
+
+__all__ = ["finish", "follow_floor", "new_state", "push"]
+
+NEVER = -1e18
+
+
+class State(NamedTuple):
+    """Mutable state of the decoder; `committed`: (state, first frame, frames seen)."""
+
+    capacity: np.ndarray
+    committed: np.ndarray
+    committed_score: np.ndarray
+    score: np.ndarray
+    before: np.ndarray
+    total: np.ndarray
+
+
+def new_state(model, lag):
+    """Make the state at the beginning of a recording."""
+    n_states, capacity = len(model.emission), lag + 2
+    return State(
+        capacity=np.array([capacity, lag], dtype=np.int64),
+        committed=np.array([-1, -1, 0], dtype=np.int64),
+        committed_score=np.full(1, NEVER),
+        score=np.full((capacity, n_states), NEVER),
+        before=np.zeros((capacity, n_states, 2), dtype=np.int64),
+        total=np.zeros(n_states),
+    )
+
+
+@kernel
+def _lasting(model, k, first, now, ending):
+    """Log probability that a segment from `first` ends at `now`, or lasts that long."""
+    table = model.log_survival
+    if ending:
+        table = model.log_residual if first == 0 else model.log_duration
+    n, length = table.shape[1], now - first
+    if length <= n:
+        return table[k, length - 1]
+    return table[k, n - 1] + (length - n) * model.log_tail[k]
+
+
+@kernel
+def _best(model, state, now, k, ending):
+    """Find score and first frame of the best hypothesis of state `k` before `now`."""
+    capacity, lag = state.capacity[0], state.capacity[1]
+    best, best_first = NEVER, -1
+    oldest = max(0, now - lag - 1)
+    for first in range(oldest, now):
+        value = state.score[first % capacity, k]
+        if value > NEVER / 2:
+            value += _lasting(model, k, first, now, ending)
+            if value > best:
+                best, best_first = value, first
+    first = state.committed[1]
+    if state.committed[0] == k and first < oldest:
+        value = state.committed_score[0] + _lasting(model, k, first, now, ending)
+        if value > best:
+            best, best_first = value, first
+    return best + state.total[k], best_first
+
+
+@kernel
+def _best_of_all(model, state, now):
+    best, best_k, best_first = NEVER * 10, 0, 0
+    for k in range(len(state.total)):
+        value, first = _best(model, state, now, k, False)
+        if first >= 0 and value > best:
+            best, best_k, best_first = value, k, first
+    return best_k, best_first
+
+
+@kernel
+def _ancestor(state, k, first, frame):
+    """Find the segment that holds `frame` on the path to the hypothesis (k, first)."""
+    capacity = state.capacity[0]
+    while first > frame:
+        row = state.before[first % capacity, k]
+        k, first = row[0], row[1]
+    return k, first
+
+
+@kernel
+def _commit(model, state, now, out, n_out):
+    """Make frame ``now - 1 - lag`` final, and drop hypotheses that disagree."""
+    capacity, lag = state.capacity[0], state.capacity[1]
+    frame = now - 1 - lag
+    best_k, best_first = _best_of_all(model, state, now)
+    k, first = _ancestor(state, best_k, best_first, frame)
+    if k != state.committed[0] or first != state.committed[1]:
+        if state.committed[0] >= 0:
+            out[n_out, 0] = state.committed[0]
+            out[n_out, 1] = state.committed[1]
+            out[n_out, 2] = first
+            n_out += 1
+        state.committed[0], state.committed[1] = k, first
+        state.committed_score[0] = state.score[first % capacity, k]
+    for begun in range(max(0, frame - 1), now):
+        for j in range(len(state.total)):
+            if state.score[begun % capacity, j] <= NEVER / 2:
+                continue
+            if begun <= frame:
+                keep = j == k and begun == first
+            else:
+                own_k, own_first = _ancestor(state, j, begun, frame)
+                keep = own_k == k and own_first == first
+            if not keep:
+                state.score[begun % capacity, j] = NEVER
+    return n_out
+
+
+@cached_kernel
+def push(scores, model, state, out):
+    """Take frames, write final segments to `out`, and return their number."""
+    capacity, lag = state.capacity[0], state.capacity[1]
+    n_states = len(state.total)
+    end = np.empty(n_states)
+    end_first = np.empty(n_states, np.int64)
+    n_out = 0
+    for t in range(len(scores)):
+        now = state.committed[2]
+        row = now % capacity
+        if now == 0:
+            for k in range(n_states):
+                state.score[row, k] = model.log_start[k]
+        else:
+            for k in range(n_states):
+                end[k], end_first[k] = _best(model, state, now, k, True)
+            for k in range(n_states):
+                best, best_j = NEVER, -1
+                for j in range(n_states):
+                    step = model.log_transition[j, k]
+                    if end_first[j] < 0 or step <= NEVER / 2:
+                        continue
+                    if best_j < 0 or end[j] + step > best:
+                        best, best_j = end[j] + step, j
+                if best_j >= 0:
+                    state.score[row, k] = best - state.total[k]
+                    state.before[row, k, 0] = best_j
+                    state.before[row, k, 1] = end_first[best_j]
+                else:
+                    state.score[row, k] = NEVER
+        for k in range(n_states):
+            state.total[k] += scores[t, model.emission[k]]
+        state.committed[2] = now + 1
+        if now >= lag:
+            n_out = _commit(model, state, now + 1, out, n_out)
+    return n_out
+
+
+@cached_kernel
+def finish(model, state, out):
+    """Write segments back to the committed one to `out`, and return their number."""
+    now = state.committed[2]
+    if now == 0:
+        return 0
+    capacity = state.capacity[0]
+    k, first = _best_of_all(model, state, now)
+    n_out, stop = 0, now
+    while True:
+        out[n_out, 0], out[n_out, 1], out[n_out, 2] = k, first, stop
+        n_out += 1
+        if first == 0 or first <= state.committed[1]:
+            return n_out
+        row = state.before[first % capacity, k]
+        k, stop, first = row[0], first, row[1]
+
+
+@cached_kernel
+def follow_floor(bands, smooth, floor, down, up, above):
+    """Fill `above` with the smoothed level of each band above its running floor.
+
+    Parameters
+    ----------
+    bands : ndarray of shape (smooth - 1 + n_frames, n_bands)
+        In dB.
+    smooth : int
+        Frames that are averaged.
+    floor : ndarray of shape (n_bands,)
+        Updated in place.
+    down, up : float
+        Share of the distance that the floor falls, and most dB that it rises, per
+        frame.
+    above : ndarray of shape (n_frames, n_bands)
+        Overwritten.
+    """
+    for t in range(len(above)):
+        for b in range(len(floor)):
+            level = 0.0
+            for k in range(smooth):
+                level += bands[t + k, b]
+            level /= smooth
+            if level < floor[b]:
+                floor[b] += down * (level - floor[b])
+            else:
+                floor[b] += min(up, level - floor[b])
+            above[t, b] = level - floor[b]

@@ -1,0 +1,247 @@
+"""Find phases in sound that arrives in blocks, with a fixed delay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..phases.phase_table import phase_table
+from .decoder import LagDecoder, frame_scores, segment_times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from .decoder import PhaseModel
+    from .frames import FrameStream
+
+__all__ = ["PhaseStream"]
+
+_SHORTEST_S = 0.5
+_CLIPPED_SHARE = 0.01
+_UNLIKE_SHARE = 0.3
+
+
+class PhaseStream:
+    """Find the phases of one recording that arrives in blocks.
+
+    Made by :meth:`skbreath.PhaseSegmenter.partial`. It emits exactly the phases that
+    :meth:`~skbreath.PhaseSegmenter.predict` gives for the whole recording, whatever
+    the size of the blocks. Each phase comes at most ``latency`` s of audio after its
+    end, and is final.
+
+    Parameters
+    ----------
+    frames : FrameStream
+        Samples to frames.
+    scorer : object
+        Frames to probabilities of pause and labels: ``push(bands, samples)`` and
+        ``finish()`` give (probabilities, is_familiar).
+    model : PhaseModel
+        Of the decoder.
+    labels : tuple of str
+        The labels, in the order of the scores.
+    input_rate : int
+        Rate of the blocks in Hz.
+    hop_s : float
+        From one frame to the next, in s.
+    lag : int
+        Frames that the decoder waits.
+    emission_weight : float
+        Weight of the frame scores against durations and sequence.
+    log_prior : ndarray of shape (1 + n_labels,)
+        Of the classes in training, divided out of the probabilities.
+    latency : float
+        In s; for information.
+
+    Attributes
+    ----------
+    latency : float
+        Longest delay in s of audio between the end of a phase and its emission.
+    note : str
+        After :meth:`finish`: reasons to doubt the result, or "".
+    """
+
+    def __init__(
+        self,
+        frames: FrameStream,
+        scorer: Any,
+        model: PhaseModel,
+        *,
+        labels: Sequence[str],
+        input_rate: int,
+        hop_s: float,
+        lag: int,
+        emission_weight: float,
+        log_prior: np.ndarray,
+        latency: float,
+    ) -> None:
+        self.latency, self.note = latency, ""
+        self._frames, self._scorer, self._labels = frames, scorer, labels
+        self._decoder = LagDecoder(model, lag)
+        self._rate, self._hop_s, self._lag = input_rate, hop_s, lag
+        self._weight, self._log_prior = emission_weight, log_prior
+        self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
+        self._sums = np.zeros((1, 2 * len(labels)))  # of probabilities, by frame
+        self._finished = False
+
+    @property
+    def current(self) -> tuple[str | None, float] | None:
+        """Phase of the latest final frame, `latency` s ago.
+
+        Returns
+        -------
+        phase : tuple (label or None, start_s), or None
+            The label is None in a pause; None instead of the tuple at the very
+            beginning.
+        """
+        now = self._decoder.current
+        if now is None:
+            return None
+        state, first = now
+        label = self._labels[state // 2] if state % 2 == 0 else None
+        return label, max(0.0, (first - 0.5) * self._hop_s)
+
+    def push(self, block: ArrayLike) -> pd.DataFrame:
+        """Take samples; get the phases that are now complete.
+
+        Parameters
+        ----------
+        block : array-like of shape (n_samples,)
+            The next samples, at the rate given to
+            :meth:`~skbreath.PhaseSegmenter.partial`; any number of them.
+
+        Returns
+        -------
+        phases : DataFrame
+            ``start_s``, ``end_s``, ``label``, ``probability``; often empty.
+
+        Raises
+        ------
+        ValueError
+            If samples are NaN, infinite or integers, not one-dimensional, or the
+            stream was finished.
+        """
+        self._check_open()
+        block = np.asarray(block)
+        if block.ndim != 1:
+            raise ValueError(
+                f"a block must be one-dimensional, got {block.shape}; pass one "
+                "channel, such as block[:, 0]."
+            )
+        if block.dtype.kind in "iu" and len(block):
+            raise ValueError(
+                f"a block has integer samples ({block.dtype}); scale them to -1..1, "
+                "such as block / 32768 for 16 bits."
+            )
+        block = block.astype(np.float32, copy=False)
+        return self._table(self._take(self._frames.push(block)))
+
+    def finish(self) -> pd.DataFrame:
+        """End the recording; get the phases that are left.
+
+        Returns
+        -------
+        phases : DataFrame
+            As from :meth:`push`.
+        """
+        self._check_open()
+        self._finished = True
+        segments = self._take(self._frames.finish())
+        segments += self._score(*self._scorer.finish())
+        segments += self._rows(self._decoder.finish())
+        self.note = self._doubts()
+        if self.is_unusable:
+            segments = []
+        elif not self._n_phases and not self.note:
+            self.note = "has no sound that was recognized as a phase"
+        return self._table(segments)
+
+    def _check_open(self):
+        if self._finished:
+            raise ValueError("the stream is finished; make a new one by partial().")
+
+    def _take(self, bands):
+        return self._score(*self._scorer.push(bands, self._frames.latest))
+
+    def _score(self, probability, familiar):
+        if len(probability) == 0:
+            return []
+        scores = frame_scores(probability, self._log_prior)
+        active = probability[:, 0] < 0.5
+        self._n_active += int(active.sum())
+        self._n_unlike += int((active & ~familiar).sum())
+        # The confidence of a phase counts unfamiliar frames as nothing.
+        values = np.concatenate(
+            [probability[:, 1:] * familiar[:, None], probability[:, 1:]], axis=1
+        )
+        sums = np.cumsum(np.concatenate([self._sums[-1:], values]), axis=0)
+        self._sums = np.concatenate([self._sums, sums[1:]])
+        self._n_decoded += len(probability)
+        return self._rows(self._decoder.push(self._weight * scores))
+
+    def _rows(self, segments):
+        rows = []
+        origin = self._n_decoded + 1 - len(self._sums)
+        for state, first, stop in segments:
+            if first == 0:
+                self._start = np.zeros_like(self._sums[0])
+            total = self._sums[stop - origin] - self._start
+            self._start = self._sums[stop - origin].copy()
+            if state % 2:
+                continue
+            self._n_phases += 1
+            label = state // 2
+            rows.append(
+                (
+                    *segment_times(first, stop, self._hop_s),
+                    self._labels[label],
+                    total[label] / (stop - first),
+                )
+            )
+        self._sums = self._sums[-(self._lag + 3) :].copy()
+        return rows
+
+    def _table(self, rows):
+        duration = self._frames.n_samples / self._rate
+        if self._finished:  # the last frame may reach beyond the end
+            rows = [
+                (s, min(e, duration), *rest) for s, e, *rest in rows if s < duration
+            ]
+        return phase_table(rows)
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether the recording so far is silent or too short to hold phases."""
+        return self._frames.is_silent or self._is_short()
+
+    def _is_short(self):
+        return self._frames.n_samples < _SHORTEST_S * self._rate
+
+    def _doubts(self):
+        frames = self._frames
+        if frames.n_samples == 0:
+            return "is empty: it has no samples"
+        if self._is_short():
+            seconds = frames.n_samples / self._rate
+            return f"is too short: {seconds:.2f} s, less than {_SHORTEST_S} s"
+        if frames.is_silent:
+            return "is silent: no sample is louder than two steps of 16 bits"
+        doubts = []
+        clipped = frames.n_clipped / frames.n_samples
+        if clipped > _CLIPPED_SHARE:
+            doubts.append(
+                f"is clipped: {clipped:.0%} of its samples are at full scale "
+                "(record it again at a lower gain)"
+            )
+        unlike = self._n_unlike / max(self._n_active, 1)
+        if unlike > _UNLIKE_SHARE:
+            doubts.append(
+                f"sounds unlike what the segmenter was fitted on in {unlike:.0%} of "
+                "its sounds (speech, or another microphone?): low confidence"
+            )
+        return "; ".join(doubts)

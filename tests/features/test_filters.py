@@ -1,0 +1,58 @@
+"""The constants of the stack against librosa's and scipy's own."""
+
+import librosa
+import numpy as np
+import pytest
+import scipy.fft
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skbreath.features import filters
+
+
+def test_window_is_periodic_hann():
+    expected = librosa.filters.get_window("hann", 1024)
+    np.testing.assert_allclose(filters.hann_window(1024), expected, atol=1e-15)
+
+
+@pytest.mark.parametrize("n_coefficients", [1, 13, 128])
+def test_basis_is_the_orthonormal_cosine_transform(n_coefficients):
+    expected = scipy.fft.dct(np.eye(128), type=2, norm="ortho", axis=0)
+    basis = filters.dct_basis(n_coefficients, 128)
+    np.testing.assert_allclose(basis, expected[:n_coefficients], atol=1e-13)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("n_frames", [3, 4, 5, 8, 9, 10, 63])
+def test_taps_are_the_middle_of_the_derivative_of_librosa(n_frames, order):
+    taps = filters.delta_taps(n_frames, order)
+    width = len(taps)
+    assert width == min(9, n_frames if n_frames % 2 else n_frames - 1)
+    expected = librosa.feature.delta(np.eye(width), width=width, order=order)
+    np.testing.assert_allclose(taps, expected[:, width // 2], atol=1e-12)
+
+
+@pytest.mark.parametrize("n_frames", [1, 2])
+def test_no_taps_where_there_is_no_derivative(n_frames):
+    assert len(filters.delta_taps(n_frames, 1)) == 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    sample_rate=st.integers(500, 50000),
+    n_fft=st.integers(1, 2048).map(lambda half: 2 * half),
+    n_bands=st.integers(1, 9),
+)
+def test_contrast_bands_lie_in_the_spectrum(sample_rate, n_fft, n_bands):
+    if sample_rate / n_fft > filters.CONTRAST_FMIN:
+        return
+    edges, bins = filters.contrast_bands(sample_rate, n_fft, n_bands)
+    assert edges[0] == 0
+    assert edges[-1] == sample_rate / 2
+    assert (np.diff(edges) > 0).all()
+    assert len(edges) == len(bins) + 1 <= n_bands + 2
+    first, stop, n_extreme = bins.T
+    assert first[0] == 0
+    assert stop[-1] == n_fft // 2 + 1
+    assert (n_extreme >= 1).all()
+    assert (n_extreme <= stop - first).all()

@@ -1,0 +1,251 @@
+"""The pages keep to the code: names, files, and code that runs."""
+
+import functools
+import importlib
+import inspect
+import re
+import runpy
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+import skbreath
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
+# Public modules whose names are not all importable from skbreath itself.
+MODULES = ["augmentation", "evaluation", "phases"]
+# Of these nobody but the package itself has a use.
+INTERNAL = {"presets.preset_members"}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Names that the reference lists, without "skbreath."."""
+    text = (DOCS / "api.rst").read_text(encoding="utf-8")
+    listed = re.findall(r"^   ([A-Za-z_][\w.]*)$", text, flags=re.MULTILINE)
+    data = re.findall(r"^\.\. data:: skbreath\.(\S+)$", text, flags=re.MULTILINE)
+    return listed + data
+
+
+@pytest.fixture
+def own_data(tmp_path, breath_folder, monkeypatch):
+    """A folder that holds what the pages name, as the working directory."""
+    from skbreath import load_kaggle_breath, make_breath_recording, write_label_track
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kaggle-breath").symlink_to(breath_folder, target_is_directory=True)
+    train = load_kaggle_breath(breath_folder)
+    columns = {"path": train.paths, "label": train.target, "patient": train.day}
+    pd.DataFrame(columns).to_csv("clips.csv", index=False)
+    for seed, day in enumerate(["monday", "tuesday", "wednesday"]):
+        made = make_breath_recording(20, random_state=seed)
+        soundfile.write(f"{day}.wav", made.waveform, made.sample_rate)
+        write_label_track(f"{day}.txt", made.phases)
+    # Nothing that a page says depends on how long networks were trained.
+    quick = functools.partial(skbreath.make_breath_classifier, max_epochs=1, cv=2)
+
+    def quick_classifier(members=None, *, max_epochs=1, **params):
+        params.pop("cv", None)
+        return quick(members, **params)
+
+    monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
+    return tmp_path
+
+
+def python_blocks(page):
+    """Code of a page, one string for each block."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs blocks one after the other, as a module whose classes can be pickled."""
+
+    def run(blocks, page):
+        module = types.ModuleType("page")
+        monkeypatch.setitem(sys.modules, "page", module)
+        for block in blocks:
+            exec(compile(block, str(page), "exec"), vars(module))
+        return vars(module)
+
+    return run
+
+
+def test_reference_lists_every_public_name(reference):
+    public = {name for names in skbreath._PUBLIC.values() for name in names}
+    missing = public - {name.rpartition(".")[2] for name in reference}
+    assert not missing, f"add {sorted(missing)} to docs/api.rst"
+
+
+@pytest.mark.parametrize("module", MODULES + ["presets"])
+def test_reference_lists_all_of_a_module(module, reference):
+    names = importlib.import_module(f"skbreath.{module}").__all__
+    listed = {name.rpartition(".")[2] for name in reference}
+    missing = {
+        name
+        for name in names
+        if name not in listed and f"{module}.{name}" not in INTERNAL
+    }
+    assert not missing, f"add {sorted(missing)} of skbreath.{module} to docs/api.rst"
+
+
+def test_reference_lists_nothing_that_is_not_there(reference):
+    for name in reference:
+        module, _, last = f"skbreath.{name}".rpartition(".")
+        assert hasattr(importlib.import_module(module), last), name
+    assert len(reference) == len(set(reference))
+
+
+def test_stub_has_every_public_name():
+    module = runpy.run_path(str(DOCS / "write_stub.py"))
+    stub = module["STUB"].read_text(encoding="utf-8")
+    assert stub == module["stub"](), "run: python docs/write_stub.py"
+
+
+def public_signatures(reference):
+    """Functions of the reference, and what its classes define for all to call."""
+    for name in reference:
+        module, _, last = f"skbreath.{name}".rpartition(".")
+        found = getattr(importlib.import_module(module), last)
+        if inspect.isclass(found):
+            for method, member in vars(found).items():
+                if isinstance(member, (classmethod, staticmethod)):
+                    member = member.__func__
+                if isinstance(member, property):
+                    member = member.fget
+                public = not method.startswith("_") or method in (
+                    "__init__",
+                    "__call__",
+                )
+                if public and callable(member):
+                    yield f"{name}.{method}", inspect.unwrap(member)
+        elif callable(found):
+            yield name, inspect.unwrap(found)
+
+
+def test_public_signatures_are_annotated(reference):
+    bare, names = [], []
+    for name, function in public_signatures(reference):
+        names.append(name)
+        signature = inspect.signature(function)
+        parameters = {p.name: p.annotation for p in signature.parameters.values()}
+        parameters.pop("self", None)
+        parameters.pop("cls", None)
+        parameters["return"] = signature.return_annotation
+        missing = [
+            key for key, what in parameters.items() if what is inspect.Signature.empty
+        ]
+        if missing:
+            bare.append(f"{name}: {', '.join(missing)}")
+    # The walk has met functions, methods and constructors.
+    assert {"save_model", "BreathFeatures.fit", "AudioReader.__init__"} <= set(names)
+    assert not bare, "\n".join(bare)
+
+
+def test_page_of_commands_is_what_they_print():
+    module = runpy.run_path(str(DOCS / "write_commands.py"))
+    page = module["PAGE"].read_text(encoding="utf-8")
+    assert page == module["page"](), "run: python docs/write_commands.py"
+    assert "\n## skbreath predict\n" in page
+    assert "--reject-below" in page
+
+
+def test_readme_names_files_that_exist():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"\b((?:docs|benchmarks|fuzz|examples)/[\w./-]+)", text))
+    assert names
+    for name in names - {"docs/_build/html"}:
+        assert (REPOSITORY / name.rstrip(".")).exists(), name
+
+
+def test_every_picture_is_in_the_gallery():
+    files = (REPOSITORY / "examples").glob("plot_*.py")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    pictures = skbreath._PUBLIC["plotting"]
+    drawn = [name for name in pictures if re.search(rf"{name}[.(]", text)]
+    assert len(drawn) > 5 and drawn == pictures
+
+
+def test_quoted_results_exist():
+    text = (DOCS / "numbers.md").read_text(encoding="utf-8")
+    quoted = set(re.findall(r"results/(\w+\.txt)", text))
+    checked_in = {path.name for path in (REPOSITORY / "benchmarks/results").iterdir()}
+    assert len(quoted) > 10
+    assert quoted <= checked_in
+
+
+def test_citation_names_this_version():
+    text = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {skbreath.__version__}\n" in text
+
+
+def test_library_links():
+    pytest.importorskip("docutils", reason='needs the extra "docs"')
+    module = runpy.run_path(str(DOCS / "extensions/library_links.py"))
+    address_of = module["address_of"]
+    assert address_of("sklearn.pipeline.Pipeline").endswith(
+        "/modules/generated/sklearn.pipeline.Pipeline.html#sklearn.pipeline.Pipeline"
+    )
+    assert address_of("optuna.samplers.TPESampler").startswith(
+        "https://optuna.readthedocs.io/en/stable/reference/samplers/generated/"
+    )
+    # A method is on the page of its class.
+    assert "/logging.html#logging.Logger.info" in address_of("logging.Logger.info")
+    assert address_of("nobody.knows") is None
+
+
+def test_estimator_of_the_contributing_guide(run):
+    from sklearn.utils.estimator_checks import check_estimator
+
+    page = REPOSITORY / "CONTRIBUTING.md"
+    namespace = run(python_blocks(page), page)
+    estimator = namespace["EnergyCourse"]()
+    check_estimator(estimator, on_skip=None)
+    for name, test in namespace.items():
+        if name.startswith("test_") and name != "test_scikit_learn":
+            test()
+    loud, silent = estimator.fit_transform(np.array([[0, 0, 2.0, 0], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(loud, [0, 0, 1, 0])
+    np.testing.assert_allclose(silent, [0.25] * 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ensembles",
+        "evaluating",
+        "extending",
+        "loading-data",
+        "microphones",
+        "threshold",
+        "training",
+    ],
+)
+def test_code_of_a_page_runs(name, own_data, run):
+    page = DOCS / f"{name}.md"
+    blocks = python_blocks(page)
+    assert blocks
+    with warnings.catch_warnings():
+        # Clips of other lengths and few groups, as the page's reader may have.
+        warnings.simplefilter("ignore", UserWarning)
+        run(blocks, page)
+
+
+@pytest.mark.slow
+def test_code_of_the_big_data_page_runs(own_data, run):
+    page = DOCS / "big-data.md"
+    files, *_ = python_blocks(page)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        run([files], page)
+    rows = (own_data / "labels.csv").read_text().splitlines()
+    assert len(rows) == len((own_data / "clips.csv").read_text().splitlines()) - 1
