@@ -13,7 +13,6 @@ rises and falls over time.
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import ClassVar
 
 import torch
 
@@ -76,8 +75,10 @@ def _random_spans(n_clips, length, max_fraction, device):
 
 @dataclass(frozen=True)
 class _Mask:
+    # Set by subclasses; without annotation, so that it is not a parameter.
+    _axis = 0
+
     max_fraction: float = 0.2
-    _axis: ClassVar[int]
 
     def __post_init__(self):
         _check_fraction(self, "max_fraction")

@@ -181,7 +181,7 @@ class AccuracyCoverageDisplay:
             alpha=0.2,
             linewidth=0,
         )
-        (self.line_,) = ax.plot(  # type: ignore[var-annotated]
+        (self.line_,) = ax.plot(
             curve["coverage"], curve["accuracy"], color=color, label=name
         )
         ax.set(xlabel="Share of clips kept", ylabel="Accuracy of these", xlim=(0, 1))

@@ -126,7 +126,7 @@ def test_threshold_curve_marks_the_chosen_point_and_the_base_rate():
 def test_threshold_curve_needs_a_fitted_estimator():
     with pytest.raises(NotFittedError):
         ThresholdCurveDisplay.from_estimator(ThresholdClassifier(LogisticRegression()))
-    with pytest.raises(ValueError, match="no fitted ThresholdClassifier"):
+    with pytest.raises(ValueError, match="one fitted ThresholdClassifier"):
         ThresholdCurveDisplay.from_estimator(GaussianNB())
 
 
@@ -178,7 +178,7 @@ def test_voting_weights_that_were_given_have_no_folds():
     display = VotingWeightsDisplay.from_estimator(given)
     assert display.fold_weights is None
     assert display.weights.tolist() == [0.25, 0.75]
-    with pytest.raises(ValueError, match="no fitted WeightedVoting"):
+    with pytest.raises(ValueError, match="one fitted WeightedVoting"):
         VotingWeightsDisplay.from_estimator(LogisticRegression())
 
 
