@@ -6,10 +6,10 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
 from .clip_memory import VersionedState, uncacheable_token
 from .clip_warnings import AudioWarning, warn_of_cut, warn_of_drift, warn_of_silence
 from .decoding import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
 
+from ..utils.sklearn_compat import validate_params
 from .file_findings import FILE_CHECKS, unreadable_files
 from .file_scan import scan_files
 from .label_findings import LABEL_CHECKS, TRACK_CHECKS

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import soxr
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ..audio.recordings import as_recordings
 from ..phases.phase_table import BEYOND_END_S, check_phases, name_annotations
+from ..utils.sklearn_compat import Interval, StrOptions, validate_params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

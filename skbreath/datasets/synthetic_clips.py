@@ -14,7 +14,8 @@ import pandas as pd
 import soundfile
 from scipy.fft import irfft, next_fast_len
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+
+from ..utils.sklearn_compat import Interval, validate_params
 
 if TYPE_CHECKING:
     from typing import Any

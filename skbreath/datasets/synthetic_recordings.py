@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from ..phases.phase_table import COLUMNS, phase_table
+from ..utils.sklearn_compat import Interval, validate_params
 from .synthetic_clips import (
     Subject,
     band_noise,

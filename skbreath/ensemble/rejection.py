@@ -10,9 +10,9 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
 
 from ..audio.files import ROW_NUMBERING_NOTE, shorten
+from ..utils.sklearn_compat import Interval, validate_params
 from .inspection import UnwrappedModel, unwrap_steps
 from .threshold import ThresholdClassifier
 

@@ -13,21 +13,22 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     TunedThresholdClassifierCV,
 )
-from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import Bunch, check_consistent_length
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
-from sklearn.utils.validation import (
-    _check_method_params,
-    _check_response_method,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
 from ..fitting.routing import metadata_context, route_fit
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
+from ..utils.sklearn_compat import (
+    Interval,
+    StrOptions,
+    _check_method_params,
+    _check_response_method,
+    _safe_indexing,
+)
 from .inspection import out_of_fold_proba
 from .threshold_curve import best_threshold, candidate_thresholds, scores_at_thresholds
 

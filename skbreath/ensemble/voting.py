@@ -7,14 +7,12 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer_names
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch, indexable
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils._user_interface import _print_elapsed_time
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.parallel import Parallel, delayed
@@ -26,6 +24,7 @@ from ..fitting.labels import check_fitted_classes, check_present, check_two_clas
 from ..fitting.routing import metadata_context, route_fit
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
+from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
 from .fold_average import FoldAverage
 from .mixture import Mixture, MixtureLearner, cross_fit_mixture
 from .weights import check_weights

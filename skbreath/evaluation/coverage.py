@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import unique_labels
 
 from ..fitting.labels import label_column, one_column
+from ..utils.sklearn_compat import Interval, validate_params
 from .scores import bootstrap_counts, bootstrap_generator, group_codes, interval
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, column_or_1d, indexable
-from sklearn.utils.validation import _num_samples
 
 from ..ensemble.rejection import labels_and_confidence
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import label_column
 from ..fitting.routing import asks_for_groups, metadata_context
+from ..utils.sklearn_compat import _num_samples
 from .comparison import break_down, compare_predictions
 from .leakage import check_leakage
 from .scores import check_binary, score_predictions

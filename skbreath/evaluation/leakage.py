@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
+from sklearn.utils import check_random_state, column_or_1d, indexable
 
 from ..audio.inputs import as_paths
 from ..ensemble.inspection import training_record
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.routing import asks_for_groups, metadata_context
 from ..fitting.training_record import clip_digests
+from ..utils.sklearn_compat import _safe_indexing
 from .scores import METRICS, bootstrap_scores, check_binary, grouped_scores
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import joblib
 import numpy as np
 from joblib.parallel import get_active_backend
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..audio.clip_memory import VersionedState
 from ..audio.files import MAX_AMPLITUDE, ROW_NUMBERING_NOTE, shorten
 from ..utils.garbage_collection import collector_paused
+from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
 from .feature_set import GROUPS, FeatureStack
 from .filters import DELTA_WIDTH
 from .kernel_plan import make_plan

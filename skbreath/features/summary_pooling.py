@@ -6,12 +6,12 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import assert_all_finite, gen_batches
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ..audio.clip_memory import VersionedState
+from ..utils.sklearn_compat import Interval, _check_feature_names_in, _fit_context
 from .channel_scaler import CLIPS_AT_A_TIME, check_channels
 
 if TYPE_CHECKING:

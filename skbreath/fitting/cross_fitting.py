@@ -13,11 +13,11 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     check_cv,
 )
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
 
+from ..utils.sklearn_compat import _check_method_params, _safe_indexing
 from .fit_log import inside_fit, log_each_fit
 from .labels import check_fitted_classes, check_present
 

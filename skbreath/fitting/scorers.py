@@ -4,7 +4,8 @@ from copy import copy
 from inspect import signature
 
 from sklearn.metrics import get_scorer
-from sklearn.metrics._scorer import _MultimetricScorer
+
+from ..utils.sklearn_compat import _MultimetricScorer
 
 __all__ = ["name_positive_class", "name_positive_classes"]
 

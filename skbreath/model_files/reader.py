@@ -219,7 +219,7 @@ class _ObjectBuilder:
         return self._reduced(find_loss(_name(node)), node)
 
     def _tree(self, node):
-        from sklearn.tree._tree import Tree
+        from ..utils.sklearn_compat import Tree
 
         return self._reduced(Tree, node)
 

@@ -7,16 +7,16 @@ memory that is not the tree's, or never come to an end.
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import IsolationForest
-from sklearn.ensemble._forest import BaseForest
-from sklearn.ensemble._gb import BaseGradientBoosting
-from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
-from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import (
-    BaseHistGradientBoosting,
-)
-from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import BaseDecisionTree
-from sklearn.tree._tree import Tree
 
+from ..utils.sklearn_compat import (
+    PREDICTOR_RECORD_DTYPE,
+    BaseForest,
+    BaseGradientBoosting,
+    BaseHistGradientBoosting,
+    Tree,
+    TreePredictor,
+)
 from .container import ModelFileError
 
 __all__ = ["check_trees"]

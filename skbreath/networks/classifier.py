@@ -11,14 +11,13 @@ from sklearn.base import (
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..fitting.training_record import recording
+from ..utils.sklearn_compat import Interval, Options, StrOptions, _fit_context
 from .fit_inputs import as_clips, early_stopping_split, starting_weights, training_rows
 from .persistence import HeldNetwork
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
@@ -20,6 +19,7 @@ from ..audio.reader import AudioReader
 from ..ensemble.inspection import known_metadata, unwrap
 from ..model_files.save_load import checked_metadata
 from ..utils.files import atomic_path, check_destination
+from ..utils.sklearn_compat import HasMethods, validate_params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,6 @@ from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -22,6 +21,7 @@ from ..features.channel_scaler import ChannelScaler
 from ..features.summary_pooling import SummaryPooling
 from ..networks.classifier import ResidualCNNClassifier
 from ..networks.inference import class_probabilities
+from ..utils.sklearn_compat import BaseSearchCV
 from .feature_graph import FeatureGraph
 from .table_graphs import LinearGraph, PoolingGraph, ScalingGraph, TreesGraph
 

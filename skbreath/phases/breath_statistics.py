@@ -7,8 +7,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils.sklearn_compat import Interval, validate_params
 from .phase_table import check_phases
 
 __all__ = ["breath_statistics", "onset_cycles"]

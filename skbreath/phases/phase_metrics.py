@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils._param_validation import Interval, validate_params
 
+from ..utils.sklearn_compat import Interval, validate_params
 from .breath_statistics import breath_statistics
 from .phase_table import as_phase_tables, label_frames
 

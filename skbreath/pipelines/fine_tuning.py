@@ -7,16 +7,9 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, indexable
-from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,6 +28,7 @@ from ..fitting.cross_fitting import check_group_cv
 from ..fitting.labels import check_fitted_classes, label_column
 from ..fitting.routing import asks_for_groups, metadata_context
 from ..networks.classifier import ResidualCNNClassifier
+from ..utils.sklearn_compat import HasMethods, Interval, _fit_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
 from ..audio.reader import AudioReader
 from ..ensemble.inspection import training_record
 from ..evaluation.leakage import known_clips
 from ..utils.files import atomic_path
+from ..utils.sklearn_compat import _safe_indexing
 from .clips import clip_names, clip_of_report, find_reader, read_clips, worst_errors
 from .page import Page
 from .tables import plain_text, training_curves, trials_table, vote_table

@@ -8,10 +8,10 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import _num_samples
 
 from ..fitting.labels import check_present, check_two_classes
 from ..fitting.scorers import name_positive_classes
+from ..utils.sklearn_compat import _num_samples
 from .folds import find_objectives
 
 __all__ = ["check_settings", "scorers_for"]

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics._scorer import _MultimetricScorer
-from sklearn.model_selection._validation import _fit_and_score, _insert_error_scores
 
 from ..fitting.fit_log import inside_fit
+from ..utils.sklearn_compat import (
+    _fit_and_score,
+    _insert_error_scores,
+    _MultimetricScorer,
+)
 
 __all__ = [
     "FoldScorer",

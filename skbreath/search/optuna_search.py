@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 
 from ..fitting.routing import metadata_context, route_fit
 from ..fitting.training_record import recording
 from ..utils.estimator_state import current_store
+from ..utils.sklearn_compat import (
+    BaseSearchCV,
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+)
 from .checks import check_settings, scorers_for
 from .folds import FoldScorer
 from .results import choose_best, finished_trials, refit_best, report_failures, tabulate

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection._validation import _insert_error_scores
 
 from ..fitting.fit_log import inside_fit
+from ..utils.sklearn_compat import _insert_error_scores
 from .workers import LOST
 
 __all__ = [

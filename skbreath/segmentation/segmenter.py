@@ -7,11 +7,9 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.ensemble._base import _set_random_states
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,6 +22,13 @@ from ..phases.phase_table import (
     label_frames,
     name_annotations,
     phase_table,
+)
+from ..utils.sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    _set_random_states,
 )
 from .decoder import PhaseModel, estimate_phase_model
 from .emission_weight import choose_emission_weight

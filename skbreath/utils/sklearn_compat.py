@@ -1,0 +1,42 @@
+"""Private names of scikit-learn, in the only module that imports them.
+
+scikit-learn may move or remove these names in any release. Each is imported when it is
+first used, because some of their modules take long to import.
+"""
+
+from importlib import import_module
+
+_MODULES = {
+    "BaseForest": "sklearn.ensemble._forest",
+    "BaseGradientBoosting": "sklearn.ensemble._gb",
+    "BaseHistGradientBoosting": (
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
+    ),
+    "BaseSearchCV": "sklearn.model_selection._search",
+    "HasMethods": "sklearn.utils._param_validation",
+    "Interval": "sklearn.utils._param_validation",
+    "Options": "sklearn.utils._param_validation",
+    "PREDICTOR_RECORD_DTYPE": "sklearn.ensemble._hist_gradient_boosting.common",
+    "StrOptions": "sklearn.utils._param_validation",
+    "Tree": "sklearn.tree._tree",
+    "TreePredictor": "sklearn.ensemble._hist_gradient_boosting.predictor",
+    "_MultimetricScorer": "sklearn.metrics._scorer",
+    "_check_feature_names_in": "sklearn.utils.validation",
+    "_check_method_params": "sklearn.utils.validation",
+    "_check_response_method": "sklearn.utils.validation",
+    "_check_sample_weight": "sklearn.utils.validation",
+    "_fit_and_score": "sklearn.model_selection._validation",
+    "_fit_context": "sklearn.base",
+    "_insert_error_scores": "sklearn.model_selection._validation",
+    "_num_samples": "sklearn.utils.validation",
+    "_print_elapsed_time": "sklearn.utils._user_interface",
+    "_safe_indexing": "sklearn.utils",
+    "_set_random_states": "sklearn.ensemble._base",
+    "validate_params": "sklearn.utils._param_validation",
+}
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
