@@ -16,6 +16,12 @@ def pytest_configure(config):
     torch.set_num_threads(1)
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Use all cores for the whole suite; for a part, starting them takes longer."""
+    whole = config.args == config.getini("testpaths")
+    return os.cpu_count() if whole else 0
+
+
 def pytest_collection_modifyitems(config, items):
     if os.environ.get("CI") == "true" or "slow" in config.getoption("-m"):
         return
