@@ -1,5 +1,6 @@
 """The documentation matches the code: names, files, and examples that run."""
 
+import doctest
 import functools
 import inspect
 import re
@@ -64,9 +65,10 @@ def python_blocks(page):
 def run(monkeypatch):
     """Return a function that runs blocks of code in a module "page"."""
 
-    def run(blocks, page):
-        module = types.ModuleType("page")
-        monkeypatch.setitem(sys.modules, "page", module)
+    def run(blocks, page, name="page"):
+        module = types.ModuleType(name)
+        module.__package__ = name.rpartition(".")[0]
+        monkeypatch.setitem(sys.modules, name, module)
         for block in blocks:
             exec(compile(block, str(page), "exec"), vars(module))
         return vars(module)
@@ -176,13 +178,35 @@ def test_library_links():
     assert address_of("unknown.name") is None
 
 
-def test_estimator_of_the_contributing_guide(run):
+def test_contributing_guide_names_what_exists():
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE)
+    assert len(rows) > 10
+    assert all((REPOSITORY / "skbreath" / name).is_dir() for name in rows)
+    new = {"skbreath/features/energy_course.py", "tests/features/test_energy_course.py"}
+    paths = re.findall(r"[`( ]((?:skbreath|tests|docs|benchmarks)/[\w./]+)", page)
+    for path in set(paths) - new - {"docs/_build/html", "tests/", "skbreath/"}:
+        assert (REPOSITORY / path.rstrip(".")).exists(), path
+    for module in re.findall(r"python -m (benchmarks\.\w+)", page):
+        assert (REPOSITORY / f"{module.replace('.', '/')}.py").is_file(), module
+    (file, keyword), *_ = re.findall(r"pytest (tests/\S+\.py) -k (\w+)", page)
+    source = (REPOSITORY / file).read_text(encoding="utf-8")
+    assert re.search(rf"^def test_\w*{keyword}", source, flags=re.MULTILINE)
+
+
+def test_estimator_of_the_contributing_guide(run, monkeypatch):
     from sklearn.utils.estimator_checks import check_estimator
 
     page = REPOSITORY / "CONTRIBUTING.md"
-    namespace = run(python_blocks(page), page)
-    estimator = namespace["EnergyCourse"]()
+    module, tests = python_blocks(page)
+    made = run([module], page, name="skbreath.features.energy_course")["EnergyCourse"]
+    # What the line in skbreath/__init__.pyi does.
+    monkeypatch.setattr(skbreath, "EnergyCourse", made, raising=False)
+    namespace = run([tests], page)
+    estimator = made()
     check_estimator(estimator, on_skip=None)
+    (example,) = doctest.DocTestFinder(recurse=False).find(made, "EnergyCourse")
+    assert doctest.DocTestRunner().run(example).failed == 0
     for name, test in namespace.items():
         if name.startswith("test_") and name != "test_scikit_learn":
             test()
