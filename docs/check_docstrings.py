@@ -66,9 +66,11 @@ def resolve(name):
 
 def public_methods(thing):
     """Yield the names of public methods of a class that are defined in skbreath."""
-    ours = [kind for kind in thing.__mro__ if kind.__module__.startswith("skbreath.")]
+    defined_here = [
+        kind for kind in thing.__mro__ if kind.__module__.startswith("skbreath.")
+    ]
     functions = {}
-    for kind in reversed(ours):
+    for kind in reversed(defined_here):
         functions |= vars(kind)
     for name, function in functions.items():
         if isinstance(function, (classmethod, staticmethod)):
