@@ -31,7 +31,7 @@ def spectrogram_db(
 
     Parameters
     ----------
-    waveform, sample_rate, n_fft, hop_length, top_db, max_frequency
+    waveform, sample_rate, n_fft, hop_length, top_db, max_frequency : various
         As in :meth:`SpectrogramDisplay.from_waveform`.
 
     Returns
