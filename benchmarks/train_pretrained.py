@@ -170,7 +170,7 @@ def tables(predictions, levels):
     )
     kept = [curve.iloc[(curve["coverage"] - c).abs().argmin()] for c in COVERAGES]
     yield (
-        "When unsure labels are rejected",
+        "When uncertain labels are rejected",
         ("reject below", "clips kept", "accuracy of these", "interval"),
         [
             (
@@ -243,8 +243,8 @@ def main():
     )
     texts = [
         f'Preset "{options.preset}"; {len(clips.id)} clips of '
-        f"{len(np.unique(clips.day))} days, each predicted by a model that has heard "
-        f"no clip of its day.\n"
+        f"{len(np.unique(clips.day))} days, each predicted by a model that was not "
+        f"trained on clips of its day.\n"
     ]
     for title, header, rows in tables(predictions, loudness(clips.paths)):
         report.table(title, header, rows)

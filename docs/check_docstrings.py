@@ -1,16 +1,17 @@
-"""Check every public docstring against numpydoc: ``python docs/check_docstrings.py``.
+"""Check public docstrings with numpydoc: ``python docs/check_docstrings.py``.
 
-Public is what docs/api.rst lists, and the public methods of its classes that this
-package defines. Exits with 1 if anything is amiss.
+Checked are the names listed in docs/api.rst and the public methods of its classes that
+this package defines. The exit code is 1 if there are problems.
 """
 
-import importlib
 import inspect
 import re
 import sys
 from pathlib import Path
 
 from numpydoc.validate import validate
+
+import skbreath
 
 API = Path(__file__).with_name("api.rst")
 
@@ -35,45 +36,46 @@ CHECKS = {
     "RT01",  # returned value not documented
     "YD01",  # yielded value not documented
     "SA04",  # see also without description
-    "EX01",  # no example; not asked of methods
+    "EX01",  # no example; not checked for methods
 }
 
-# (name, check): why not.
+# (name, check): the reason for the exception.
 EXCEPTIONS = {
     ("skbreath.accuracy_coverage_curve", "SS03"): "a question",
-    ("skbreath.load_model", "EX01"): "stands in save_model",
-    ("skbreath.PhaseStream", "EX01"): "made by PhaseSegmenter.partial only",
+    ("skbreath.load_model", "EX01"): "the example is in save_model",
+    ("skbreath.PhaseStream", "EX01"): "created by PhaseSegmenter.partial only",
 }
-# Their type says what they are.
-SAID_BY_TYPE = re.compile(r'Parameter "(X|x|y|groups|images)" has no description')
+# Parameters that are described by their type.
+DESCRIBED_BY_TYPE = re.compile(r'Parameter "(X|x|y|groups|images)" has no description')
 
 
-def names_of_reference():
-    """Names that docs/api.rst lists, such as ``skbreath.event_scores``."""
+def reference_names():
+    """List the names in docs/api.rst, such as ``skbreath.event_scores``."""
     lines = API.read_text(encoding="utf-8").splitlines()
     return [f"skbreath.{line.strip()}" for line in lines if _ENTRY.match(line)]
 
 
-# An entry of an autosummary: indented, a name and nothing else.
+# An entry of an autosummary: an indented name and nothing else.
 _ENTRY = re.compile(r"   [A-Za-z_][\w.]*$")
 
 
 def resolve(name):
-    """Object of a dotted name."""
-    module, _, last = name.rpartition(".")
-    return getattr(importlib.import_module(module), last)
+    """Return the object with a dotted name, such as ``skbreath.event_scores``."""
+    return getattr(skbreath, name.removeprefix("skbreath."))
 
 
 def public_methods(thing):
-    """Names of the methods that a class of this package, or a mixin of it, defines."""
-    ours = [kind for kind in thing.__mro__ if kind.__module__.startswith("skbreath.")]
+    """Yield the names of public methods of a class that are defined in skbreath."""
+    defined_here = [
+        kind for kind in thing.__mro__ if kind.__module__.startswith("skbreath.")
+    ]
     functions = {}
-    for kind in reversed(ours):
+    for kind in reversed(defined_here):
         functions |= vars(kind)
     for name, function in functions.items():
         if isinstance(function, (classmethod, staticmethod)):
             function = function.__func__
-        # What forward does is torch's matter.
+        # `forward` is documented by torch.
         if (
             not name.startswith("_")
             and name != "forward"
@@ -83,8 +85,8 @@ def public_methods(thing):
 
 
 def docstrings():
-    """Yield name and checks of everything that is documented."""
-    for name in names_of_reference():
+    """Yield the name of each documented object and the checks that apply to it."""
+    for name in reference_names():
         thing = resolve(name)
         methods = []
         if inspect.isclass(thing):
@@ -101,7 +103,7 @@ def docstrings():
 
 
 def problems():
-    """Yield a line for everything that is amiss."""
+    """Yield one line per problem."""
     for name, checks in docstrings():
         result = validate(name)
         for code, text in result["errors"]:
@@ -109,13 +111,13 @@ def problems():
                 continue
             if code == "RT01" and "Yields\n" in result["docstring"]:
                 continue
-            if code == "PR07" and SAID_BY_TYPE.match(text):
+            if code == "PR07" and DESCRIBED_BY_TYPE.match(text):
                 continue
             yield f"{name}: {code} {text}"
 
 
 def main():
-    """Print what is amiss."""
+    """Print the problems."""
     found = list(problems())
     print(*found, sep="\n")
     print(f"{len(found)} problems in {len(list(docstrings()))} docstrings")

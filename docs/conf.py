@@ -1,4 +1,4 @@
-"""Sphinx configuration: ``sphinx-build -W docs docs/_build/html``."""
+"""Configure Sphinx; build with ``sphinx-build -W docs docs/_build/html``."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "extensions"))
 
-# One thread, as the networks use by themselves: the pictures do not depend on the
-# number of cores, and nothing is faster with more.
+# With one thread the plots do not depend on the number of cores. More threads would not
+# be faster.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import skbreath  # noqa: E402
@@ -27,11 +27,11 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    # Ours, in docs/extensions.
+    # In docs/extensions.
     "library_links",
 ]
 
-# A name that leads nowhere is an error.
+# An unresolved reference is an error.
 nitpicky = True
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.py"]
 templates_path = ["_templates"]
@@ -40,7 +40,7 @@ templates_path = ["_templates"]
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
-# Every plot in a docstring would be drawn anew; the gallery has them.
+# Plots are in the gallery; plots of docstrings would be drawn again at every build.
 numpydoc_use_plots = False
 autodoc_typehints = "none"
 
@@ -62,13 +62,13 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 5,
     "remove_config_comments": True,
-    # Of a notebook without a kernel, and of an address that nobody serves.
+    # The examples are not published as notebooks.
     "notebook_images": False,
     "promote_jupyter_magic": False,
 }
 suppress_warnings = ["config.cache"]
 
-# --- the look
+# --- theme
 html_theme = "pydata_sphinx_theme"
 html_title = "skbreath"
 html_static_path = ["_static"]
@@ -91,10 +91,10 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
-    # Legible for everybody, in both.
+    # High contrast in the light and the dark theme.
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Pages without a section of their own have nothing to list beside them.
-_ALONE = ["index", "numbers", "faq", "comparison", "glossary", "design"]
-html_sidebars = {page: [] for page in [*_ALONE, "contributing", "changes"]}
+# Pages without subpages need no sidebar.
+_WITHOUT_SIDEBAR = ["index", "numbers", "faq", "comparison", "glossary", "design"]
+html_sidebars = {page: [] for page in [*_WITHOUT_SIDEBAR, "contributing", "changes"]}

@@ -1,7 +1,7 @@
 """Write docs/commands.md: ``python docs/write_commands.py``.
 
-The help of every command, as it prints it. The page
-is in the repository, so that it can be read there too; a test compares the two.
+The page holds the help text of every command. It is kept in the repository, so that it
+can be read there, and a test checks that it is up to date.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import click
 from skbreath.cli import main
 
 PAGE = Path(__file__).with_name("commands.md")
-# What a page of the site shows without scrolling.
+# Longest line that a page of the site shows without scrolling.
 WIDTH = 72
 
 HEAD = """\
@@ -24,7 +24,7 @@ interrupted command leaves nothing half-written.
 
 
 def page():
-    """Make the text of the page."""
+    """Return the text of the page."""
     context = click.Context(main, info_name="skbreath", **main.context_settings)
     parts = [HEAD]
     for name in main.list_commands(context):
@@ -36,7 +36,7 @@ def page():
 
 
 def help_of(command, name, parent):
-    """Help text of a command, at a fixed width."""
+    """Return the help text of a command at a fixed width."""
     context = click.Context(
         command,
         parent,

@@ -2,13 +2,13 @@
 What an inhale and an exhale look like
 ======================================
 
-Seen through a stethoscope both are noise. What differs is how the noise rises and
-falls, and how fast its spectrum falls off.
+In stethoscope recordings both phases are noise. They differ in the course of the level
+and in the slope of the spectrum.
 """
 
 # %%
-# :func:`~skbreath.make_breath_sounds` makes clips as a chest stethoscope might hear
-# them, with heart sounds behind. At ``difficulty=0`` the two phases differ clearly.
+# :func:`~skbreath.make_breath_sounds` simulates clips of a chest stethoscope, with
+# heart sounds in the background. At ``difficulty=0`` the two phases differ clearly.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,9 +28,9 @@ for column, (clip, name, color) in enumerate(
     SpectrogramDisplay.from_waveform(clip, sounds.sample_rate, ax=axes[1, column])
 
 # %%
-# Averaged over many clips, the difference in time becomes plain: an inhale swells
-# towards its middle, an exhale peaks early and dies away. The envelope is that of each
-# clip divided by its mean, so that the level plays no part.
+# Averages over many clips show the difference in time: an inhale rises towards its
+# middle, and an exhale peaks early and decays. The envelope of each clip is divided by
+# its mean, so that the level has no effect.
 
 sounds = make_breath_sounds(400, n_subjects=20, difficulty=0.0, random_state=0)
 envelope = np.sqrt((sounds.waveforms.reshape(400, 50, -1) ** 2).mean(axis=2))
@@ -53,5 +53,5 @@ plt.show()
 
 # %%
 # Phases shorter than a second are repeated until the second is full, as in published
-# data sets, which blurs this average. The group ``"loop"`` of
-# :class:`~skbreath.BreathFeatures` finds the period and undoes it.
+# data sets. This blurs the average. The feature group ``"loop"`` of
+# :class:`~skbreath.BreathFeatures` finds the period.

@@ -1,6 +1,6 @@
 """
-A first classifier, judged honestly
-===================================
+A first classifier and its evaluation
+=====================================
 
 Features, a linear model, and a cross-validation whose folds share no subject.
 """
@@ -25,14 +25,14 @@ model = make_pipeline(
 )
 
 # %%
-# :func:`~skbreath.evaluate` predicts every clip once, by a model that has not heard
-# its subject. The intervals come from drawing whole subjects again and again.
+# :func:`~skbreath.evaluate` predicts every clip once, by a model that was not fitted on
+# its subject. The intervals come from a bootstrap over subjects.
 
 result = evaluate(model, sounds.waveforms, sounds.target, sounds.subject)
 result.table.round(3)
 
 # %%
-# The predictions are there for scikit-learn's own pictures.
+# The displays of scikit-learn can plot the predictions.
 
 predictions = result.predictions
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
@@ -55,6 +55,6 @@ RocCurveDisplay.from_predictions(
 plt.show()
 
 # %%
-# Which subjects are hard? Worst first:
+# The subjects with the lowest accuracy:
 
 result.by_group.head(4).round(2)

@@ -2,14 +2,14 @@
 Why folds must not share a recording
 ====================================
 
-Clips of one person resemble each other. A random split lets a model meet a person in
-training and in the test, and flatters it.
+Clips of one person resemble each other. With a random split, the same people are in the
+training and in the test data, and the scores are optimistically biased.
 """
 
 # %%
-# To make the point plain, a task that cannot be solved at all: with ``difficulty=1``
-# the phases sound the same. But let half of the subjects be recorded mostly while they
-# inhale, and half while they exhale, and use a forest, which remembers.
+# This example uses a task that cannot be solved: with ``difficulty=1`` the phases sound
+# the same. Half of the subjects are recorded mostly while they inhale, and half mostly
+# while they exhale. The model is a random forest, which memorises its training data.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -60,7 +60,7 @@ ax.set(
 plt.show()
 
 # %%
-# The random split reports a model that works a little. It has learned who is breathing,
-# and nothing about breath. Real data are not so extreme: on the clips of the
-# competition a random split is some two points of accuracy too kind.
-# :func:`~skbreath.check_leakage` looks for this and for other leaks.
+# With the random split the model appears to work. It has learned to recognise the
+# subjects, not the phases. Real data are less extreme: on the clips of the competition
+# the accuracy of a random split is about two points too high.
+# :func:`~skbreath.check_leakage` tests for this and other leaks.

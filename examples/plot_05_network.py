@@ -2,7 +2,7 @@
 Training the residual network
 =============================
 
-The network over time, its history, and what early stopping keeps.
+The network over time, its history, and early stopping.
 """
 
 import matplotlib.pyplot as plt
@@ -21,7 +21,7 @@ features = BreathFeatures(groups=("mel",), n_mels=32, fmax=2000, hop_length=512)
 X = ChannelScaler().fit_transform(features.fit_transform(sounds.waveforms))
 
 # %%
-# With ``groups`` the clips held back for early stopping are of subjects that the
+# With ``groups``, the validation clips for early stopping are of subjects that the
 # network is not trained on.
 
 net = ResidualCNNClassifier(
@@ -31,14 +31,14 @@ test = np.isin(sounds.subject, np.unique(sounds.subject)[:4])
 net.fit(X[~test], sounds.target[~test], groups=sounds.subject[~test])
 
 # %%
-# ``history_`` has a row per epoch; :class:`~skbreath.LearningCurveDisplay` draws it.
-# Training stopped when the loss on the held-back subjects had not improved for five
-# epochs, and the weights of the epoch with the lowest were kept.
+# ``history_`` has a row per epoch, and :class:`~skbreath.LearningCurveDisplay` plots
+# it. Training stopped when the validation loss had not improved for five epochs. The
+# weights of the epoch with the lowest validation loss were kept.
 
 LearningCurveDisplay.from_estimator(net)
 plt.show()
 
 # %%
-# On the four subjects that were left out altogether:
+# Accuracy on the four test subjects:
 
 print(f"accuracy {net.score(X[test], sounds.target[test]):.2f} of {test.sum()} clips")

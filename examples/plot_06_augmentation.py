@@ -1,8 +1,8 @@
 """
-What the augmentations do
-=========================
+Data augmentation
+=================
 
-Each changes a training batch a little, so that a network cannot learn it by heart.
+Augmentations change training batches slightly, which reduces overfitting of networks.
 """
 
 import matplotlib.pyplot as plt
@@ -26,14 +26,14 @@ batch = torch.from_numpy(X)
 targets = torch.from_numpy((sounds.target == "I").astype("float32"))[:, None]
 
 # %%
-# An augmentation is a callable from a batch and its targets to a batch and its
-# targets. Mixup and CutMix change the target too: a clip that is 70 % inhale is to be
-# called an inhale with probability 0.7. Time is never reversed: how a breath rises and
-# falls is what tells the phases apart.
+# An augmentation is a callable from a batch and its targets to a batch and its targets.
+# Mixup and CutMix change the target too: for a clip that is 70 % inhale, the target
+# probability of an inhale is 0.7. Time is never reversed, because the course of the
+# level distinguishes the phases.
 
 clip = int((sounds.target == "I").argmax())
 steps = {
-    "as it is": lambda X, y: (X, y),
+    "unchanged": lambda X, y: (X, y),
     "CircularShift(0.25)": CircularShift(0.25),
     "MaskFrames(0.4)": MaskFrames(0.4),
     "MaskChannels(0.4)": MaskChannels(0.4),
@@ -64,5 +64,5 @@ figure.colorbar(image, ax=axes, label="Standard deviations")
 plt.show()
 
 # %%
-# A network takes them as a list, ``ResidualCNNClassifier(augmentations=[...])``, and
-# applies them in order to training batches only.
+# ``ResidualCNNClassifier(augmentations=[...])`` takes a list and applies it in order,
+# to training batches only.

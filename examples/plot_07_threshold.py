@@ -2,7 +2,7 @@
 Setting the decision threshold
 ==============================
 
-Half is not always the right place to draw the line.
+The threshold 0.5 is not always the best one.
 """
 
 # %%
@@ -32,8 +32,8 @@ X = make_pipeline(
 linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
 
 # %%
-# What the best threshold is depends on what you want of it. F1 of the inhales does not
-# count exhales that were recognised, so it accepts more false inhales than accuracy.
+# The best threshold depends on the metric. F1 of inhales does not count true negatives,
+# so it accepts more false inhales than accuracy.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, metric in zip(axes, ("f1", "accuracy")):
@@ -43,8 +43,9 @@ for ax, metric in zip(axes, ("f1", "accuracy")):
 plt.show()
 
 # %%
-# The score at the chosen point was maximised on these very clips: it flatters. Whether
-# tuning gained anything shows only on clips that took no part in it, pair by pair.
+# The score at the chosen threshold is optimistically biased, because it was maximised
+# on the same clips. To measure the gain of tuning, compare predictions of held-out
+# clips in pairs.
 
 results = [
     evaluate(model, X, sounds.target, sounds.subject, n_resamples=500).predictions
@@ -56,4 +57,4 @@ results = [
 compare_predictions(*results).table.loc[["accuracy", "f1"]].round(3)
 
 # %%
-# ``first`` is the fixed threshold of 0.5, ``second`` the tuned one.
+# ``first`` is the fixed threshold of 0.5, and ``second`` is the tuned one.

@@ -2,12 +2,12 @@
 Learning the weights of a vote
 ==============================
 
-Three different models, one vote, and whether it beats its members.
+A vote of three models, compared with its members.
 """
 
 # %%
-# Members are whole pipelines: they may hear different features. A vote needs
-# probabilities, which a support vector machine gets by being calibrated.
+# Members are complete pipelines and may use different features. A vote needs
+# probabilities; for a support vector machine they come from calibration.
 
 import matplotlib.pyplot as plt
 from sklearn.calibration import CalibratedClassifierCV
@@ -57,9 +57,9 @@ members = [
 ]
 
 # %%
-# ``weights="learned"`` fits every member once per fold and looks for the weights with
-# which the out-of-fold probabilities predict the labels best. A member that says what
-# the others say already may get nothing, however good it is alone.
+# ``weights="learned"`` fits every member once per fold and chooses the weights for
+# which the out-of-fold probabilities predict the labels best. A member whose
+# predictions are redundant may get the weight 0, even if it is good by itself.
 
 vote = WeightedVotingClassifier(members, weights="learned", cv=4)
 vote.fit(sounds.waveforms, sounds.target, groups=sounds.subject)
@@ -68,11 +68,11 @@ VotingWeightsDisplay.from_estimator(vote)
 plt.show()
 
 # %%
-# Each dot is the weights without the clips of one fold: where dots lie far apart, the
-# weight says more about these clips than about the member.
+# The dots are the weights learned without the clips of one fold. If the dots of a
+# member are far apart, its weight is uncertain.
 #
-# Weights, as everything that is learned, are judged on clips that took no part. All
-# that fits inside is fitted anew in each of the outer folds.
+# Learned weights must be evaluated on held-out clips. The complete vote is fitted again
+# in each outer fold.
 
 tables = {
     name: evaluate(model, sounds.waveforms, sounds.target, sounds.subject, cv=4).table

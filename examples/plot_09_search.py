@@ -2,12 +2,12 @@
 Tuning with Optuna
 ==================
 
-A search over a whole pipeline, its history, and a vote of its best trials.
+A search over a complete pipeline, its history, and a vote of its best trials.
 """
 
 # %%
-# The space names parameters of any step. Trials are judged on folds that share no
-# subject, and Optuna proposes each from what the earlier ones have shown.
+# The search space has parameters of any step. Trials are scored on folds that share no
+# subject, and Optuna proposes each trial from the results of earlier ones.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,8 +51,8 @@ search.fit(sounds.waveforms, sounds.target, groups=sounds.subject)
 search.best_params_
 
 # %%
-# ``cv_results_`` is that of scikit-learn's searches. What matters here is how strongly
-# the linear model is held back, and how finely time is divided.
+# ``cv_results_`` has the form of scikit-learn's searches. The most important parameters
+# here are the regularisation of the linear model and the number of time bins.
 
 results = search.cv_results_
 scores = results["mean_test_score"]
@@ -75,8 +75,8 @@ figure.colorbar(points, ax=right, label="pooling__n_bins")
 plt.show()
 
 # %%
-# ``search.study_`` is an ordinary Optuna study: its own plots work on it. The best
-# trials that hear something different make a vote.
+# ``search.study_`` is an Optuna study, so Optuna's plots work with it. The best trials
+# with different features can be combined in a vote.
 
 best = top_estimators(search, 3, distinct=["features__n_mels"])
 vote = WeightedVotingClassifier(best, weights="learned", cv=4)

@@ -2,11 +2,12 @@
 Is one model better than another?
 =================================
 
-Two overlapping intervals say little. Compare on the same clips, pair by pair.
+Overlapping intervals do not answer this. Compare the models on the same clips, in
+pairs.
 """
 
 # %%
-# The question: do time bins help, over the mean and the deviation of each channel?
+# Do time bins improve on the mean and the standard deviation of each channel?
 
 import matplotlib.pyplot as plt
 from sklearn.linear_model import LogisticRegression
@@ -41,8 +42,8 @@ comparison = compare_predictions(without.predictions, with_bins.predictions)
 comparison.table.round(3)
 
 # %%
-# What is hard for one model is hard for the other, so the difference is known much
-# better than either value.
+# Two models tend to make errors on the same clips, so the interval of the difference is
+# narrower than those of the values.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(9, 2.8), width_ratios=[3, 2], layout="constrained"
@@ -56,13 +57,16 @@ left.set(
     yticks=[0, 1],
     yticklabels=["without bins", "with bins"],
     ylim=(-0.5, 1.5),
-    title="Each with its interval",
+    title="Each model",
 )
 row = comparison.table.loc["accuracy"]
 error = [[row.difference - row.low], [row.high - row.difference]]
 right.errorbar(row.difference, 0, xerr=error, fmt="o", capsize=4, color="#d55e00")
 right.axvline(0, color="black", linestyle=":", linewidth=1)
 right.set(
-    xlabel="Difference in accuracy", yticks=[], ylim=(-0.5, 0.5), title="In pairs"
+    xlabel="Difference in accuracy",
+    yticks=[],
+    ylim=(-0.5, 0.5),
+    title="Paired difference",
 )
 plt.show()

@@ -1,14 +1,13 @@
 """
-Probabilities that mean what they say
-=====================================
+Calibrating probabilities
+=========================
 
-Of the clips called "inhale with 0.8", are eight in ten inhales?
+Are eight in ten clips with the probability 0.8 inhales?
 """
 
 # %%
-# Naive Bayes is far too sure of itself, as its channels are anything but independent.
-# A vote of one member, with ``calibration``, learns the correction from out-of-fold
-# probabilities.
+# Naive Bayes is overconfident, because its inputs are not independent. A vote of one
+# member with ``calibration`` learns the correction from out-of-fold probabilities.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,20 +36,21 @@ results = {
         sounds.target,
         sounds.subject,
     )
-    for name, calibration in [("as it is", None), ("calibrated", "sigmoid")]
+    for name, calibration in [("uncalibrated", None), ("calibrated", "sigmoid")]
 }
 
 # %%
-# On the diagonal a probability means what it says. Ten bins of equally many clips:
+# The curve of a calibrated model is on the diagonal. Ten bins with equal numbers of
+# clips:
 
 figure, ax = plt.subplots(figsize=(5, 4.6), layout="constrained")
 ax.plot([0, 1], [0, 1], ":", color="black", linewidth=1)
 for (name, result), color, marker in zip(results.items(), ("#d55e00", "#0072b2"), "so"):
     predictions = result.predictions.sort_values("y_score")
     bins = np.array_split(np.arange(len(predictions)), 10)
-    said = [predictions.y_score.iloc[rows].mean() for rows in bins]
+    predicted = [predictions.y_score.iloc[rows].mean() for rows in bins]
     found = [(predictions.y_true.iloc[rows] == "I").mean() for rows in bins]
-    ax.plot(said, found, marker=marker, color=color, label=name)
+    ax.plot(predicted, found, marker=marker, color=color, label=name)
 ax.set(
     xlabel="Mean predicted probability of an inhale",
     ylabel="Share of inhales",
@@ -62,8 +62,8 @@ ax.legend()
 plt.show()
 
 # %%
-# :func:`~skbreath.evaluate` puts a number on it, and beside it the error that chance
-# alone gives a perfectly calibrated model.
+# :func:`~skbreath.evaluate` computes the calibration error, and the error that a
+# perfectly calibrated model has by chance.
 
 pd.DataFrame(
     {

@@ -6,8 +6,8 @@ From annotated recordings to the timeline of a new one.
 """
 
 # %%
-# :func:`~skbreath.make_breath_recording` makes recordings whose phases are known to
-# the sample. Three of them teach the segmenter.
+# :func:`~skbreath.make_breath_recording` simulates recordings with exact phases. The
+# segmenter is fitted on three of them.
 
 import matplotlib.pyplot as plt
 
@@ -26,7 +26,7 @@ segmenter = PhaseSegmenter(fmax=2000, random_state=0).fit(
 )
 
 # %%
-# The fourth breathes at another rate, and holds its breath for a while.
+# The fourth recording has another rate and a pause.
 
 new = make_breath_recording(60, rate=18, pauses=[(25, 12)], random_state=9)
 (phases,) = segmenter.predict([new.waveform])
@@ -41,13 +41,13 @@ PhaseTimelineDisplay.from_recording(
 plt.show()
 
 # %%
-# What it says about the breathing. The pause is longer than 10 s, an apnoea.
+# Statistics of the breathing. The pause is longer than 10 s, so it is an apnoea.
 
 statistics = breath_statistics(phases, duration=60)
 statistics.summary.round(2)
 
 # %%
-# As the truth is known: how many phases were found, with at least half of the time
-# that either covers in common?
+# Scores of the found phases. A phase counts as found with an intersection over union of
+# at least 0.5.
 
 event_scores(new.phases, phases).round(3)

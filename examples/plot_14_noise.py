@@ -1,8 +1,8 @@
 """
-How much noise a breathing rate survives
-========================================
+Breathing rate in noise
+=======================
 
-Simulated recordings have exact truth, so the error can be measured at any level of
+The phases of simulated recordings are exact, so errors can be measured at any level of
 noise.
 """
 
@@ -22,7 +22,7 @@ segmenter = PhaseSegmenter(fmax=2000, emission_weight=0.4, random_state=0).fit(
 )
 
 # %%
-# Four recordings at each level, of other rates than those it learned from.
+# Four recordings at each level, with other rates than the training recordings.
 
 errors, found = [], []
 for noise in levels:
@@ -43,10 +43,12 @@ for label, name, color, style in [
     left.plot(
         levels, [scores[label] for scores in found], style, color=color, label=name
     )
-left.set(xlabel="Signal to noise (dB)", ylabel="F1 of phases", ylim=(0, 1.03))
+left.set(xlabel="Signal-to-noise ratio (dB)", ylabel="F1 of phases", ylim=(0, 1.03))
 left.legend()
 right.boxplot(errors, positions=levels, widths=2, manage_ticks=False)
-right.set(xlabel="Signal to noise (dB)", ylabel="Error of the rate (breaths / min)")
+right.set(
+    xlabel="Signal-to-noise ratio (dB)", ylabel="Error of the rate (breaths / min)"
+)
 for ax in (left, right):
     ax.invert_xaxis()
     ax.grid(alpha=0.3)

@@ -2,12 +2,13 @@
 Another microphone
 ==================
 
-A model is as sure of itself on sounds it has never met. The reader warns.
+Models are equally confident on out-of-distribution audio. The reader warns of such
+audio.
 """
 
 # %%
-# ``drift="warn"`` lets :class:`~skbreath.AudioReader` remember what the training clips
-# sound like: their levels in a dozen frequency bands.
+# With ``drift="warn"``, :class:`~skbreath.AudioReader` stores the levels of the
+# training clips in a dozen frequency bands.
 
 import warnings
 
@@ -22,12 +23,12 @@ train, other = sounds.waveforms[:200], sounds.waveforms[200:]
 reader = AudioReader(drift="warn").fit(train)
 
 # %%
-# The same kind of sound passes. What a small speaker or a wrong gain might do to it
-# does not, and the warning says what is different.
+# Clips of the same kind give no warning. Clips changed as by a small speaker or a wrong
+# gain do, and the warning names the difference.
 
 muffled = butter(4, 200, "lowpass", fs=16000, output="sos")
 changed = {
-    "as it is": other,
+    "unchanged": other,
     "a quarter of the level": other / 4,
     "a hundredth of the level": other / 100,
     "muffled above 200 Hz": sosfilt(muffled, other, axis=1).astype("float32"),
@@ -39,11 +40,11 @@ for name, clips in changed.items():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AudioWarning)
         reader.transform(clips)
-    said = str(caught[0].message) if caught else "no warning"
-    print(f"{name}:\n    {said}\n")
+    message = str(caught[0].message) if caught else "no warning"
+    print(f"{name}:\n    {message}\n")
 
 # %%
-# Mean spectra show what it heard.
+# The mean spectra show the differences.
 
 figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 frequencies = np.fft.rfftfreq(1024, 1 / 16000)[1:]

@@ -1,12 +1,12 @@
 """
-What a network listened to
+Saliency maps of a network
 ==========================
 
-Grad-CAM: which part of a spectrogram spoke for the label.
+Grad-CAM shows which parts of a spectrogram increase the score of a label.
 """
 
 # %%
-# A network over frequency and time, as the default preset has one, trained briefly.
+# A network over frequency and time, as in the default preset, trained briefly.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,10 +22,10 @@ member.fit(
 print(f"accuracy {member.score(sounds.waveforms[test], sounds.target[test]):.2f}")
 
 # %%
-# Two clips of subjects it has not heard. The line encloses what spoke for the label at
-# least half as much as anything did, the thick line four fifths; above, the share of
-# each moment. It says where the network looked, not why, and with another seed another
-# network may look elsewhere.
+# Two clips of test subjects. The thin line encloses the points with at least half of
+# the maximum saliency, and the thick line those with at least four fifths. The curve
+# above is the saliency over time. Saliency shows which parts are used, not why. A
+# network with another seed may use other parts.
 
 probability = member.predict_proba(sounds.waveforms[test])
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
@@ -37,7 +37,7 @@ for ax, column, label in zip(axes, (1, 0), ("I", "E")):
 plt.show()
 
 # %%
-# What speaks for the *other* label in a clip that it gets wrong?
+# Saliency of both labels for a clip with a wrong label:
 
 wrong = np.flatnonzero(member.predict(sounds.waveforms[test]) != sounds.target[test])
 if len(wrong):
@@ -47,5 +47,5 @@ if len(wrong):
         SaliencyDisplay.from_estimator(
             member, sounds.waveforms[test][clip], label=label, ax=ax
         )
-    figure.suptitle(f"Truly {sounds.target[test][clip]}, and labelled wrongly")
+    figure.suptitle(f"True label {sounds.target[test][clip]}, predicted incorrectly")
     plt.show()

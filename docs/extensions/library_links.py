@@ -1,10 +1,10 @@
-"""Links from a name of another library to its page, without asking the network.
+"""Link names of other libraries to their documentation, without network access.
 
-Intersphinx would fetch an inventory of each library at every build. The libraries
-that are named here keep each documented name on a page that follows from the name, so
-the link follows from it too, and a build needs no connection.
+Intersphinx would download an inventory of each library at every build. The libraries
+below derive the address of a page from the documented name, so this extension does the
+same and the build works offline.
 
-Also: ``skbreath.AudioReader`` is the ``skbreath.AudioReader`` of the reference.
+It also links short names in docstrings, such as `AudioReader`, to the API reference.
 """
 
 import re
@@ -16,8 +16,8 @@ import skbreath
 PYTHON = "https://docs.python.org/3/library/{module}.html#{name}"
 SKORCH = "https://skorch.readthedocs.io/en/stable/{page}.html#skorch.{page}.{last}"
 
-# First match wins. {name} is the whole name, {module} what is before its last part,
-# {page} the class of a method, or the name itself.
+# The first match is used. {name} is the full name, {module} its first part, {last} its
+# last part, and {page} the class if the name is a method, otherwise the full name.
 PATTERNS = [
     (
         r"sklearn\.",
@@ -56,7 +56,7 @@ PATTERNS = [
 
 
 def address_of(name):
-    """Address of the page that documents `name`, or None.
+    """Return the address of the page that documents `name`, or None.
 
     >>> address_of("joblib.Memory")
     'https://joblib.readthedocs.io/en/stable/generated/joblib.Memory.html#joblib.Memory'
@@ -71,7 +71,7 @@ def address_of(name):
     return None
 
 
-# Sections of scikit-learn's own pages that inherited docstrings refer to.
+# Labels of scikit-learn's documentation that inherited docstrings refer to.
 LABELS = {
     "metadata_routing": "metadata_routing.html",
     "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
@@ -81,26 +81,24 @@ LABELS = {
 }
 
 
-def _names_of_reference(name, inventory):
-    """Names of the reference that a name of a docstring may stand for."""
-    last = name.rpartition(".")[2]
-    module = re.match(r"skbreath\.(\w+)\.", name)
-    if module and last in skbreath._PUBLIC.get(module[1], []):
+def _reference_names(name, inventory):
+    """List the names of the API reference that match a name in a docstring."""
+    package, _, last = name.rpartition(".")
+    if package.startswith("skbreath.") and last in skbreath.__all__:
         return [f"skbreath.{last}"]
-    if "." not in name:
-        # A name of the docstring's own module.
+    if not package:
         return [known for known in inventory if known.endswith(f".{name}")]
     return []
 
 
 def resolve(app, env, node, contnode):
-    """Answer Sphinx's question where a name leads that it does not know."""
+    """Resolve a reference that Sphinx cannot resolve itself."""
     name = node["reftarget"]
     if node.get("refdomain") == "std":
-        address = _of_sklearn(node["reftype"], name)
+        address = _sklearn_address(node["reftype"], name)
     elif node.get("refdomain") == "py":
         domain = env.domains["py"]
-        known = _names_of_reference(name, domain.objects)
+        known = _reference_names(name, domain.objects)
         if len(known) == 1:
             return domain.resolve_xref(
                 env,
@@ -119,8 +117,8 @@ def resolve(app, env, node, contnode):
     return nodes.reference("", "", contnode, internal=False, refuri=address)
 
 
-def _of_sklearn(kind, name):
-    """Page of a term or label that an inherited docstring names."""
+def _sklearn_address(kind, name):
+    """Return the address of a scikit-learn term or label, or None."""
     stable = "https://scikit-learn.org/stable/"
     if kind == "ref" and name in LABELS:
         return stable + LABELS[name]
@@ -130,6 +128,6 @@ def _of_sklearn(kind, name):
 
 
 def setup(app):
-    """Register with Sphinx."""
+    """Register the extension with Sphinx."""
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

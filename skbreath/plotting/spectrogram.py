@@ -31,8 +31,12 @@ def spectrogram_db(
 
     Parameters
     ----------
-    waveform, sample_rate, n_fft, hop_length, top_db, max_frequency
+    waveform : array-like of shape (n_samples,)
         As in :meth:`SpectrogramDisplay.from_waveform`.
+    sample_rate, n_fft, hop_length : int
+        As there.
+    top_db, max_frequency : float
+        As there.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Every kind of file that people point a program at, and what becomes of it.
+"""List kinds of audio files and their expected outcome.
 
 Each kind makes its file in a folder of its own. ``python tests/audio/audio_matrix.py``
 reads all of them, under limits of memory and time, and writes ``docs/audio-files.md``.
@@ -142,7 +142,7 @@ def _(folder):
     return Sound(path)
 
 
-@kind(GROUP, "FIFO that nobody writes to", "not a regular file")
+@kind(GROUP, "FIFO without a writer", "not a regular file")
 def _(folder):
     path = os.path.join(folder, "pipe.wav")
     os.mkfifo(path)
@@ -241,7 +241,7 @@ content_kind(GROUP, "cut in the samples", "truncated", lambda: GOOD[:5000])
 content_kind(GROUP, "cut by one byte", "truncated", lambda: GOOD[:-1])
 content_kind(
     GROUP,
-    "header only, announcing no samples",
+    "header only, declaring zero samples",
     "holds no samples",
     lambda: wav(fmt(), chunk(b"data", b"")),
 )
@@ -272,7 +272,7 @@ content_kind(
 )
 content_kind(
     GROUP,
-    "data size no multiple of a sample",
+    "data size that is not a multiple of a sample",
     "reads",
     lambda: wav(fmt(), chunk(b"data", pcm16(tone()) + b"\1")),
 )
@@ -351,7 +351,7 @@ content_kind(
 for _size in (0, 15, 2**31):
     content_kind(
         GROUP,
-        f"fmt chunk that claims {_size} bytes",
+        f"fmt chunk that declares {_size} bytes",
         _BAD,
         lambda size=_size: wav(
             chunk(b"fmt ", fmt()[8:], size), chunk(b"data", pcm16(tone()))
@@ -359,13 +359,13 @@ for _size in (0, 15, 2**31):
     )
 content_kind(
     GROUP,
-    "unknown chunk that claims 2 GB",
+    "unknown chunk that declares 2 GB",
     _BAD,
     lambda: wav(fmt(), chunk(b"note", b"?" * 10, 2**31), chunk(b"data", pcm16(tone()))),
 )
 content_kind(
     GROUP,
-    "broadcast chunk that claims 2 GB",
+    "broadcast chunk that declares 2 GB",
     _BAD,
     lambda: wav(
         fmt(), chunk(b"bext", b"?" * 700, 2**31), chunk(b"data", pcm16(tone()))
@@ -524,9 +524,12 @@ damaged("FLAC without samples", "a.flac", empty_flac, "damaged header")
 damaged("FLAC cut in half", "a.flac", cut(0.5), _BAD)
 damaged("FLAC, header only", "a.flac", lambda c: c[:86], _BAD)
 damaged("FLAC with a wrong byte", "a.flac", flip, _BAD)
-damaged("FLAC that announces 2**36 samples", "a.flac", endless_flac, _BAD)
+damaged("FLAC that declares 2**36 samples", "a.flac", endless_flac, _BAD)
 damaged(
-    "FLAC, a picture of 16 MB announced", "a.flac", put(42, b"\x06\xff\xff\xff"), _BAD
+    "FLAC that declares a picture of 16 MB",
+    "a.flac",
+    put(42, b"\x06\xff\xff\xff"),
+    _BAD,
 )
 damaged("Ogg Vorbis cut in half", "a.ogg", cut(0.5), "truncated")
 damaged("Ogg Vorbis with a wrong byte", "a.ogg", flip, "is damaged")
@@ -542,7 +545,7 @@ damaged(
 damaged("MP3 cut in half", "a.mp3", cut(0.5), "truncated")
 damaged("MP3 cut to ten bytes", "a.mp3", lambda c: c[:10], _BAD)
 damaged(
-    "MP3 with a tag of 256 MB announced",
+    "MP3 that declares a tag of 256 MB",
     "a.mp3",
     lambda c: b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + c,
     _BAD,
@@ -592,7 +595,7 @@ def replace(path):
 
 changing("cut short", lambda path: os.truncate(path, 2**20), "changed while")
 changing("grows", lambda path: open(path, "ab").write(bytes(10)), "changed while")
-changing("written anew in place", overwrite, "changed while")
+changing("overwritten in place", overwrite, "changed while")
 changing("replaced by another (the old one is read)", replace)
 changing("deleted (it is read to its end)", os.unlink)
 
@@ -677,19 +680,19 @@ def run():
 def document(outcomes):
     """Text of the table."""
     lines = [
-        "# Audio files: what is read, and what is refused",
+        "# Supported and rejected audio files",
         "",
-        f"{len(KINDS)} kinds of files, and what `AudioReader`, `load_audio` and the "
-        "commands make of",
-        "them. A file is read right, or named in an `AudioError` with its reason; "
-        "nothing is",
-        f"replaced by zeros. None of them takes more than {SECONDS} seconds or "
-        f"{MEMORY // 2**20} MB: memory",
-        "follows what a file holds, never what it announces.",
+        f"The outcome of {len(KINDS)} kinds of files in `AudioReader`, `load_audio` "
+        "and the commands. A file",
+        "is read correctly, or named in an `AudioError` with the reason. Samples are "
+        "never replaced by",
+        f"zeros. No file takes more than {SECONDS} seconds or {MEMORY // 2**20} MB: "
+        "memory depends on the content of",
+        "a file, not on the sizes declared in its header.",
         "",
-        f"Written by `python tests/audio/audio_matrix.py` with libsndfile "
-        f"{soundfile.__libsndfile_version__}; `pytest`",
-        "compares it with what happens.",
+        "`python tests/audio/audio_matrix.py` writes this page, here with libsndfile "
+        f"{soundfile.__libsndfile_version__}. A test",
+        "checks that it is up to date.",
     ]
     group = None
     for description, (of_group, _, _) in KINDS.items():

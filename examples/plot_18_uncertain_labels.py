@@ -1,8 +1,8 @@
 """
-Leaving unsure labels to a human ear
-====================================
+Refer uncertain labels for manual review
+========================================
 
-How many clips to hand over, and how right the rest then are.
+The number of clips to review, and the accuracy of the other labels.
 """
 
 # %%
@@ -42,10 +42,10 @@ found = {
 }
 
 # %%
-# From right to left ever more of the least sure labels are rejected, and a model that
-# knows what it does not know climbs. Naive Bayes hardly does, and its curve ends early:
-# of all further labels it is equally certain, right or wrong. The shade is a 95 %
-# interval, drawing whole subjects.
+# From right to left, more labels with low confidence are rejected. The accuracy of a
+# model with meaningful confidence rises. That of naive Bayes hardly rises, and its
+# curve ends early, because all other labels have the same confidence, whether correct
+# or not. The shaded area is a 95 % interval from a bootstrap over subjects.
 
 curves = {
     name: accuracy_coverage_curve(*(predictions[column] for column in columns))
@@ -57,21 +57,22 @@ for (name, curve), color in zip(curves.items(), ("#0072b2", "#d55e00")):
 plt.show()
 
 # %%
-# Choose the limit by the lower end of the interval: of a hundred limits the luckiest
-# looks better than it is.
+# Choose the limit by the lower end of the interval, because the best of a hundred
+# limits is optimistically biased.
 
 curve = curves["linear"]
 curve.iloc[::12].round(3)
 
 # %%
-# Here, nine in ten labels are to be right. ``labels`` has one for every clip, also for
-# those rejected.
+# Here, nine in ten labels should be correct. ``labels`` has a label for every clip,
+# also for rejected ones.
 
 limit = curve["reject_below"][curve["low"].ge(0.9).idxmax()]
 model = models["linear"].fit(X[~new], sounds.target[~new])
 labels, rejected = predict_with_rejection(model, X[new], reject_below=limit)
-right = labels == sounds.target[new]
+correct = labels == sounds.target[new]
 print(f"limit {limit:.2f}: keeps {1 - rejected.mean():.0%} of new clips")
 print(
-    f"accuracy of all {right.mean():.2f}, of those kept {right[~rejected].mean():.2f}"
+    f"accuracy of all {correct.mean():.2f}, of those kept "
+    f"{correct[~rejected].mean():.2f}"
 )

@@ -1,14 +1,14 @@
 """
-Your own feature, network and augmentation
-==========================================
+Custom feature, network and augmentation
+========================================
 
-Three small classes, and they nest like ours.
+Three small classes that are combined like the estimators of skbreath.
 """
 
 # %%
 # A feature is a transformer from waveforms to a table, or to
-# ``(n_clips, n_channels, n_frames)``. This one: in which quarter of the clip is the
-# sound loudest, and how lopsided is it?
+# ``(n_clips, n_channels, n_frames)``. This one computes the energy in each quarter of a
+# clip.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +29,7 @@ from skbreath import (
 )
 
 
-class Lopsidedness(TransformerMixin, BaseEstimator):
+class EnergyByQuarter(TransformerMixin, BaseEstimator):
     """Share of the energy in each quarter of a clip."""
 
     def fit(self, X, y=None):
@@ -43,7 +43,8 @@ class Lopsidedness(TransformerMixin, BaseEstimator):
 
 
 # %%
-# A network takes the number of channels and outputs and returns logits.
+# The constructor of a network takes the numbers of channels and outputs. The network
+# returns logits.
 
 
 class TwoConvolutions(nn.Module):
@@ -70,8 +71,8 @@ class TwoConvolutions(nn.Module):
 
 
 # %%
-# An augmentation is a callable on a training batch and its targets. This one makes
-# clips louder or quieter, as scaled channels see it.
+# An augmentation is a callable that takes and returns a training batch and its targets.
+# This one changes the level of clips.
 
 
 class Louder:
@@ -82,10 +83,10 @@ class Louder:
 
 
 # %%
-# Each alone, and voting together:
+# The models by themselves, and in a vote:
 
 sounds = make_breath_sounds(300, n_subjects=15, difficulty=0.4, random_state=0)
-feature = make_pipeline(Lopsidedness(), LogisticRegression(C=100))
+feature = make_pipeline(EnergyByQuarter(), LogisticRegression(C=100))
 network = make_pipeline(
     BreathFeatures(groups=("mel",), n_mels=32, fmax=2000, hop_length=512),
     ChannelScaler(),
@@ -99,7 +100,7 @@ network = make_pipeline(
     ),
 )
 vote = WeightedVotingClassifier([("feature", feature), ("network", network)])
-models = {"own feature": feature, "own network": network, "vote of both": vote}
+models = {"custom feature": feature, "custom network": network, "vote of both": vote}
 tables = {
     name: evaluate(model, sounds.waveforms, sounds.target, sounds.subject, cv=3).table
     for name, model in models.items()
