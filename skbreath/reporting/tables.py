@@ -12,7 +12,7 @@ from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier, member_names
 from ..evaluation.comparison import break_down
 from ..evaluation.scores import GroupedScores
-from ..plotting.learning_curve import losses_by_epoch, mean_by_epoch
+from ..plotting.fitted_model import losses_by_epoch, mean_by_epoch
 
 __all__ = [
     "breakdown_table",
