@@ -23,7 +23,7 @@ def run(*args):
 
 
 def told(result, code=0):
-    """The JSON object on standard output: exactly one, whatever happened."""
+    """Get the JSON object on standard output; check that it is the only one."""
     assert result.exit_code == code, result.output
     assert result.stdout.count("\n") == 1
     return json.loads(result.stdout)
