@@ -189,8 +189,8 @@ def _draw(model, paths, y, picture):
     # Unlike pyplot, Figure needs neither a window nor global state.
     from matplotlib.figure import Figure
 
+    from ..plotting.decision_curves import ThresholdCurveDisplay
     from ..plotting.spectrogram import SpectrogramDisplay
-    from ..plotting.threshold_curve import ThresholdCurveDisplay
 
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)

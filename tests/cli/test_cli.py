@@ -120,6 +120,7 @@ def test_rejected_labels_are_marked_in_a_column_of_their_own(
     assert run(*command, "--reject-below", 70).exit_code == 2
 
 
+@pytest.mark.slow
 def test_predicting_twice_in_fresh_processes_gives_the_same_bytes(
     model, breath_folder, tmp_path
 ):
@@ -267,6 +268,7 @@ def test_tune_refuses_a_positive_class_that_is_not_there(breath_folder, tmp_path
     assert not out.exists() and not storage.exists()  # no trial was run
 
 
+@pytest.mark.slow
 def test_demo_writes_model_submission_table_and_picture(tmp_path, monkeypatch):
     from skbreath.cli import demo_run
 
