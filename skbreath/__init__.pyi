@@ -65,17 +65,17 @@ from .pipelines.presets import make_net_member as make_net_member
 from .pipelines.presets import make_spectrogram_member as make_spectrogram_member
 from .pipelines.tuning import network_space as network_space
 from .pipelines.tuning import tune_breath_classifier as tune_breath_classifier
-from .plotting.accuracy_coverage import (
+from .plotting.decision_curves import (
     AccuracyCoverageDisplay as AccuracyCoverageDisplay,
 )
+from .plotting.decision_curves import ThresholdCurveDisplay as ThresholdCurveDisplay
 from .plotting.feature_map import FeatureMapDisplay as FeatureMapDisplay
-from .plotting.learning_curve import LearningCurveDisplay as LearningCurveDisplay
+from .plotting.fitted_model import LearningCurveDisplay as LearningCurveDisplay
+from .plotting.fitted_model import VotingWeightsDisplay as VotingWeightsDisplay
 from .plotting.phase_timeline import PhaseTimelineDisplay as PhaseTimelineDisplay
 from .plotting.saliency import SaliencyDisplay as SaliencyDisplay
 from .plotting.spectrogram import SpectrogramDisplay as SpectrogramDisplay
 from .plotting.spectrogram import spectrogram_db as spectrogram_db
-from .plotting.threshold_curve import ThresholdCurveDisplay as ThresholdCurveDisplay
-from .plotting.voting_weights import VotingWeightsDisplay as VotingWeightsDisplay
 from .pretrained import load_pretrained as load_pretrained
 from .reporting.report import report as report
 from .search.optuna_search import OptunaSearchCV as OptunaSearchCV

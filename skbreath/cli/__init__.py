@@ -1,4 +1,4 @@
-"""The ``skbreath`` command."""
+"""Run the ``skbreath`` command."""
 
 import os
 import sys
@@ -22,15 +22,15 @@ from .tuning import tune
 
 __all__ = ["main"]
 
-# Unreadable input, wrong parameters, or an extra that is not installed. Any other error
-# is a bug in skbreath.
+# Unreadable input, wrong parameters, or an extra that is not installed. Other errors
+# are bugs of skbreath.
 _USER_ERRORS = (ValueError, OSError, ImportError)
 # Many clips may have the same problem.
 _WARNINGS_SHOWN = 5
 
 
 class _UsageLine(click.ClickException):
-    """A usage error that is printed in one line, where click prints four."""
+    """Print a usage error in one line; click prints four."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ class _UsageLine(click.ClickException):
 
 
 class _Commands(click.Group):
-    """A group of commands that prints an error of the user in one line."""
+    """Group commands, and print an error of the user in one line."""
 
     def make_context(self, *args, **kwargs):
         with _usage_in_one_line():
@@ -51,7 +51,7 @@ class _Commands(click.Group):
             with _usage_in_one_line(), _plain_warnings():
                 return super().invoke(ctx)
         except BrokenPipeError:
-            # The reader of the output has ended, as `head` does: not an error.
+            # The reader of the output has ended, such as `head`; this is not an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
         except _USER_ERRORS as error:
@@ -76,6 +76,7 @@ class _Commands(click.Group):
 
 @contextmanager
 def _usage_in_one_line():
+    """Replace usage errors by those that are printed in one line."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
@@ -91,7 +92,7 @@ def _plain_warnings():
 
     def show(message, category, *_args, **_kwargs):
         nonlocal shown
-        # By name: importing the class would import scikit-learn for `--help`.
+        # By name, as importing the class would import scikit-learn for `--help`.
         if category.__name__ == "AudioWarning":
             shown += 1
             if shown > _WARNINGS_SHOWN + 1:

@@ -87,7 +87,7 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
 
 @dataclass
 class _Recording:
-    """A recording to annotate, its length in s, and the files to write for it."""
+    """Hold a recording to annotate, its length in s, and the files to write for it."""
 
     path: str
     duration: float
@@ -131,7 +131,7 @@ def _readable(files, skip_bad):
         return files, check_audio_files(files, allow_empty=True), []
     durations, problems = inspect_audio_files(files, n_samples=0, allow_empty=True)
     lengths = dict(zip(files, durations, strict=True))
-    # What is damaged beyond its header.
+    # Files that are damaged after their header.
     problems += inspect_audio_files([file for file in files if lengths[file] > 0])[1]
     bad = {path for path, _ in problems}
     good = [file for file in files if file not in bad]
@@ -154,7 +154,7 @@ def _refuse_replacing(files, tracks, out):
     for file, track in zip(map(Path, files), tracks, strict=True):
         beside = track.parent.resolve() == file.parent.resolve()
         if beside and track.stem == file.stem and track.exists():
-            # A recording is not a label track: refused below, whatever the options.
+            # A recording in place of a track is an error of `_check_targets`.
             if track.resolve() != file.resolve():
                 raise ValueError(
                     f"--out {out} would overwrite the label track {track} beside its "
@@ -182,12 +182,13 @@ def _check_targets(option, target, made, sources):
 
 
 def _check_picture_suffix(plot):
+    """Raise an error if matplotlib cannot write a file of this suffix."""
     from matplotlib.backend_bases import FigureCanvasBase
 
     kinds = FigureCanvasBase.get_supported_filetypes()
     if plot.suffix[1:].lower() not in kinds:
         raise click.UsageError(
-            f"--plot {plot}: pictures end in one of {', '.join(sorted(kinds))}."
+            f"Expected --plot to end in one of {', '.join(sorted(kinds))}, got {plot}."
         )
 
 
@@ -203,6 +204,7 @@ def _make_folder(target, made):
 
 
 def _load_segmenter(model, progress):
+    """Load a model of phases, or make one of a model of clips or simulated sounds."""
     from sklearn.pipeline import Pipeline
 
     from ..segmentation.segmenter import PhaseSegmenter
@@ -262,7 +264,7 @@ def _annotate(segmenter, recording, format_):
     from ..phases.label_tracks import write_label_track
 
     with warnings.catch_warnings():
-        # The note is printed later, in the order of the recordings.
+        # Its text is printed later, in the order of the recordings.
         warnings.simplefilter("ignore", UserWarning)
         (phases,) = segmenter.predict([recording.path])
     if recording.track is not None:
@@ -274,6 +276,7 @@ def _annotate(segmenter, recording, format_):
 
 
 def _draw(recording, phases):
+    """Write the picture of a recording."""
     from matplotlib.figure import Figure
 
     from ..plotting.phase_timeline import PhaseTimelineDisplay
@@ -313,12 +316,14 @@ def _report(recording, phases, statistics):
 
 
 def _statistics(recording, phases):
+    """Compute the breath statistics of a recording."""
     from ..phases.breath_statistics import breath_statistics
 
     return breath_statistics(phases, float(recording.duration) + 1e-3).summary
 
 
 def _statistics_text(recording, phases):
+    """Format the breath statistics of a recording as one line."""
     if recording.duration == 0:
         return "no breaths"
     summary = _statistics(recording, phases)
@@ -341,6 +346,7 @@ def _or_dash(value):
 
 
 def _print_csv(recordings, results):
+    """Print the phases of all recordings as one CSV table."""
     import pandas as pd
 
     tables = [

@@ -25,7 +25,7 @@ def wants_json():
 
 
 class Command(click.Command):
-    """A command with ``--json`` and ``--config``."""
+    """Add ``--json`` and ``--config`` to a command."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -49,7 +49,7 @@ class Command(click.Command):
         ]
 
     def parse_args(self, ctx, args):
-        # Before parsing: the wrong option may come before --json.
+        # Before parsing, as the wrong option may come before --json.
         as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
@@ -64,7 +64,7 @@ class Command(click.Command):
             return super().invoke(ctx)
         shown = {"command": self.name, "ok": True}
         try:
-            # Do not print tables. A file name in them need not be UTF-8.
+            # Hide other output, in which file names need not be UTF-8.
             with (
                 open(os.devnull, "w", errors="surrogateescape") as nowhere,
                 redirect_stdout(nowhere),
@@ -110,6 +110,7 @@ def _plain(value):
 
 
 def _remember_json(ctx, _param, value):
+    """Store the value of --json in the context."""
     ctx.meta[_JSON] = value
 
 

@@ -34,7 +34,7 @@ def demo(data, quick, out, seed, jobs):
             "--quick needs --data; without --data the demo is quick."
         )
     if data is not None and not data.is_dir():
-        raise NotADirectoryError(f"{data} is not a folder; --data takes a folder.")
+        raise NotADirectoryError(f"Expected a folder for --data, got {data}.")
     from ..utils.progress import StepProgress
     from .demo_run import RESULTS, run_demo
 
@@ -58,4 +58,5 @@ def demo(data, quick, out, seed, jobs):
 
 
 def _with_interval(value, low, high):
+    """Format a score with its interval."""
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

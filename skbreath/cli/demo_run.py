@@ -1,8 +1,7 @@
 """Run the whole workflow on synthetic breaths or on a folder of real clips.
 
-Outer folds are by recording. In each, and then again on all clips, the network is
-tuned, the best trials vote, and the threshold is set. All scores in the table are of
-held-out clips.
+In each fold by recording, and then on all clips, the network is tuned, the best trials
+vote, and the threshold is set. All scores are of held-out clips.
 """
 
 import shutil
@@ -24,13 +23,13 @@ from ..utils.files import atomic_path
 
 __all__ = ["RESULTS", "DemoSize", "run_demo"]
 
+# Files that the demo writes.
 RESULTS = ("model.skb", "submission.csv", "results.csv", "breath.png")
-"""Files that the demo writes."""
 
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How much work the demo does."""
+    """Define how much work the demo does."""
 
     n_trials: int
     n_members: int
@@ -42,7 +41,7 @@ class DemoSize:
 
     @property
     def fits_per_model(self):
-        """Number of fits for one model with tuning, vote and threshold."""
+        """Count the fits for one model with tuning, vote and threshold."""
         in_search = self.n_trials * self.inner_folds
         return in_search + self.n_members * (self.inner_folds + 1)
 
@@ -53,29 +52,10 @@ FULL = DemoSize(12, 3, 10, 25, outer_folds=3, inner_folds=5)
 
 
 def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
-    """Run the demo and write its results.
+    """Run the demo, write its results to a folder and return the table of scores.
 
-    Parameters
-    ----------
-    out : str or os.PathLike
-        Folder for :data:`RESULTS`; made if missing. It must be empty or from an
-        earlier demo.
-    progress : :class:`~skbreath.utils.progress.StepProgress`
-        Entered; shows the steps.
-    data : str or os.PathLike, default=None
-        Folder laid out as :func:`~skbreath.load_kaggle_breath` reads it; None
-        makes synthetic breaths in ``out/data``.
-    quick : bool, default=False
-        Use a random 600 clips of `data`, and fewer trials.
-    seed : int, default=0
-        Seed of everything.
-    n_jobs : int, default=None
-        Fits in parallel.
-
-    Returns
-    -------
-    table : DataFrame
-        One row per strategy: accuracy with its interval, F1, AUC.
+    The folder must be new, empty, or from an earlier demo. Without `data`, synthetic
+    breaths are made in ``out/data``.
     """
     out = _prepare_folder(out)
     size = FULL
@@ -92,7 +72,7 @@ def run_demo(out, progress, data=None, *, quick=False, seed=0, n_jobs=None):
     test = load_kaggle_breath(data, subset="test")
     paths, y, groups = _subsample(train, size.n_clips, seed)
     with progress.step("Loading the feature extraction", 1):
-        # Compiled at its first use on a machine: once here, not in every worker.
+        # Compile it here, so that not every worker does.
         clip = AudioReader().fit_transform(paths[:1])
         BreathFeatures().fit_transform(clip)
 
@@ -153,6 +133,7 @@ def _prepare_folder(out):
 
 
 def _subsample(train, n_clips, seed):
+    """Draw a random part of the clips: paths, labels and recordings."""
     rows = np.arange(len(train.paths))
     if n_clips is not None and n_clips < len(rows):
         rng = np.random.default_rng(seed)
@@ -205,11 +186,11 @@ def _score_strategies(folds, seed):
 
 def _draw(model, paths, y, picture):
     """Draw spectrograms of an inhale and an exhale beside the threshold curve."""
-    # Figure, not pyplot: no global state, no window, no display needed.
+    # Unlike pyplot, Figure needs neither a window nor global state.
     from matplotlib.figure import Figure
 
+    from ..plotting.decision_curves import ThresholdCurveDisplay
     from ..plotting.spectrogram import SpectrogramDisplay
-    from ..plotting.threshold_curve import ThresholdCurveDisplay
 
     figure = Figure(figsize=(13, 3.8), layout="constrained")
     left, middle, right = figure.subplots(1, 3)

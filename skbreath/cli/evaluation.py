@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result
-from .files import check_outputs, load, load_clip_table, model_path, print_table
+from .files import check_outputs, load, load_clips, model_path, print_table
 from .options import (
     cores,
     data_argument,
@@ -99,9 +99,8 @@ def evaluate(
     if page is None:
         _refuse_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else _read_trials(trials_csv)
-    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
-    paths, y, groups = clips.paths, clips.target, clips.groups
-    breakdowns = _breakdown_columns(data, clips.frame, group, by)
+    paths, y, groups, frame = load_clips(data, group, out=out, skip_bad=skip_bad)
+    breakdowns = _breakdown_columns(data, frame, group, by)
     model = None
     if model_file is not None:
         model_file = model_path(model_file)
@@ -160,6 +159,7 @@ def evaluate(
 
 
 def _warn_of_known_clips(model, paths):
+    """Warn of clips that a model was trained on; return how many there are."""
     from ..evaluation.leakage import known_clips
 
     known = known_clips(model, paths)
@@ -204,9 +204,10 @@ def _read_trials(path):
 
     try:
         trials = pd.read_csv(path)
-        trials_table(trials)  # now, not after an hour of training
+        trials_table(trials)  # raise its errors before the training
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path} is not a table of trials; `skbreath tune --trials-csv` writes one."
+            "Expected a table of trials, as `skbreath tune --trials-csv` writes it, "
+            f"got {path}."
         ) from error
     return trials

@@ -14,6 +14,8 @@ GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
 
 
 class _Groups(click.ParamType):
+    """Convert names separated by commas to groups of channels."""
+
     name = "names"
 
     def convert(self, value, param, ctx):
@@ -25,7 +27,7 @@ class _Groups(click.ParamType):
 
 
 class _Hertz(click.FloatRange):
-    """A range of numbers without NaN, which click would accept."""
+    """Check a range of numbers as click does, but refuse NaN."""
 
     def convert(self, value, param, ctx):
         value = super().convert(value, param, ctx)
@@ -34,7 +36,7 @@ class _Hertz(click.FloatRange):
         return value
 
 
-# Parameters that an error names as in Python; they are options here.
+# Parameters whose names in errors are replaced by those of the options.
 _PARAMETER = re.compile(
     r"\b(groups|sample_rate|n_mels|n_fft|hop_length|n_mfcc|fm\w\w)\b"
 )

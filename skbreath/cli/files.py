@@ -1,4 +1,4 @@
-"""Read the models and clips of a command; check and write its files and tables."""
+"""Read models and clips; check and write the files and tables of commands."""
 
 import os
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
 
 
 def model_path(path):
-    """Return the file of --model; the pretrained one by its name or by default."""
+    """Return the file of --model; by default, or by its name, the pretrained one."""
     if path is not None and (str(path) != PRETRAINED or path.exists()):
         return path
     from ..pretrained import PRETRAINED as packaged
@@ -28,17 +28,15 @@ def model_path(path):
 
 
 def load(path):
-    """Read a model that takes audio files, in the format that its suffix names.
-
-    A fine-tuned model or a search gives the pipeline that it predicts with.
-    """
+    """Read a model that takes audio files; unwrap a search or fine-tuned model."""
     from ..audio.reader import AudioReader
     from ..ensemble.inspection import unwrap
 
     model = unwrap(load_model_file(path))
     if type(model).__name__ == "PhaseSegmenter":
         raise ValueError(
-            f"{path} is a model of whole recordings; use it with `skbreath annotate`."
+            f"Expected a model of clips, got {path}, a model of whole recordings; use "
+            "it with `skbreath annotate`."
         )
     if not hasattr(model, "steps") or not isinstance(model[0], AudioReader):
         raise ValueError(
@@ -69,12 +67,14 @@ def metadata_of(path):
 
 
 def _is_pickle(path):
+    """Return whether a model file is a pickle."""
     with path.open("rb") as file:
-        archive = file.read(2) == b"PK"  # a .skb by another name
+        archive = file.read(2) == b"PK"  # a .skb file with another suffix
     return path.suffix == ".joblib" and not archive
 
 
 def _unpickle(path):
+    """Load a pickle; raise one type of error if that fails."""
     import joblib
 
     try:
@@ -88,15 +88,7 @@ def _unpickle(path):
 
 
 def load_clips(data, group, *, out=None, skip_bad=False):
-    """Load paths, labels and groups of DATA; name all unreadable files in one error."""
-    clips = load_clip_table(data, group, out=out, skip_bad=skip_bad)
-    return clips.paths, clips.target, clips.groups
-
-
-def load_clip_table(data, group, *, out=None, skip_bad=False):
-    """Load DATA as :func:`load_clips`, with all its columns as ``frame``."""
-    from sklearn.utils import Bunch
-
+    """Load paths, labels, groups and table of DATA; name all unreadable files."""
     from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
 
     if data.suffix.lower() == ".csv":
@@ -117,11 +109,10 @@ def load_clip_table(data, group, *, out=None, skip_bad=False):
     n_groups = len(set(groups))
     if n_groups < 5:
         raise ValueError(
-            f"{data} has only {n_groups} different values of {group!r}; folds need at "
-            "least 5: name a finer one by --group."
+            f"Expected at least 5 values of {group!r} in {data} for the folds, got "
+            f"{n_groups}; name another column by --group."
         )
-    frame = clips.frame[good]
-    return Bunch(paths=paths, target=target, groups=groups, frame=frame)
+    return paths, target, groups, clips.frame[good]
 
 
 def _find_good(paths, out, skip_bad):
@@ -159,22 +150,10 @@ def unique_paths(files):
 
 
 def check_outputs(outputs, inputs=()):
-    """Check that outputs can be written and do not replace an input.
+    """Check that outputs, paths or None by option, can be written.
 
-    Parameters
-    ----------
-    outputs : dict of str to Path or None
-        By option; None for an output that is not written.
-    inputs : iterable of Path or None
-        Files and folders that are read.
-
-    Raises
-    ------
-    click.UsageError
-        If two outputs are one file, or an output would replace a file that is read, a
-        table of a data set that is read, or any audio file.
-    OSError
-        As :func:`skbreath.utils.files.check_destination`.
+    They must not be the same file, nor replace a file or data set in `inputs`, nor any
+    audio file.
     """
     from ..utils.files import check_destination
 
@@ -194,21 +173,7 @@ def check_outputs(outputs, inputs=()):
 
 
 def refuse_overwriting(option, paths, inputs):
-    """Check that paths do not replace a file that is read, or any audio file.
-
-    Parameters
-    ----------
-    option : str
-        Option that names the paths.
-    paths : list of Path
-        Files to write; their folders need not exist yet.
-    inputs : iterable of Path or str or None
-        As in :func:`check_outputs`.
-
-    Raises
-    ------
-    click.UsageError
-    """
+    """Check that paths do not replace a file in `inputs`, or any audio file."""
     from ..audio.files import has_audio_suffix
 
     read = {Path(path).resolve() for path in inputs if path is not None}
@@ -233,7 +198,7 @@ def check_model_suffix(path):
 
 @contextmanager
 def open_table(path):
-    """Write a CSV file from one DataFrame after another; `path` changes at the end."""
+    """Yield a function that appends a DataFrame to a CSV file, complete at the end."""
     from ..utils.files import atomic_path
 
     # A file name need not be UTF-8; it is written as it was read.
@@ -269,39 +234,25 @@ def save(model, path):
 def leave_out(problems, n_files, out):
     """Report files that are left out, in a list beside `out` if that is given."""
     if out is None:
-        report_bad_files(problems, n_files)
-        return
-    import pandas as pd
+        for path, reason in problems:
+            click.echo(f"Left out: {path!r} {reason}", err=True)
+    else:
+        import pandas as pd
 
-    with open_table(out.parent / BAD_FILES) as write:
-        write(pd.DataFrame(problems, columns=["path", "reason"], dtype=object))
+        with open_table(out.parent / BAD_FILES) as write:
+            write(pd.DataFrame(problems, columns=["path", "reason"], dtype=object))
     report_count(len(problems), n_files, out)
 
 
 def report_count(n_bad, n_files, out):
     """Print how many files are left out; if all are, raise an error."""
+    see = "" if out is None else f"; see {out.parent / BAD_FILES}"
     if n_bad and n_bad == n_files:
-        raise ValueError(
-            f"none of the {n_files} files can be read; see {out.parent / BAD_FILES}."
-        )
+        raise ValueError(f"none of the {n_files} files can be read{see}.")
     if n_bad:
         click.echo(
-            f"Warning: {n_bad} of {n_files} files cannot be read and are left out; "
-            f"see {out.parent / BAD_FILES}.",
-            err=True,
-        )
-
-
-def report_bad_files(problems, n_files):
-    """Print the files that are left out, where no list of them is written."""
-    for path, reason in problems:
-        click.echo(f"Left out: {path!r} {reason}", err=True)
-    if problems and len(problems) == n_files:
-        raise ValueError(f"none of the {n_files} files can be read.")
-    if problems:
-        click.echo(
-            f"Warning: {len(problems)} of {n_files} files cannot be read and are left "
-            "out.",
+            f"Warning: {n_bad} of {n_files} files cannot be read and are left out"
+            f"{see}.",
             err=True,
         )
 

@@ -56,6 +56,7 @@ def info(model):
 
 
 def _machine():
+    """Collect versions of packages and facts about the machine."""
     import importlib.metadata
     import os
     import platform
@@ -83,6 +84,7 @@ def _machine():
 
 
 def _lines(value, indent=""):
+    """Yield a nested dict as lines of text."""
     for name, entry in value.items():
         if isinstance(entry, dict) and entry:
             yield f"{indent}{name}:"

@@ -1,4 +1,4 @@
-"""Options that commands share."""
+"""Define options that commands share."""
 
 from pathlib import Path
 

@@ -8,10 +8,10 @@ from .command import Command, print_result, wants_json
 from .files import (
     BAD_FILES,
     check_outputs,
+    leave_out,
     load,
     model_path,
     open_table,
-    report_bad_files,
     report_count,
     unique_paths,
 )
@@ -91,6 +91,7 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
 
 
 def _predict_submission(fitted, folder, out):
+    """Predict the test clips of a competition folder and write the submission."""
     from ..datasets.label_files import load_kaggle_breath, write_submission
 
     test = load_kaggle_breath(folder, subset="test")
@@ -100,6 +101,7 @@ def _predict_submission(fitted, folder, out):
 
 
 def _print_predictions(fitted, files, settings, skip_bad):
+    """Predict files and print the table."""
     if not skip_bad:
         _refuse_bad_files(fitted, files)
     n_long, n_rejected, problems, kept = 0, 0, [], []
@@ -115,14 +117,12 @@ def _print_predictions(fitted, files, settings, skip_bad):
     print_result(
         predictions=kept, bad_files=[{"path": p, "reason": r} for p, r in problems]
     )
-    if settings["reject_below"] is not None:
-        print_result(n_rejected=n_rejected)
-    _report_long(fitted, n_long, len(files))
-    _report_rejected(n_rejected, len(files), settings)
-    report_bad_files(problems, len(files))
+    _report(fitted, len(files), n_long, n_rejected, settings)
+    leave_out(problems, len(files), None)
 
 
 def _write_predictions(fitted, files, out, settings, skip_bad):
+    """Predict files and write the table to a file."""
     from ..utils.progress import StepProgress
 
     n_long = n_bad = n_rejected = 0
@@ -144,10 +144,7 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
             if skip_bad:
                 write_bad(bad)
             advance(len(batch))
-    _report_long(fitted, n_long, len(files))
-    if settings["reject_below"] is not None:
-        print_result(n_rejected=n_rejected)
-    _report_rejected(n_rejected, len(files), settings)
+    _report(fitted, len(files), n_long, n_rejected, settings)
     report_count(n_bad, len(files), out)
     click.echo(f"wrote {out}")
     print_result(out=out, n_files=len(files), n_bad=n_bad)
@@ -168,6 +165,7 @@ def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
 
 
 def _batches(fitted, files, settings):
+    """Yield the table of each batch of files."""
     from ..pipelines.prediction import predict_files
 
     return predict_files(fitted, files, errors="skip", **settings)
@@ -179,12 +177,13 @@ def _part(batch, skip_bad):
 
     wrong = batch["error"].notna()
     bad = batch.loc[wrong, ["path", "error"]]
-    if len(bad) and not skip_bad:  # they could be read a moment ago
+    if len(bad) and not skip_bad:  # could be read when they were checked
         raise AudioError(list(bad.itertuples(index=False, name=None)))
     return batch[~wrong].drop(columns="error"), bad.rename(columns={"error": "reason"})
 
 
 def _count_long(fitted, paths):
+    """Count the files that are longer than the clips of the model."""
     from ..pipelines.prediction import inspect_for
 
     duration = fitted[0].duration
@@ -194,18 +193,18 @@ def _count_long(fitted, paths):
 
 
 def _count_rejected(good):
+    """Count the rejected labels."""
     return int(good["rejected"].sum()) if "rejected" in good else 0
 
 
-def _report_rejected(n_rejected, n_files, settings):
-    if settings["reject_below"] is not None:
-        click.echo(f"rejected: {n_rejected} of {n_files} labels", err=True)
-
-
-def _report_long(fitted, n_long, n_files):
+def _report(fitted, n_files, n_long, n_rejected, settings):
+    """Print how many files are too long and how many labels were rejected."""
     if n_long:
         click.echo(
             f"Warning: {n_long} of {n_files} files are longer than "
             f"{fitted[0].duration:g} s; only their beginning is used.",
             err=True,
         )
+    if settings["reject_below"] is not None:
+        click.echo(f"rejected: {n_rejected} of {n_files} labels", err=True)
+        print_result(n_rejected=n_rejected)

@@ -56,7 +56,7 @@ def train(
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
-    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
     model = make_breath_classifier(
         preset=preset,
         max_epochs=max_epochs,

@@ -125,7 +125,7 @@ def tune(
         raise click.UsageError(
             f"--members must be at most --trials={trials}, got {members}."
         )
-    paths, y, groups = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
     n_folds = 3
     with StepProgress() as progress:
         with progress.step("Tuning", trials * n_folds):

@@ -1,7 +1,6 @@
-"""The outside of a model file: a zip archive of four members with checksums.
+"""Pack and unpack model files: zip archives of four members with checksums.
 
-Nothing is ever unpacked to disk, and no more memory is taken than the bytes of the
-file, times a constant, can fill.
+Nothing is unpacked to disk, and memory is limited to a multiple of the file size.
 """
 
 import hashlib
@@ -13,7 +12,6 @@ import zlib
 __all__ = [
     "ABOUT",
     "DATA",
-    "FORMAT",
     "FORMAT_VERSION",
     "TENSORS",
     "ModelFileError",
@@ -22,15 +20,15 @@ __all__ = [
     "unpack",
 ]
 
-FORMAT = "skbreath model"
+_FORMAT = "skbreath model"
 FORMAT_VERSION = 1
 
 ABOUT, DATA, TENSORS = "about.json", "model.skops", "weights.safetensors"
 SUMS = "SHA256SUMS"
 _MEMBERS = (ABOUT, DATA, TENSORS, SUMS)
 
-# Text of many small trees is packed to a tenth; a bomb would claim a thousand.
-MAX_RATIO = 100
+# Text of many small trees is compressed to a tenth; zip bombs claim a thousandth.
+_MAX_RATIO = 100
 
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -51,70 +49,35 @@ class ModelFileError(ValueError):
 def pack(about, data, tensors):
     """Make the bytes of a model file; the same arguments give the same bytes.
 
-    Parameters
-    ----------
-    about : dict
-        What is in the file; only JSON types.
-    data : bytes
-        The model without its weights.
-    tensors : bytes
-        The weights.
-
-    Returns
-    -------
-    content : bytes
-
-    Examples
-    --------
-    >>> content = pack({"format_version": 1}, b"data", b"weights")
-    >>> about, data, tensors = unpack(content)
-    >>> about["format"], data, tensors
-    ('skbreath model', b'data', b'weights')
+    `about` holds JSON types, `data` the model without weights, `tensors` the weights.
     """
-    about = {"format": FORMAT, **about}
+    about = {"format": _FORMAT, **about}
     members = {
         ABOUT: json.dumps(about, indent=1, ensure_ascii=False).encode(),
         DATA: data,
         TENSORS: tensors,
     }
-    members[SUMS] = "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        for name, content in members.items()
-    ).encode()
+    members[SUMS] = _checksums(members)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
-            # Weights are noise to a compressor, and what is nothing but zeros must
-            # not be taken for a bomb.
+            # Compressing weights gains nothing. Members that compress too well, such
+            # as zeros, are stored as they are: the reader would see a zip bomb.
             small = len(zlib.compress(content))
-            worth = name != TENSORS and len(content) < MAX_RATIO // 2 * small
-            packed = zipfile.ZIP_DEFLATED if worth else zipfile.ZIP_STORED
-            # A ZipInfo of its own has a fixed date: equal models, equal files.
+            compress = name != TENSORS and len(content) < _MAX_RATIO // 2 * small
+            packed = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+            # ZipInfo(name) has a fixed date, so that equal models give equal files.
             archive.writestr(zipfile.ZipInfo(name), content, packed)
     return buffer.getvalue()
 
 
 def unpack(content):
-    """Take a model file apart; nothing in it is interpreted but the format version.
+    """Split the bytes of a model file into `about`, `data` and `tensors`.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    about : dict
-    data : bytes
-    tensors : bytes
-
-    Raises
-    ------
-    ModelFileError
-        If it is no model file, of a newer format, damaged or tampered with.
+    Only the format version and the checksums are interpreted.
     """
-    with open_archive(content, "the file", MAX_RATIO) as archive:
-        # What begins or ends otherwise could be a file of another kind as well.
+    with open_archive(content, "the file", _MAX_RATIO) as archive:
+        # With other bytes around it, it could be a file of another type as well.
         if not content.startswith(b"PK\x03\x04") or content[-22:-18] != b"PK\x05\x06":
             raise ModelFileError("it has bytes before or after its archive.")
         names = archive.namelist()
@@ -125,70 +88,63 @@ def unpack(content):
             raise ModelFileError(f"it holds {names}, not {list(_MEMBERS)}.")
         members = {name: _read(archive, name) for name in _MEMBERS}
     sums = members.pop(SUMS)
-    expected = "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        for name, content in members.items()
-    ).encode()
-    if sums != expected:
-        raise ModelFileError("its checksums do not fit: it is damaged or was changed.")
+    if sums != _checksums(members):
+        raise ModelFileError(
+            "its checksums do not match its content: it is damaged or was changed."
+        )
     return about, members[DATA], members[TENSORS]
 
 
+def _checksums(members):
+    """Make the text of SHA256SUMS, as bytes."""
+    lines = (
+        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        for name, content in members.items()
+    )
+    return "".join(lines).encode()
+
+
 def _read_about(text):
+    """Parse about.json and check the format version."""
     try:
         about = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"its {ABOUT} is no JSON.") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise ModelFileError(f"its {ABOUT} does not say that it is a {FORMAT}.")
+        raise ModelFileError(f"its {ABOUT} is not JSON.") from error
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise ModelFileError(f"its {ABOUT} does not name the format {_FORMAT!r}.")
     version = about.get("format_version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise ModelFileError(f"its format version is {version!r}, no number from 1.")
+        raise ModelFileError(
+            f"expected a format version of at least 1, got {version!r}."
+        )
     if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"it has the format version {version} and this skbreath reads up to "
-            f"{FORMAT_VERSION}: install a newer skbreath."
+            f"expected a format version up to {FORMAT_VERSION}, got {version}: install "
+            "a newer skbreath."
         )
     return about
 
 
 def open_archive(content, what, max_ratio):
-    """Open a zip archive in memory that cannot claim more than it holds.
+    """Open a zip archive in memory, after a check for zip bombs.
 
-    Parameters
-    ----------
-    content : bytes
-        The archive.
-    what : str
-        Its name in errors.
-    max_ratio : int
-        How many times larger than packed a member may be; 1 allows no compression.
-
-    Returns
-    -------
-    archive : zipfile.ZipFile
-
-    Raises
-    ------
-    ModelFileError
-        If it is no archive, a member claims too much, or members overlap, repeat
-        or are encrypted.
+    `what` names it in errors. Members may be `max_ratio` times larger than compressed.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except _ZIP_ERRORS as error:
-        raise ModelFileError(f"{what} is no zip archive or is cut off.") from error
+        raise ModelFileError(f"{what} is not a zip archive, or is cut off.") from error
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
-        raise ModelFileError(f"{what} holds members of the same name.")
+        raise ModelFileError(f"{what} has members of the same name.")
     if sum(member.compress_size for member in members) > len(content):
-        raise ModelFileError(f"{what} holds members that overlap: a zip bomb.")
+        raise ModelFileError(f"{what} has members that overlap: a zip bomb.")
     for member in members:
         if member.file_size > max_ratio * member.compress_size:
             raise ModelFileError(
-                f"{what} holds {member.filename!r}, which would unpack to "
-                f"{member.file_size} bytes from {member.compress_size}: a zip bomb."
+                f"{what} has a member {member.filename!r} that would grow from "
+                f"{member.compress_size} to {member.file_size} bytes: a zip bomb."
             )
         if member.flag_bits & 1:
             raise ModelFileError(f"{what} is encrypted.")
@@ -196,6 +152,7 @@ def open_archive(content, what, max_ratio):
 
 
 def _read(archive, name):
+    """Read a member of an archive."""
     try:
         return archive.read(name)
     except _ZIP_ERRORS as error:

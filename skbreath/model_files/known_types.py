@@ -1,4 +1,4 @@
-"""The classes and functions that a model file may name."""
+"""List the classes and functions that a model file may name."""
 
 import re
 from importlib import import_module
@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 # This package's classes, by the name under which a file stores them: the module is
-# always "skbreath", so that moving a class to another file breaks no saved model. A
-# new estimator is added here, or `save_model` refuses it.
+# always "skbreath", so that a class can move to another file. `save_model` accepts only
+# the classes listed here.
 _PUBLIC = {
     "AudioReader",
     "BreathFeatures",
@@ -36,17 +36,19 @@ _PUBLIC = {
     "ThresholdClassifier",
     "WeightedVotingClassifier",
 }
-# Classes that users do not see, and where they are defined.
+# Private classes and the modules that define them.
 _PRIVATE = {
     "FoldAverage": "skbreath.ensemble.fold_average",
     "FrameModel": "skbreath.segmentation.frame_model",
     "GivenProbabilities": "skbreath.ensemble.weights",
 }
+# Values of `ResidualCNNClassifier(module=)`. They are called with sizes that were
+# compared with those of the weights.
 _NETWORKS = {"skbreath.ResidualCNN1d", "skbreath.ResidualCNN2d"}
 _OURS = {f"skbreath.{name}" for name in {*_PUBLIC, *_PRIVATE}}
 
-# What scikit-learn's estimators are made of beside estimators. Of trees the indices
-# are checked afterwards, by `check_trees`.
+# Parts of scikit-learn's estimators that are not estimators themselves. The indices in
+# trees are checked afterwards, by `check_trees`.
 _PARTS_OF_SKLEARN = {
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
@@ -78,8 +80,6 @@ _ESTIMATOR = re.compile(r"sklearn(\.(?!conftest|experimental|externals|tests)\w+
 _LOSS = re.compile(r"sklearn\.(_loss\._loss\.Cy|linear_model\._sgd_fast\.)[A-Z]\w+")
 _METRIC = re.compile(r"sklearn\.metrics(\.\w+)+")
 
-# Values of `ResidualCNNClassifier(module=)`; called with sizes that are compared with
-# those of the weights first.
 _TYPES = {
     f"builtins.{kind.__name__}": kind
     for kind in (bool, dict, float, int, list, set, str, tuple)
@@ -87,48 +87,14 @@ _TYPES = {
 
 
 def stored_module(module):
-    """Get the module under which a file names what is defined in `module`.
-
-    It is "skbreath" for all modules of this package, also for those that files written
-    before version 0.1.0 name.
-
-    Examples
-    --------
-    >>> stored_module("skbreath.threshold")
-    'skbreath'
-    >>> stored_module("sklearn.svm._classes")
-    'sklearn.svm._classes'
-    """
+    """Get the name of a module in files: "skbreath" for all modules of this package."""
     return "skbreath" if module.startswith("skbreath.") else module
 
 
 def find_class(name):
-    """Get a class of which an object may be made, without calling it.
+    """Get a class of this package, scikit-learn or Optuna from ``module.Class``.
 
-    Parameters
-    ----------
-    name : str
-        Module and class.
-
-    Returns
-    -------
-    cls : type
-        One of this package's estimators, any of scikit-learn's, or a part of them.
-
-    Raises
-    ------
-    ModelFileError
-        If it is another one.
-
-    Examples
-    --------
-    >>> find_class("sklearn.pipeline.Pipeline").__name__
-    'Pipeline'
-    >>> find_class("os.system")
-    Traceback (most recent call last):
-    ...
-    skbreath.model_files.container.ModelFileError: it holds a os.system, which is not
-    known to be harmless.
+    Raise ModelFileError unless it is an estimator, or a known part of one.
     """
     if name in _OURS | _PARTS_OF_SKLEARN | _DISTRIBUTIONS:
         return _look_up(name)
@@ -146,7 +112,7 @@ def find_class(name):
 
 
 def find_type(name):
-    """Get a type that is a value itself: of numbers, of keys, or of a network."""
+    """Get a type that is stored as a value: of numbers, of keys, or of a network."""
     if name in _TYPES:
         return _TYPES[name]
     if name in _NETWORKS:
@@ -155,7 +121,7 @@ def find_type(name):
 
 
 def find_scalar(name):
-    """Get one of NumPy's types of numbers and text."""
+    """Get a type of NumPy for numbers or text."""
     module, _, kind = name.rpartition(".")
     found = getattr(np, kind, None) if module == "numpy" else None
     if isinstance(found, type) and issubclass(found, np.generic):
@@ -165,7 +131,7 @@ def find_scalar(name):
 
 
 def find_function(name):
-    """Get a metric of scikit-learn, as a scorer holds it."""
+    """Get a metric that a scorer of scikit-learn uses."""
     if _METRIC.fullmatch(name):
         from sklearn.metrics import get_scorer, get_scorer_names
 
@@ -177,7 +143,7 @@ def find_function(name):
 
 
 def find_loss(name):
-    """Get a loss of scikit-learn's compiled code, which is made from numbers."""
+    """Get a loss class of scikit-learn's compiled code."""
     if _LOSS.fullmatch(name):
         found = _look_up(name)
         if isinstance(found, type):
@@ -186,6 +152,7 @@ def find_loss(name):
 
 
 def _look_up(name):
+    """Import ``module.attribute``; None if that module does not define it."""
     module, _, attribute = name.rpartition(".")
     if module == "skbreath":
         return getattr(import_module(_PRIVATE.get(attribute, module)), attribute)
@@ -193,11 +160,11 @@ def _look_up(name):
         found = getattr(import_module(module), attribute)
     except (AttributeError, ImportError) as error:
         raise ModelFileError(
-            f"it holds a {name}, which the installed packages do not have."
+            f"it has a {name}, which the installed packages lack."
         ) from error
-    # What that module only imports is not a member of it.
     return found if getattr(found, "__module__", None) == module else None
 
 
 def _refused(name):
-    return ModelFileError(f"it holds a {name}, which is not known to be harmless.")
+    """Make the error for a type that is not on the list."""
+    return ModelFileError(f"it has a {name}, which is not on the list of safe types.")

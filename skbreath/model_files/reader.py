@@ -1,9 +1,8 @@
-"""The reader of a model's data, which makes known objects only.
+"""Build a model from its data, out of known classes only.
 
-The format is that of skops, and `skops.io.load` reads it too. It is read here because
-importing skops imports all of scikit-learn and more, for longer than a model takes to
-load and to predict, and because less needs to be made here: no methods, no partial
-functions, no operators, no bytes.
+The format is that of skops, and `skops.io.load` reads it too. This reader exists
+because importing skops takes longer than loading a model and predicting, and because it
+accepts fewer types: methods, partial functions, operators and bytes are errors.
 """
 
 import io
@@ -14,9 +13,20 @@ from collections import OrderedDict
 from functools import lru_cache
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import IsolationForest
+from sklearn.tree import BaseDecisionTree
 from sklearn.utils import Bunch
 
 from ..features.feature_set import FeatureStack
+from ..utils.sklearn_compat import (
+    PREDICTOR_RECORD_DTYPE,
+    BaseForest,
+    BaseGradientBoosting,
+    BaseHistGradientBoosting,
+    Tree,
+    TreePredictor,
+)
 from .container import ModelFileError, open_archive
 from .known_types import (
     find_class,
@@ -27,11 +37,9 @@ from .known_types import (
     stored_module,
 )
 
-__all__ = ["SCHEMA", "load_data"]
+__all__ = ["SCHEMA", "check_trees", "load_data"]
 
 SCHEMA = "schema.json"
-# What skops called its format when the first model file was written, and since.
-_PROTOCOLS = (2,)
 _ARRAY_NAME = re.compile(r"[0-9]+\.npy")
 _DICTS = {
     "builtins.dict": dict,
@@ -43,25 +51,19 @@ _TUPLES = {
     "builtins.tuple": tuple,
     "skbreath.FeatureStack": lambda values: FeatureStack(*values),
 }
+# Ensembles that check the columns of X and pass it to their trees unchecked.
+_ENSEMBLES = (
+    BaseForest,
+    BaseGradientBoosting,
+    BaseHistGradientBoosting,
+    IsolationForest,
+)
 
 
 def load_data(data):
-    """Turn data into a model again, if all of it is of known classes.
+    """Build the model that `dump_data` turned into bytes.
 
-    Parameters
-    ----------
-    data : bytes
-        From :func:`~skbreath.model_files.writer.dump_data`, or from anybody.
-
-    Returns
-    -------
-    model : object
-
-    Raises
-    ------
-    ModelFileError
-        If there is anything in it that is not known to be harmless, or that
-        contradicts itself.
+    Raise ModelFileError if it has an unknown class or contradicts itself.
     """
     with open_archive(data, "its data", 1) as archive:
         names = archive.namelist()
@@ -70,8 +72,10 @@ def load_data(data):
         try:
             schema = json.loads(archive.read(SCHEMA))
             protocol = schema.get("protocol")
-            if protocol not in _PROTOCOLS:
-                raise ModelFileError(f"its data is of the skops protocol {protocol!r}.")
+            if protocol != 2:  # that of all released versions of skops so far
+                raise ModelFileError(
+                    f"expected data of the skops protocol 2, got protocol {protocol!r}."
+                )
             arrays = {
                 name: _array(name, archive.read(name))
                 for name in names
@@ -81,7 +85,7 @@ def load_data(data):
         except ModelFileError:
             raise
         except (Exception, RecursionError) as error:
-            # Contradictory data may raise anything, anywhere.
+            # Contradictory data can raise any exception.
             text = str(error).partition("\n")[0] or type(error).__name__
             raise ModelFileError(f"its data cannot be used: {text}") from error
 
@@ -89,8 +93,8 @@ def load_data(data):
 def _array(name, content):
     """Read an array; one that declares a wrong size takes no memory."""
     if not _ARRAY_NAME.fullmatch(name):
-        raise ModelFileError(f"its data holds a file {name!r}.")
-    # The length of a header stands behind 8 bytes of magic and version.
+        raise ModelFileError(f"its data has an unexpected file {name!r}.")
+    # The length of the header follows 8 bytes of magic and version.
     start = 10 + int.from_bytes(content[8:10], "little")
     shape, by_columns, dtype = _header(content[:start])
     n_values = math.prod(shape)
@@ -110,27 +114,28 @@ def _array(name, content):
 
 @lru_cache(maxsize=1024)
 def _header(text):
-    """Parse a header: a model of trees has thousands of arrays with the same few."""
+    """Parse the header of an array; trees have thousands of equal headers."""
     stream = io.BytesIO(text)
     if np.lib.format.read_magic(stream) != (1, 0):
-        raise ModelFileError("its data holds an array of an unknown format.")
+        raise ModelFileError("its data has an array of an unknown format.")
     return np.lib.format.read_array_header_1_0(stream)
 
 
 class _ObjectBuilder:
-    """Build the objects that nodes describe, each once."""
+    """Build the objects that JSON nodes describe, each once."""
 
     def __init__(self, arrays):
         self._arrays = arrays
         self._made = {}
 
     def make(self, node):
+        """Build the object of a node, or return it if it was built before."""
         number = node["__id__"]
         if number not in self._made:
             kind = node["__loader__"]
             builder = _BUILDERS.get(kind)
             if builder is None:
-                raise ModelFileError(f"it holds a {_name(node)}, as a {kind}.")
+                raise ModelFileError(f"it has a {_name(node)} as a {kind}.")
             self._made[number] = builder(self, node)
         return self._made[number]
 
@@ -139,10 +144,10 @@ class _ObjectBuilder:
         types = self.make(node["key_types"])
         pairs = zip(types, node["content"].items(), strict=True)
         for kind, (key, value) in pairs:
-            if kind is bool:  # any text is true
-                raise ModelFileError("it holds a dict with keys True and False.")
+            if kind is bool:  # bool("False") is True
+                raise ModelFileError("it has a dict with keys True and False.")
             if not issubclass(kind, str | int | float | np.generic):
-                raise ModelFileError(f"it holds a dict with keys that are {kind}.")
+                raise ModelFileError(f"it has a dict with keys of the type {kind}.")
             made[kind(key)] = self.make(value)
         return made
 
@@ -158,7 +163,7 @@ class _ObjectBuilder:
     def _json(self, node):
         value = json.loads(node["content"])
         if value is not None and not isinstance(value, str | int | float):
-            raise ModelFileError(f"it holds {type(value).__name__} as text.")
+            raise ModelFileError(f"it has a {type(value).__name__} as text.")
         return value
 
     def _slice(self, node):
@@ -168,7 +173,7 @@ class _ObjectBuilder:
     def _ndarray(self, node):
         if node["type"] == "json":
             return _object_array(self._entries(node), self.make(node["shape"]))
-        array = self._arrays.pop(node["file"])  # once, as it was written
+        array = self._arrays.pop(node["file"])  # the writer refers to each file once
         if _name(node) == "numpy.ndarray":
             return array
         return find_scalar(_name(node))(array[()])
@@ -190,7 +195,7 @@ class _ObjectBuilder:
         seeds = self.make(node["content"]["seed_seq"])
         kind = getattr(np.random, state["bit_generator"])
         if not issubclass(kind, np.random.BitGenerator):
-            raise ModelFileError(f"it holds a {kind} for random numbers.")
+            raise ModelFileError(f"it has a {kind} as a bit generator.")
         bits = kind(np.random.SeedSequence(**seeds))
         bits.state = state
         return np.random.Generator(bits)
@@ -208,7 +213,7 @@ class _ObjectBuilder:
         if state is None:
             return made
         if state.get("memory") is not None:
-            raise ModelFileError(f"it holds a {cls.__name__} with a cache.")
+            raise ModelFileError(f"it has a {cls.__name__} with a cache.")
         if hasattr(made, "__setstate__"):
             made.__setstate__(state)
         else:
@@ -219,8 +224,6 @@ class _ObjectBuilder:
         return self._reduced(find_loss(_name(node)), node)
 
     def _tree(self, node):
-        from ..utils.sklearn_compat import Tree
-
         return self._reduced(Tree, node)
 
     def _reduced(self, cls, node):
@@ -232,7 +235,7 @@ class _ObjectBuilder:
 
 
 def _object_array(rows, shape):
-    """An array of what is in nested lists, though it may be lists itself."""
+    """Make an array of objects, which may be lists, from lists nested by `shape`."""
     for _ in shape[1:]:
         rows = [value for row in rows for value in row]
     array = np.empty(len(rows), dtype=object)
@@ -261,10 +264,109 @@ _BUILDERS = {
 
 
 def _name(node):
+    """Get module and class of a node."""
     return f"{stored_module(node['__module__'])}.{node['__class__']}"
 
 
 def _of(known, node):
+    """Look a node's class up in a dict of known ones."""
     if _name(node) not in known:
-        raise ModelFileError(f"it holds a {_name(node)} as a {node['__loader__']}.")
+        raise ModelFileError(f"it has a {_name(node)} as a {node['__loader__']}.")
     return known[_name(node)]
+
+
+def check_trees(model):
+    """Raise an error if an index in any decision tree of a model is out of bounds.
+
+    scikit-learn follows these indices in C without checks: a wrong one would read
+    foreign memory or never end.
+    """
+    seen = set()
+    # Pairs of an object and the number of columns of X that its trees may read.
+    todo = [(model, 0)]
+    while todo:
+        value, n_columns = todo.pop()
+        if isinstance(value, Tree):
+            _check_tree(value, n_columns)
+        elif isinstance(value, TreePredictor):
+            _check_predictor(value, n_columns)
+        if isinstance(value, dict):
+            inside = list(value.values())
+        elif isinstance(value, list | tuple | set):
+            inside = list(value)
+        elif isinstance(value, np.ndarray) and value.dtype == object:
+            inside = value.ravel().tolist()
+        else:
+            inside = list(getattr(value, "__dict__", {}).values())
+        if isinstance(value, BaseEstimator):
+            n_columns = _n_columns(value, n_columns)
+        # An object of two owners is checked for each.
+        if inside and (id(value), n_columns) not in seen:
+            seen.add((id(value), n_columns))
+            todo += [(part, n_columns) for part in inside]
+
+
+def _n_columns(estimator, of_owner):
+    """Get the number of columns of X that trees in an estimator may read."""
+    n_columns = getattr(estimator, "n_features_in_", 0)
+    if not isinstance(n_columns, int | np.integer):
+        raise ModelFileError(
+            f"its {type(estimator).__name__} has n_features_in_={n_columns!r}."
+        )
+    if isinstance(estimator, _ENSEMBLES):
+        return n_columns
+    if isinstance(estimator, BaseDecisionTree):
+        # Within an ensemble, the ensemble checks X; otherwise the tree itself.
+        return min(n_columns, of_owner) if of_owner else n_columns
+    return 0
+
+
+def _check_tree(tree, n_columns):
+    """Check the indices of a tree of a forest or of gradient boosting."""
+    n_nodes = tree.node_count
+    left, right = tree.children_left, tree.children_right
+    inner = left != -1  # as scikit-learn marks leaves
+    here = np.arange(n_nodes)[inner]
+    _check(
+        n_nodes > 0
+        and tree.n_features <= n_columns
+        and _forward(here, left[inner], n_nodes)
+        and _forward(here, right[inner], n_nodes)
+        and _within(tree.feature[inner], tree.n_features)
+    )
+
+
+def _check_predictor(predictor, n_columns):
+    """Check the indices of a tree of histogram gradient boosting."""
+    nodes = getattr(predictor, "nodes", None)
+    if not isinstance(nodes, np.ndarray) or nodes.dtype != PREDICTOR_RECORD_DTYPE:
+        raise ModelFileError("it has boosted trees without nodes.")
+    n_nodes = len(nodes)
+    inner = nodes["is_leaf"] == 0
+    here = np.arange(n_nodes)[inner]
+    _check(
+        n_nodes > 0
+        and _forward(here, nodes["left"][inner], n_nodes)
+        and _forward(here, nodes["right"][inner], n_nodes)
+        and _within(nodes["feature_idx"][inner], n_columns)
+    )
+    if nodes["is_categorical"].any():
+        raise ModelFileError(
+            "it has boosted trees with categorical features, which cannot be checked."
+        )
+
+
+def _forward(parents, children, n_nodes):
+    """Check that children come after their parents, so that every path ends."""
+    return _within(children, n_nodes) and bool((children > parents).all())
+
+
+def _within(indices, n):
+    """Check that indices are from 0 to below n."""
+    return bool(((indices >= 0) & (indices < n)).all())
+
+
+def _check(good):
+    """Raise an error unless a check passed."""
+    if not good:
+        raise ModelFileError("it has a decision tree whose indices are out of bounds.")

@@ -1,4 +1,4 @@
-"""Fitted models in files that cannot run code."""
+"""Save fitted models to files that cannot run code, and load them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from ..utils.files import as_path, atomic_path, check_destination
 from ..utils.garbage_collection import collector_paused
 from .container import FORMAT_VERSION, ModelFileError, pack, unpack
 from .known_types import stored_module
-from .reader import load_data
-from .tree_checks import check_trees
+from .reader import check_trees, load_data
 from .writer import dump_data
 
 if TYPE_CHECKING:
@@ -51,11 +50,11 @@ def save_model(
     metadata: Mapping[str, Any] | None = None,
     half_size: bool = False,
 ) -> None:
-    """Write a fitted model to a file that can be loaded without running its code.
+    """Write a fitted model to a file that cannot run code.
 
-    The file holds data and names of known classes, never instructions: weights of
-    networks as safetensors, all else as JSON and arrays in the format of skops. It
-    is written whole or not at all.
+    The file has data and names of known classes: weights of networks as safetensors,
+    everything else as JSON and arrays in the format of skops. It is written completely
+    or not at all.
 
     Parameters
     ----------
@@ -67,9 +66,9 @@ def save_model(
     path : str or os.PathLike
         File to write, by convention ``.skb``.
     metadata : dict, default=None
-        What a receiver should know, such as the licence and the source of the training
-        data; :func:`model_info` gives it back. JSON types only. Of a model that was
-        loaded, or fine-tuned from one, entries that are not given stay as they were.
+        Information for users of the file, such as the licence and the source of the
+        training data, of JSON types; :func:`model_info` returns it. A model that was
+        loaded, or fine-tuned from one, keeps the entries that are not given.
     half_size : bool, default=False
         Write the kernels and matrices of networks as float16, half the bytes. The
         probabilities of the model that is read back differ by about 1e-3.
@@ -77,20 +76,19 @@ def save_model(
     Raises
     ------
     ModelFileError
-        If the model holds what is not in the list of known classes: networks,
-        functions or estimators of your own, skorch callbacks. :func:`joblib.dump`
-        writes those.
+        If the model has parts that are not of known classes: networks, functions or
+        estimators of your own, skorch callbacks. :func:`joblib.dump` writes those.
     NotFittedError
         If the model is not fitted.
     ValueError
-        If `metadata` is no dict of JSON types.
+        If `metadata` is not a dict of JSON types.
     OSError
         If the file cannot be written.
 
     See Also
     --------
-    load_model : Reads it.
-    model_info : Says what is in it.
+    load_model : Read the file.
+    model_info : Describe it without loading the model.
 
     Examples
     --------
@@ -106,44 +104,43 @@ def save_model(
     """
     path = check_destination(path)
     check_is_fitted(model)
-    metadata = known_metadata(model) | (checked_metadata(metadata) or {}) or None
+    metadata = merged_metadata(model, metadata) or None
     try:
         content = _to_bytes(model, metadata, half_size)
-        # What cannot be read is not written.
+        # Raises an error if the file could not be loaded.
         _from_bytes(content)
     except ModelFileError as error:
         raise ModelFileError(
-            f"{path} cannot hold this {type(model).__name__}: {error} "
-            "`joblib.dump` takes any model; its files run code when loaded."
+            f"{path} cannot hold this {type(model).__name__}: {error} Use "
+            "`joblib.dump`, which takes any model; its files run code when loaded."
         ) from error
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def load_model(path: FilePath) -> Any:
-    """Read a model that :func:`save_model` wrote, running no code of the file.
+    """Load a model that :func:`save_model` wrote, without running code from the file.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file. It may come from anybody: what it names is compared with a list of
-        this package's and scikit-learn's classes before anything is made, and what
-        it claims to hold with its size.
+        The file. It may be of unknown origin: only classes on a list are used, those of
+        this package and of scikit-learn, and declared sizes are checked first.
 
     Returns
     -------
     model : estimator
-        Gives the same predictions, to the bit with the same packages unless it was
-        written in half size. A network
-        trained on a device that is not here is put on the CPU.
+        With the same packages, its predictions are the same to the bit, unless it was
+        written with ``half_size=True``. A network is put on the CPU if the device that
+        it was trained on is missing.
 
     Raises
     ------
     ModelFileError
-        If it is no model file, damaged, changed since it was written, of a newer
-        format, or holds anything not on the list.
+        If it is not a model file, damaged, changed since it was written, of a newer
+        format, or has parts that are not on the list.
     OSError
-        If there is no such file, or it cannot be read.
+        If the file does not exist or cannot be read.
 
     Warns
     -----
@@ -152,13 +149,13 @@ def load_model(path: FilePath) -> Any:
 
     See Also
     --------
-    save_model : Writes it, and has an example.
+    save_model : Write a model; with an example.
     """
     return _explained(path, _from_bytes)
 
 
 def model_info(path: FilePath) -> dict[str, Any]:
-    """Say what is in a model file, without making the model.
+    """Describe a model file without loading the model.
 
     Parameters
     ----------
@@ -172,8 +169,8 @@ def model_info(path: FilePath) -> dict[str, Any]:
         class); ``labels``; ``threshold`` (``pos_label`` and ``value``, or None);
         ``features`` (parameters of each reader and feature extraction, by its place
         in the model); ``training_data`` (``n_clips``, ``classes``, ``n_groups`` and
-        ``digest``, or None if the last step is not of this package); ``metadata`` (what
-        :func:`save_model` was given, or None).
+        ``digest``, or None if the last step is not of this package); ``metadata`` (as
+        given to :func:`save_model`, or None).
 
     Raises
     ------
@@ -195,51 +192,37 @@ def model_info(path: FilePath) -> dict[str, Any]:
 
 
 def _explained(path, read):
+    """Read a file; name it in the error, and explain where it is a pickle."""
     path = as_path(path)
     if path.exists() and not path.is_file():
-        raise IsADirectoryError(f"{path} is no file: a model is a single file.")
+        raise IsADirectoryError(f"{path} is not a file; pass the path of a model file.")
     content = path.read_bytes()
     try:
         return read(content)
     except ModelFileError as error:
         hint = ""
         if content[:1] in (b"\x80", b"x", b"\x1f"):  # pickle, zlib, gzip
-            hint = (
-                " It looks like a pickle, as joblib writes them: only `joblib.load` "
-                "reads it, and runs whatever code is in it."
-            )
+            hint = " It looks like a pickle; `joblib.load` reads it and runs its code."
         raise ModelFileError(f"{path} cannot be used: {error}{hint}") from error
 
 
-def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Refuse what JSON would not give back.
-
-    Parameters
-    ----------
-    metadata : dict or None
-        As :func:`save_model` takes it.
-
-    Returns
-    -------
-    metadata : dict or None
-
-    Raises
-    ------
-    ValueError
-        If it is no dict of JSON types.
-    """
+def merged_metadata(model: Any, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Add metadata to that of a loaded model; check that it has JSON types only."""
     if metadata is None:
-        return None
+        metadata = {}
     try:
         plain = json.loads(json.dumps(metadata, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be of JSON types: {error}.") from error
     if not isinstance(metadata, dict) or plain != metadata:
-        raise ValueError("metadata must be a dict of JSON types, its keys text.")
-    return plain
+        raise ValueError(
+            f"metadata must be a dict of JSON types, its keys text, got {metadata!r}."
+        )
+    return known_metadata(model) | plain
 
 
 def _to_bytes(model, metadata, half_size):
+    """Convert a model to the bytes of a model file."""
     from safetensors.numpy import save
 
     with WeightStore().in_use() as store:
@@ -253,9 +236,8 @@ def _to_bytes(model, metadata, half_size):
 
 
 def _halved(array):
-    """As float16, unless it is small or does not fit into its range."""
+    """Convert weights to float16, unless they are few or out of its range."""
     if array.ndim < 2 or array.dtype != np.float32:
-        # Biases and the statistics of batches: few bytes, of any size.
         return array
     with np.errstate(over="ignore"):
         half = array.astype(np.float16)
@@ -263,6 +245,7 @@ def _halved(array):
 
 
 def _from_bytes(content):
+    """Load the model in the bytes of a model file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -282,7 +265,7 @@ def _from_bytes(content):
     check_trees(model)
     record, metadata = training_record(model), about.get("metadata")
     if record is not None and isinstance(metadata, dict):
-        # A licence goes with the weights, wherever they are saved next.
+        # Keep the licence with the weights when the model is saved again.
         record["metadata"] = metadata
     packages = about.get("packages")
     written = packages.get("scikit-learn") if isinstance(packages, dict) else None
@@ -298,7 +281,7 @@ def _from_bytes(content):
 
 
 def _about(model):
-    """What is in the file, for those who look into it."""
+    """Describe a model, for `model_info`."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     record = training_record(model)
     if record is not None:
@@ -321,6 +304,7 @@ def _about(model):
 
 
 def _threshold(model):
+    """Get the decision threshold of a model; None if it has none."""
     last = model[-1] if hasattr(model, "steps") else model
     if not hasattr(last, "best_threshold_"):
         return None
@@ -329,7 +313,7 @@ def _threshold(model):
 
 
 def _features(model):
-    """Parameters of what makes features, by the name that ``set_params`` knows."""
+    """Get the parameters of readers and feature extractors, by their place."""
     from ..audio.reader import AudioReader
     from ..features.breath_features import BreathFeatures
     from ..features.summary_pooling import SummaryPooling
@@ -343,7 +327,7 @@ def _features(model):
 
 
 def _plain(value):
-    """As JSON types; what is none, as text."""
+    """Convert a value to JSON types, other types to text."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, dict):

@@ -1,9 +1,8 @@
-"""A fitted model as data: what skops writes, each object once.
+"""Convert a fitted model to data with skops, each object once.
 
-skops turns an object into a zip archive of JSON and ``.npy`` files, running no code.
-It writes an object as often as it is referred to, under names that are memory
-addresses. Here each is written once, under its number: smaller, and the same bytes for
-the same model.
+skops writes a zip archive of JSON and ``.npy`` files. It names objects by their memory
+addresses, and writes them as often as they are referred to. Here each is written once,
+under a number: the data is smaller, and the same for the same model.
 """
 
 import io
@@ -16,35 +15,21 @@ from .reader import SCHEMA
 
 __all__ = ["dump_data"]
 
-# Short, immutable, or read in another order than written: never left out.
+# Nodes that are always written in full: they are short, or not read in written order.
 _ALWAYS_WRITTEN = {"JsonNode", "TypeNode", "FunctionNode"}
 _IMMUTABLE = {*_ALWAYS_WRITTEN, "TupleNode"}
 
 
 def dump_data(model):
-    """Turn a model into data.
+    """Convert a model to bytes for `load_data`; weights go to the store in use.
 
-    Parameters
-    ----------
-    model : object
-        Networks in it leave their weights with the weight store in use.
-
-    Returns
-    -------
-    data : bytes
-        For :func:`~skbreath.model_files.reader.load_data`.
-
-    Raises
-    ------
-    ModelFileError
-        If it holds what cannot be data, such as functions or objects of foreign
-        classes.
+    Raise ModelFileError if a part cannot be data, such as a function.
     """
     import skops.io
 
     try:
         written = skops.io.dumps(model)
-    except Exception as error:  # whatever the parts of a foreign object raise
+    except Exception as error:  # parts of foreign classes can raise any exception
         raise ModelFileError(f"{error or type(error).__name__}") from error
     with zipfile.ZipFile(io.BytesIO(written)) as source:
         schema = json.loads(source.read(SCHEMA))
@@ -60,7 +45,7 @@ def dump_data(model):
 
 
 class _StateEncoder:
-    """Number nodes and files in the order in which they are read."""
+    """Number nodes and files of skops in reading order, and drop repeated nodes."""
 
     def __init__(self, source):
         self.files = {}
@@ -71,6 +56,7 @@ class _StateEncoder:
         self._names = {}
 
     def node(self, node):
+        """Encode a node, or refer to the equal one that was written before."""
         node = node | {"__module__": stored_module(node["__module__"])}
         known = self._numbers.get(node["__id__"])
         if known is not None and node["__loader__"] not in _ALWAYS_WRITTEN:
@@ -79,7 +65,7 @@ class _StateEncoder:
             number = self._new_number(node)
             _drop_cache(node)
             return self._content(node) | {"__id__": number}
-        # Whether equal texts are one object is chance, and not kept by a pickle.
+        # Equal immutable values get one number, whether they are one object or not.
         content = self._content(node)
         key = json.dumps(content)
         if key in self._numbers_of_equals:

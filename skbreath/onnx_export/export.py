@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from .. import __version__
 from ..audio.inputs import as_paths_or_waveforms
 from ..audio.reader import AudioReader
-from ..ensemble.inspection import known_metadata, unwrap
-from ..model_files.save_load import checked_metadata
+from ..ensemble.inspection import unwrap
+from ..model_files.save_load import merged_metadata
 from ..utils.files import atomic_path, check_destination
 from ..utils.sklearn_compat import HasMethods, validate_params
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["export_onnx"]
 
-# Larger differences on the clips that every export is tested on are bugs. Single
-# precision makes 1e-6; a boosted tree may take another branch at a tie.
-TOLERANCE = 1e-3
-# Name of the licence in the ONNX standard (docs/IR.md there); plain text.
+# Single precision makes differences of 1e-6; larger ones occur where a boosted tree
+# takes another branch at a tie.
+_TOLERANCE = 1e-3
+# Name of the licence in the ONNX standard (docs/IR.md there).
 _LICENCE = "model_license"
 
 
@@ -120,7 +120,7 @@ def export_onnx(
     (['E', 'I'], True)
     """
     path = check_destination(path)
-    metadata = known_metadata(model) | (checked_metadata(metadata) or {})
+    metadata = merged_metadata(model, metadata)
     licence = _licence(metadata)
     _check_packages()
     check_is_fitted(model)
@@ -137,11 +137,11 @@ def export_onnx(
     content = _to_onnx(model, n_samples, about)
     waveforms = _clips_to_compare(clips, reader, n_samples)
     difference = _difference(content, model, waveforms)
-    if not difference <= TOLERANCE:
+    if not difference <= _TOLERANCE:
         raise ValueError(
-            f"the exported graph and the model disagree by {difference:.2g}; the file "
-            "was not written. If the model has a network of your own, look for "
-            "operations that ONNX does not have."
+            f"Expected probabilities of graph and model to differ by {_TOLERANCE:g} at "
+            f"most, got {difference:.2g}; the file was not written. If the model has a "
+            "network of your own, look for operations that ONNX does not have."
         )
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -155,6 +155,7 @@ def export_onnx(
 
 
 def _check_packages():
+    """Raise an error if a package for the export is missing."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -167,6 +168,7 @@ def _check_packages():
 
 
 def _n_samples(model, reader):
+    """Get the number of samples of a clip that a model takes."""
     if reader is not None:
         known = getattr(reader, "n_samples_", None)
         if known is None and reader.duration is not None:
@@ -267,6 +269,7 @@ def _quiet():
 
 
 def _clips_to_compare(clips, reader, n_samples):
+    """Read the clips for the comparison, or make synthetic ones."""
     if clips is None:
         return _synthetic(n_samples)
     clips = as_paths_or_waveforms(clips)
@@ -299,6 +302,7 @@ def _synthetic(n_samples):
 
 
 def _difference(content, model, waveforms):
+    """Get the largest difference between probabilities of a file and of the model."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -307,7 +311,7 @@ def _difference(content, model, waveforms):
         content, options, providers=["CPUExecutionProvider"]
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the synthetic clips are unusual
+        warnings.simplefilter("ignore")  # synthetic clips are unusual audio
         expected = model.predict_proba(waveforms)
     found = [
         session.run(None, {"waveform": waveforms[start : start + 64]})[0]

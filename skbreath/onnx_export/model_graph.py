@@ -22,28 +22,22 @@ from ..features.summary_pooling import SummaryPooling
 from ..networks.classifier import ResidualCNNClassifier
 from ..networks.inference import class_probabilities
 from ..utils.sklearn_compat import BaseSearchCV
-from .feature_graph import FeatureGraph
-from .table_graphs import LinearGraph, PoolingGraph, ScalingGraph, TreesGraph
+from .estimator_graphs import (
+    FeatureGraph,
+    LinearGraph,
+    PoolingGraph,
+    ScalingGraph,
+    TreesGraph,
+)
 
 __all__ = ["ModelGraph"]
 
 
 class ModelGraph(nn.Module):
-    """Compute probabilities from waveforms as a fitted model does.
+    """Compute probabilities from waveforms of `n_samples` as a fitted model does.
 
-    Features that several parts of the model use are computed once.
-
-    Parameters
-    ----------
-    model : classifier
-        Fitted.
-    n_samples : int
-        Samples in a clip.
-
-    Raises
-    ------
-    ValueError
-        If a part of the model cannot be converted; it is named.
+    Features that several parts of the model use are computed once. Raise ValueError if
+    a part of the model cannot be converted.
     """
 
     def __init__(self, model, n_samples):
@@ -54,7 +48,7 @@ class ModelGraph(nn.Module):
 
     def forward(self, waveform):
         """Compute probabilities of shape ``(n_clips, n_classes)``, float32."""
-        # Inputs of the parts of the model: the waveform, then features of it.
+        # The waveform, then the output of each extractor.
         inputs = [waveform]
         for extract in self.extractors:
             inputs.append(extract(inputs))
@@ -73,15 +67,9 @@ class _Converter:
         self.extractors = {}
 
     def convert(self, estimator, place, first=True):
-        """Convert a fitted estimator to a module.
+        """Convert a fitted estimator, named `place` in errors, to a module.
 
-        Parameters
-        ----------
-        estimator : estimator
-        place : str
-            Where it is in the model, for errors.
-        first : bool, default=True
-            Whether its input is the waveform, not the output of a step before.
+        With `first`, its input is the waveform, not the output of another step.
         """
         if isinstance(estimator, BaseSearchCV):
             return self._search(estimator, place, first)
@@ -96,11 +84,12 @@ class _Converter:
         )
 
     def _shared(self, key, module):
-        """Reuse the module of an equal key."""
+        """Register an extractor, or reuse that of the same key; select its output."""
         self.extractors.setdefault(key, module)
         return _SelectInput(1 + list(self.extractors).index(key))
 
     def _leaf(self, module, first):
+        """Give a module the waveform as its input if it is the first step."""
         return nn.Sequential(_SelectInput(0), module) if first else module
 
     def _features(self, features, place, first):
@@ -111,14 +100,14 @@ class _Converter:
             )
         if features.n_features_in_ != self.n_samples:
             raise ValueError(
-                f"{place} was fitted on clips of {features.n_features_in_} samples, "
-                f"and the model takes {self.n_samples}."
+                f"Expected {place} to be fitted on clips of {self.n_samples} samples, "
+                f"as the model takes, got {features.n_features_in_}."
             )
         extract = FeatureGraph(features)
         return self._shared(features._stack, nn.Sequential(_SelectInput(0), extract))
 
     def _transformer(self, step, place, first):
-        """Convert a step before another one, or a part of a union."""
+        """Convert a step that is not the last, or a part of a union."""
         while isinstance(step, FrozenEstimator):
             step = step.estimator
         if isinstance(step, Pipeline):
@@ -140,14 +129,14 @@ class _Converter:
             if isinstance(step, AudioReader):
                 if modules or not first:
                     raise ValueError(f"{place}.{name} reads audio after other steps.")
-                continue  # whoever runs the graph reads the audio
+                continue  # the graph begins with waveforms
             last = step is pipeline[-1] and not transforms
             make = self.convert if last else self._transformer
             modules.append(make(step, f"{place}.{name}", first))
             first = False
             pooled = isinstance(step, SummaryPooling) and len(modules) == 2
             if pooled and isinstance(modules[0], _SelectInput):
-                # Nothing is learned up to here, so other members may share it.
+                # Nothing is learned up to here, so that members can share it.
                 key = (modules[0].number, repr(sorted(step.get_params().items())))
                 modules = [self._shared(key, nn.Sequential(*modules))]
         return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
@@ -245,7 +234,7 @@ class _Converter:
 
 
 def _trees_on_one_table(members):
-    """Join the trees of all folds in one module, for a far smaller graph."""
+    """Join trees of all folds in one module, or None; the graph is far smaller."""
     parts = [list(m) if isinstance(m, nn.Sequential) else [m] for m in members]
     if not all(
         len(pair) == 2
@@ -261,6 +250,8 @@ def _trees_on_one_table(members):
 
 
 class _SelectInput(nn.Module):
+    """Select one of the inputs."""
+
     def __init__(self, number):
         super().__init__()
         self.number = number
@@ -270,6 +261,8 @@ class _SelectInput(nn.Module):
 
 
 class _ConcatOutputs(nn.Module):
+    """Concatenate the outputs of several modules."""
+
     def __init__(self, parts):
         super().__init__()
         self.parts = nn.ModuleList(parts)
@@ -279,9 +272,10 @@ class _ConcatOutputs(nn.Module):
 
 
 class _Network(nn.Module):
+    """Compute the probabilities of a network."""
+
     def __init__(self, classifier):
         super().__init__()
-        # A copy, as the export must not change the model.
         self.module = copy.deepcopy(classifier._trained_module()).cpu().eval()
 
     def forward(self, features):
@@ -289,18 +283,21 @@ class _Network(nn.Module):
 
 
 class _Embedding(_Network):
-    """A classifier as a step before another one."""
+    """Compute the embedding of a network that is used as a transformer."""
 
     def forward(self, features):
         return self.module.embed(_as_clips(features))
 
 
 def _as_clips(features):
+    """Add an axis of one frame to tables."""
     features = features.float()
     return features[..., None] if features.dim() == 2 else features
 
 
 class _WeightedMean(nn.Module):
+    """Compute the weighted mean of the probabilities of members."""
+
     def __init__(self, members, weights):
         super().__init__()
         self.members, self.weights = nn.ModuleList(members), weights
@@ -330,7 +327,7 @@ class _Calibration(nn.Module):
 
     def forward(self, proba):
         if self.method == "temperature":
-            logits = torch.log(proba + 1e-12)  # as scikit-learn's
+            logits = torch.log(proba + 1e-12)  # as in scikit-learn
             return torch.softmax(self.inverse * logits, dim=1)
         if proba.shape[1] == 2:
             positive = self.calibrators[0](proba[:, 1:])
@@ -345,6 +342,8 @@ class _Calibration(nn.Module):
 
 
 class _Sigmoid(nn.Module):
+    """Calibrate by a sigmoid."""
+
     def __init__(self, fitted):
         super().__init__()
         self.slope, self.offset = float(fitted.a_), float(fitted.b_)
@@ -354,7 +353,7 @@ class _Sigmoid(nn.Module):
 
 
 class _Isotonic(nn.Module):
-    """Straight lines between points, as a sum of ramps."""
+    """Calibrate by linear interpolation between points, as a sum of ramps."""
 
     def __init__(self, fitted):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The whole classifier, from WAV files to labels, as one Pipeline."""
+"""Build the classifier, from audio files to labels, as one Pipeline."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_breath_classifier(
     device: str = "cpu",
     random_state: Seed | None = None,
 ) -> Pipeline:
-    """Build the classifier: paths or waveforms in, labels out.
+    """Build the classifier, a Pipeline from paths or waveforms to labels.
 
     ::
 
@@ -107,11 +107,11 @@ def make_breath_classifier(
     ValueError
         If `preset` is not one of these.
     TypeError
-        If `members` is text, as the name of a preset that was meant.
+        If `members` is a text, such as the name of a preset.
 
     See Also
     --------
-    evaluate : Cross-validates it, grouped, with intervals.
+    evaluate : Cross-validate it, grouped, with intervals.
 
     Examples
     --------
@@ -125,15 +125,15 @@ def make_breath_classifier(
     if isinstance(members, str):
         meant = members if members in PRESETS else "fast"
         raise TypeError(
-            f"members is a list of (name, estimator), not {members!r}; for a vote that "
-            f'is ready-made give preset="{meant}".'
+            f"Expected members to be a list of (name, estimator), got {members!r}; for "
+            f'a ready-made vote pass preset="{meant}".'
         )
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}.")
     seeds = check_random_state(random_state)
 
     def seed():
-        # Without a seed every fit of every part draws its own.
+        # Without a seed, each part draws its own in each fit.
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
     settings: dict[str, Any] = {"weights": "learned", "cv": 5, "scoring": "accuracy"}
@@ -157,6 +157,6 @@ def make_breath_classifier(
         cv=settings["cv"],
         random_state=seed(),
     )
-    # One thread reads clips of a second faster than several do.
+    # A single thread, as it reads short clips faster than several.
     reader = AudioReader(sample_rate=sample_rate, duration=duration, drift=drift)
     return Pipeline([("audio", reader), ("classifier", threshold)])

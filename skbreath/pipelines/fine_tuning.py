@@ -1,4 +1,4 @@
-"""Adapt a trained model to another microphone with a handful of labelled clips."""
+"""Adapt a fitted model to another microphone with a few labelled clips."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FineTunedClassifier", "fine_tune"]
 
-# With fewer clips, what is learned out of fold is mostly chance: a calibration on
-# twenty clips has reversed the order of the scores.
+# With fewer clips, out-of-fold predictions are too few: a calibration on 20 clips has
+# reversed the order of the scores.
 _FEWEST_TO_SPLIT = 50
 # Entries of a model's metadata that also apply to models fine-tuned from it.
 _LICENCE = re.compile("licen[cs]e", re.IGNORECASE)
@@ -56,7 +56,7 @@ def fine_tune(
         Fitted, with at least one network in it, such as
         :func:`~skbreath.load_pretrained` gives. It is not changed.
     X : sequence of length n_clips
-        Whatever `model` takes; a handful is enough to begin with.
+        Clips, as `model` takes them; a few are enough.
     y : array-like of shape (n_clips,)
         Labels, the same classes as those of `model`.
     groups : array-like of shape (n_clips,), default=None
@@ -78,7 +78,7 @@ def fine_tune(
 
     See Also
     --------
-    FineTunedClassifier : The same as an estimator, for cross-validation.
+    FineTunedClassifier : Do the same as an estimator, for cross-validation.
 
     Examples
     --------
@@ -147,7 +147,7 @@ class FineTunedClassifier(
 
     See Also
     --------
-    fine_tune : Gives `model_` at once.
+    fine_tune : Return `model_` directly.
 
     Notes
     -----
@@ -213,7 +213,7 @@ class FineTunedClassifier(
         Parameters
         ----------
         X : sequence of length n_clips
-            Whatever `model` takes.
+            Clips, as `model` takes them.
         y : array-like of shape (n_clips,)
             Labels.
         groups : array-like of shape (n_clips,), default=None
@@ -259,7 +259,7 @@ class FineTunedClassifier(
         return self
 
     def _continued(self, part, task):
-        """Make an unfitted copy whose networks start from the weights of `part`."""
+        """Make an unfitted copy of `part` whose networks start from its weights."""
         if isinstance(part, ResidualCNNClassifier):
             return clone(part).set_params(
                 initial_weights=part.get_weights(),
@@ -289,7 +289,7 @@ class FineTunedClassifier(
                 estimator=self._continued(part.estimator_, task), n_jobs=self.n_jobs
             )
             if task.n_folds is None:
-                # One fit on all rows; what they score does not matter then.
+                # One fit on all rows; the threshold does not depend on their scores.
                 rows = np.arange(task.n_rows)
                 return tuned.set_params(
                     thresholds=[0.5], cv=[(rows, rows)], refit=False
@@ -298,12 +298,13 @@ class FineTunedClassifier(
         return part if isinstance(part, str) else clone(part)
 
     def _continued_vote(self, vote, task):
+        """Make an unfitted copy of a vote, with weights that suit the data."""
         names = [name for name, member in vote.estimators if member != "drop"]
         members = dict(zip(names, vote.estimators_, strict=True))
         weights = dict(zip(names, vote.weights_, strict=True))
         params = {"refit": True, "n_jobs": self.n_jobs}
         if task.n_folds is None:
-            # Without folds, a member that starts from scratch cannot be weighted.
+            # Without folds, weights of members from scratch cannot be learned.
             kept = {n: weights[n] if has_network(m) else 0 for n, m in members.items()}
             if not sum(kept.values()):
                 kept = {name: int(has_network(m)) for name, m in members.items()}
@@ -314,7 +315,7 @@ class FineTunedClassifier(
         return clone(vote).set_params(estimators=estimators, **params)
 
     def _remember_earlier_training(self, given):
-        """Keep the clips of the earlier training on record, and the licence."""
+        """Add the clips and the licence of the earlier training to the record."""
         record, earlier = training_record(self.model_), training_record(given)
         if record is None or earlier is None:
             return
@@ -360,7 +361,7 @@ class FineTunedClassifier(
         return self.model_.predict(X)
 
     def __sklearn_clone__(self):
-        # A clone of the model would not be fitted.
+        # Keep the model, as its clone would not be fitted.
         params = self.get_params(deep=False)
         copies = {n: clone(v, safe=False) for n, v in params.items() if n != "model"}
         return type(self)(self.model, **copies)
@@ -376,11 +377,11 @@ class FineTunedClassifier(
 
 
 class _FineTuningData:
-    """Epochs, folds and seeds for the clips of one fit."""
+    """Compute epochs, folds and seeds for the clips of one fit."""
 
     def __init__(self, tuner, y, groups):
         self.n_rows = len(y)
-        # As `Batches`: a single row at the end joins the batch before it.
+        # As in `Batches`, a single row at the end is added to the batch before it.
         n_batches = max(1, -(-(self.n_rows - 1) // tuner.batch_size))
         self.n_epochs = -(-tuner.n_updates // n_batches)
         self.n_folds = _possible_folds(tuner.cv, y, groups)
@@ -406,15 +407,8 @@ def part_names(network):
 def _restore_parameters(part, given):
     """Restore the parameters that fine-tuning overrode, so that a refit starts clean.
 
-    Overridden were learning rates, folds of a small data set and weights to start from.
-
-    Parameters
-    ----------
-    part : estimator
-        Fine-tuned model, or a part of it.
-    given : estimator
-        The fitted model that it was made from. An average over folds has become a vote
-        of its networks, or a single model if it has no networks.
+    `part` was made from the fitted model `given`. An average over folds has become a
+    vote of its networks, or a single model if it has no networks.
     """
     if isinstance(given, FoldAverage) and not isinstance(
         part, WeightedVotingClassifier
@@ -431,7 +425,7 @@ def _restore_parameters(part, given):
         return
     own = given.get_params(deep=False) if isinstance(given, type(part)) else {}
     if isinstance(part, ThresholdClassifier):
-        # With cv="prefit", another fit tunes the threshold alone.
+        # With cv="prefit", a refit changes only the threshold.
         prefit = isinstance(given.cv, str)
         own["estimator"] = part.estimator_ if prefit else clone(part.estimator_)
     else:

@@ -1,4 +1,4 @@
-"""Prediction of very many files in bounded memory."""
+"""Predict many files with bounded memory."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def predict_files(
     table : DataFrame
         One per batch, in the order of `paths`: ``path``, ``label``, and
         ``probability_<class>`` for each class. With ``errors="skip"`` also
-        ``error``: missing where all is well; label and probabilities are missing
-        where it is not. With `reject_below` also ``confidence``, and ``rejected``:
-        whether it is too low; the label is given all the same.
+        ``error``; where it is not missing, label and probabilities are. With
+        `reject_below` also ``confidence`` and ``rejected``, whether it is too low; the
+        label is given in any case.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def predict_files(
         raise ValueError(f"reject_below must be from 0 to 1, got {reject_below!r}.")
     model = unwrap_steps(model)
     if errors == "skip":
-        return _predict_what_can_be_read(model, paths, batch_size, reject_below)
+        return _predict_readable(model, paths, batch_size, reject_below)
     _, problems = inspect_for(model, paths)
     if problems:
         raise AudioError(problems)
@@ -111,20 +111,10 @@ def predict_files(
 
 
 def inspect_for(model, paths):
-    """Check the files that `model` will read.
+    """Check files for a model, as :func:`~skbreath.inspect_audio_files` does.
 
-    Parameters
-    ----------
-    model : classifier or UnwrappedModel
-        A Pipeline that starts with an :class:`~skbreath.AudioReader`; for any other
-        model, only the headers of the files are checked.
-    paths : list of str
-        Audio files.
-
-    Returns
-    -------
-    durations, problems
-        As from :func:`~skbreath.inspect_audio_files`.
+    Unless the model starts with an :class:`~skbreath.AudioReader`, only the headers of
+    the files are checked.
     """
     reader = unwrap_steps(model).first_step()
     if not isinstance(reader, AudioReader):
@@ -135,24 +125,26 @@ def inspect_for(model, paths):
 
 
 def _predict_batches(model, paths, batch_size, reject_below):
-    said = set()
+    """Yield the table of each batch."""
+    warned = set()
     for batch in gen_batches(len(paths), batch_size):
-        yield _predict_batch(model, paths[batch], reject_below, said)
+        yield _predict_batch(model, paths[batch], reject_below, warned)
 
 
-def _predict_what_can_be_read(model, paths, batch_size, reject_below):
-    said = set()
+def _predict_readable(model, paths, batch_size, reject_below):
+    """Yield the table of each batch, with an error for files that cannot be read."""
+    warned = set()
     for batch in gen_batches(len(paths), batch_size):
         whole = pd.DataFrame({"path": _as_column(paths[batch])})
         good, reasons = paths[batch], {}
-        # Bad files are found by reading; most batches have none.
+        # Bad files are found by reading them, as most batches do not have any.
         while good:
             try:
-                table = _predict_batch(model, good, reject_below, said)
+                table = _predict_batch(model, good, reject_below, warned)
             except AudioError as error:
                 reasons |= dict(error.problems)
                 left = [path for path in good if path not in reasons]
-                if len(left) == len(good):  # about other files
+                if len(left) == len(good):  # the error is about other files
                     raise
                 good = left
             else:
@@ -173,10 +165,10 @@ def _predict_what_can_be_read(model, paths, batch_size, reject_below):
         yield whole
 
 
-def _predict_batch(model, paths, reject_below, said):
-    # Batches are small: handing work to threads takes longer than the work itself,
-    # above all for boosted trees and on a busy machine.
-    with threadpool_limits(1, user_api="openmp"), batch_of_run(said):
+def _predict_batch(model, paths, reject_below, warned):
+    """Predict one batch; `warned` holds the warnings of earlier ones."""
+    # A single thread, as batches are too small to gain from more.
+    with threadpool_limits(1, user_api="openmp"), batch_of_run(warned):
         if reject_below is None:
             labels, proba = labels_and_probabilities(model, paths)
         else:

@@ -1,4 +1,4 @@
-"""The members of the ready-made votes, each from waveforms to probabilities."""
+"""Build the members of the presets, each from waveforms to probabilities."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ __all__ = [
     "preset_members",
 ]
 
-# Weights and calibration come from three folds: members fitted on all clips do better
-# than averages of those fitted on folds, and most of the time belongs to them.
+# Three folds are enough for weights and calibration. Members are then fitted on all
+# clips, which is better than the average of members fitted on folds.
 _CALIBRATED = {"calibration": "temperature", "cv": 3}
 
-# How each preset differs from a learned vote on 5 folds with a threshold for accuracy.
+# Parameters of each preset that differ from the defaults of `make_breath_classifier`.
 PRESETS = {
     "default": _CALIBRATED,
     "fast": _CALIBRATED,
@@ -266,25 +266,7 @@ def preset_members(
     device: str,
     seed: Callable[[], int | None],
 ) -> list[tuple[str, Pipeline]]:
-    """Get the members of a ready-made vote.
-
-    Parameters
-    ----------
-    preset : {"default", "fast", "accurate", "reference"}
-        As in :func:`~skbreath.make_breath_classifier`.
-    sample_rate : int
-        Rate in Hz of the waveforms.
-    max_epochs : int or None
-        Epochs of the networks; None means as many as suit each.
-    device : str
-        Where the networks are trained.
-    seed : callable
-        Called without arguments for the seed of each member.
-
-    Returns
-    -------
-    members : list of (str, Pipeline)
-    """
+    """Build the members of a preset, with names; `seed` is called for each member."""
 
     def net(make, epochs, **params):
         return make(
@@ -309,7 +291,7 @@ def preset_members(
         ("boosting", boosting),
     ]
     if preset == "accurate":
-        # Other seeds: a network on the bands up to 8 kHz added nothing to the vote.
+        # The same with other seeds; networks on bands up to 8 kHz did not help.
         members += [
             ("frames_2", net(make_frame_member, 40)),
             ("spectrogram_2", net(make_spectrogram_member, 60)),

@@ -1,4 +1,4 @@
-"""Share axes, colours and a ``plot`` method between displays."""
+"""Define axes, colours and the ``plot`` method that displays share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "new_axes",
 ]
 
-# Okabe and Ito (2008): distinct with any colour-blindness, and in grey.
+# Okabe and Ito (2008): colours that stay distinct with any colour-blindness.
 BLUE, ORANGE, GREEN, INK = "#0072b2", "#e69f00", "#009e73", "#333333"
 
 

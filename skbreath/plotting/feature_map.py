@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureMapDisplay"]
 
-# Rows of the picture that the smallest group of channels gets: one would vanish.
+# Height of the smallest group in rows; a single row would be too thin to see.
 _LEAST_ROWS = 5
 
 
 class FeatureMapDisplay(TitledDisplay):
     """All feature channels of one clip over time, group by group.
 
-    The channels have units of their own (dB, shares, coefficients), so each is coloured
-    over its own range, from its 1st to its 99th percentile; deltas from minus to plus
-    their largest slope. Only the mel bands share one range, and so make a spectrogram.
-    Groups of few channels are drawn taller.
+    The channels have different units (dB, shares, coefficients), so the colours of each
+    span its own range, from its 1st to its 99th percentile; for deltas, 0 is in the
+    middle. The mel bands share one range, as in a spectrogram. Groups of few channels
+    are drawn taller.
 
     Use :meth:`from_estimator` to make one.
 
@@ -40,7 +40,7 @@ class FeatureMapDisplay(TitledDisplay):
     times : ndarray of shape (n_frames,)
         Centres of the frames in s.
     channel_names : sequence of str of length n_channels
-        Such as ``"mel_0"``; what stands before the first underscore is the group.
+        Such as ``"mel_0"``; the part before the first underscore is the group.
 
     Attributes
     ----------
@@ -109,10 +109,10 @@ class FeatureMapDisplay(TitledDisplay):
         step = estimator[0] if isinstance(estimator, Pipeline) else estimator
         if not isinstance(step, BreathFeatures):
             raise ValueError(
-                f"a feature map needs BreathFeatures, or a pipeline that begins with "
-                f"them; got a {type(step).__name__}."
+                "Expected BreathFeatures, or a pipeline that begins with them, got a "
+                f"{type(step).__name__}."
             )
-        step = clone(step)  # of any length of clip, and the caller's stays as it is
+        step = clone(step)  # so that it takes any length, and the original stays
         (features,) = step.fit_transform([waveform])
         times = np.arange(features.shape[1]) * step.hop_length / step.sample_rate
         return cls(features, times, step.channel_names_).plot(ax=ax, title=title)
@@ -161,7 +161,7 @@ def _slices(channel_names):
 
 
 def _in_own_range(values, group):
-    """Scale channels to 0..1; slopes so that 0 is in the middle."""
+    """Scale channels to 0..1; for slopes, 0 becomes 0.5."""
     axis = None if group == "mel" else 1
     if group.startswith("delta"):
         high = np.quantile(np.abs(values), 0.99, axis=axis, keepdims=True)

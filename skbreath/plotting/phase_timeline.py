@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PhaseTimelineDisplay"]
 
 _COLOURS = (BLUE, "#d55e00", GREEN, "#cc79a7")
-# More columns than a screen has would only cost memory.
+# More columns than the pixels of a screen cost memory in vain.
 _COLUMNS = 2400
 _NAMES = {"I": "inhale", "E": "exhale"}
 
@@ -199,7 +199,7 @@ class PhaseTimelineDisplay:
         ax.spines[["top", "right"]].set_visible(False)
 
     def _draw_spectrogram(self, ax):
-        # The quietest tenth is noise: darkest; the loudest 0.2 % may saturate.
+        # Darkest: the quietest tenth, which is noise; the loudest 0.2 % saturate.
         low, high = np.percentile(self.power_db, [10, 99.8])
         ax.imshow(
             self.power_db,
@@ -248,7 +248,7 @@ class PhaseTimelineDisplay:
 
 
 def _columns(blocks, size):
-    """Cut samples into rows of `size`; the last row is padded with zeros."""
+    """Cut samples into rows of length `size`; the last is padded with zeros."""
     left = np.zeros(0, dtype=np.float32)
     for block in blocks:
         left = np.concatenate([left, block])
@@ -262,4 +262,5 @@ def _columns(blocks, size):
 
 
 def _minutes(seconds, position):
+    """Format a tick as minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SaliencyDisplay", "grad_cam"]
 
-_LEVELS = (0.5, 0.8)
-
 
 def grad_cam(
     network: torch.nn.Module,
@@ -31,47 +29,12 @@ def grad_cam(
     output: int = 0,
     sign: float = 1.0,
 ) -> np.ndarray:
-    """Compute class activation maps by gradients.
+    """Compute Grad-CAM maps of a layer, of shape ``(n_clips, ...)``, for one logit.
 
-    The channels of a layer are added, each weighted by how much it raises a logit on
-    average over the map; negative sums are set to 0.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Maps `x` to logits ``(n_clips, n_outputs)``; in evaluation mode.
-    x : torch.Tensor of shape (n_clips, n_channels, n_frames)
-        Features.
-    layer : torch.nn.Module
-        Part of `network` whose output has the shape ``(n_clips, n_maps, ...)``.
-    output : int, default=0
-        Which logit.
-    sign : float, default=1.0
-        -1 explains the other one of two classes, which lowers the logit.
-
-    Returns
-    -------
-    maps : ndarray of shape (n_clips, ...)
-        Not negative; of the size of the layer's output.
-
-    Notes
-    -----
-    These few lines do not justify captum's ``LayerGradCam`` as a dependency. The tests
-    compare the two.
-
-    References
-    ----------
-    Selvaraju R. R. et al. (2017). Grad-CAM: Visual explanations from deep networks
-    via gradient-based localization. ICCV, 618-626.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skbreath import ResidualCNN2d
-    >>> from skbreath.plotting.saliency import grad_cam
-    >>> network = ResidualCNN2d(n_channels=64).eval()
-    >>> grad_cam(network, torch.ones(2, 64, 101), network.blocks[-1]).shape
-    (2, 4, 6)
+    The channels of the layer's output ``(n_clips, n_channels, ...)`` are added, each
+    weighted by its mean gradient; negative sums become 0. With a `sign` of -1 the maps
+    are for the other one of two classes. The tests compare them with captum, which is
+    not a dependency for these few lines.
     """
     import torch
 
@@ -79,7 +42,7 @@ def grad_cam(
     hook = layer.register_forward_hook(lambda module, given, made: kept.append(made))
     try:
         with torch.enable_grad():
-            # With gradients, even where all weights are frozen.
+            # The input requires gradients, as all weights may be frozen.
             logits = network(x.detach().clone().requires_grad_())
             (maps,) = kept
             (slopes,) = torch.autograd.grad(sign * logits[:, output].sum(), maps)
@@ -93,10 +56,10 @@ def grad_cam(
 class SaliencyDisplay(TitledDisplay):
     """Grad-CAM saliency map of a clip for one class.
 
-    The mel spectrogram that the network was given, with lines where the saliency
-    reaches 50 % and 80 % of its maximum; above it the mean saliency of each moment. A
-    network over time (:class:`~skbreath.ResidualCNN1d`) combines all channels of a
-    frame and has only the latter.
+    It shows the mel spectrogram, with lines where the saliency reaches 50 % and 80 % of
+    its maximum, and above it the mean saliency of each frame. A network over time
+    (:class:`~skbreath.ResidualCNN1d`) combines all channels of a frame, so that it has
+    only the latter.
 
     Use :meth:`from_estimator` to make one.
 
@@ -120,9 +83,14 @@ class SaliencyDisplay(TitledDisplay):
     ax_ : matplotlib Axes
         Axes of the spectrogram.
     time_ax_ : matplotlib Axes
-        Axes of the mean saliency of each moment.
+        Axes of the mean saliency of each frame.
     figure_ : matplotlib Figure
         Their figure.
+
+    References
+    ----------
+    Selvaraju R. R. et al. (2017). Grad-CAM: Visual explanations from deep networks
+    via gradient-based localization. ICCV, 618-626.
     """
 
     def __init__(
@@ -229,11 +197,11 @@ class SaliencyDisplay(TitledDisplay):
         if len(self.saliency) > 1 and self.saliency.any():
             lines = ax.contour(
                 *(self.times, rows, self.saliency),
-                levels=_LEVELS,
+                levels=(0.5, 0.8),
                 colors=ORANGE,
                 linewidths=(1.5, 3),
             )
-            # Seen on light and on dark, and in grey.
+            # A black edge makes the lines visible on light and on dark.
             halo = patheffects.Stroke(linewidth=5, foreground="black")
             lines.set_path_effects([halo, patheffects.Normal()])
         ax.set(xlabel="Time (s)", ylabel="Channel")
@@ -255,7 +223,7 @@ class SaliencyDisplay(TitledDisplay):
 
 
 def _map(model, waveform, index, layer):
-    """Saliency of class `index` in one network, (n_rows, n_columns), maximum 1."""
+    """Compute the saliency map of a class, of shape (n_rows, n_columns), maximum 1."""
     import torch
 
     _, net = _ends(model)
@@ -286,29 +254,30 @@ def _ends(estimator):
             check_is_fitted(last, "net_")
             return first, last
     raise ValueError(
-        "saliency needs a fitted pipeline of BreathFeatures to ResidualCNNClassifier, "
-        f"such as a member of a vote; got a {type(estimator).__name__}."
+        "Expected a fitted pipeline from BreathFeatures to ResidualCNNClassifier, such "
+        f"as a member of a vote, got a {type(estimator).__name__}."
     )
 
 
 def _index(label, classes):
+    """Get the index of a label."""
     if label not in classes:
-        raise ValueError(f"label={label!r} is not one of the classes {classes}.")
+        raise ValueError(f"Expected one of the classes {classes}, got label={label!r}.")
     return classes.index(label)
 
 
 def _layer(network, name):
+    """Get a layer of a network by name; None means the last residual block."""
     if name is None:
         name = "blocks" if hasattr(network, "blocks") else "block2"
     try:
-        layer = network.get_submodule(name)
+        return network.get_submodule(name)
     except AttributeError:
         parts = ", ".join(part for part, _ in network.named_children())
         raise ValueError(
-            f"the {type(network).__name__} has no layer {name!r}; name one by layer, "
-            f"of: {parts}."
+            f"Expected layer to be a part of the {type(network).__name__}, such as "
+            f"{parts}, got {name!r}."
         ) from None
-    return layer
 
 
 def _mel_bands(features, x):

@@ -66,7 +66,7 @@ def spectrogram_db(
     if isinstance(waveform, str | PathLike):
         raise TypeError(
             f"waveform must be samples, got the file name {str(waveform)!r}; "
-            "AudioReader().fit_transform([name])[0] reads them."
+            "AudioReader().fit_transform([name])[0] reads the samples of a file."
         )
     waveform = np.asarray(waveform, dtype=np.float64)
     if waveform.ndim != 1 or not len(waveform):
@@ -76,11 +76,9 @@ def spectrogram_db(
     if len(waveform) < n_fft:
         waveform = np.pad(waveform, (0, n_fft - len(waveform)))
     transform = ShortTimeFFT(get_window("hann", n_fft), hop_length, sample_rate)
-    # Only frames that lie within the clip: padding would add an artificial edge.
-    first, last = (
-        transform.lower_border_end[1],
-        transform.upper_border_begin(len(waveform))[1],
-    )
+    # Only frames within the clip, as padding adds an artificial edge.
+    first = transform.lower_border_end[1]
+    last = transform.upper_border_begin(len(waveform))[1]
     power = transform.spectrogram(waveform, p0=first, p1=max(last, first + 1))
     loudest = max(power.max(), 1e-20)
     power_db = 10 * np.log10(np.maximum(power / loudest, 10 ** (-top_db / 10)))

@@ -1,4 +1,4 @@
-"""The model that comes with the package, and the licence of its weights.
+"""Load the model that comes with the package.
 
 The code is under the BSD 3-clause licence; the weights in this folder are not: see
 ``LICENSE-WEIGHTS.txt`` beside this file.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PRETRAINED", "load_pretrained"]
 
 PRETRAINED = Path(__file__).with_name("chest.skb")
-"""The model file. ``model_info(PRETRAINED)`` tells its licence, data and versions."""
+"""The model file. ``model_info(PRETRAINED)`` has its licence, data and versions."""
 
 
 def load_pretrained() -> Pipeline:
@@ -31,10 +31,10 @@ def load_pretrained() -> Pipeline:
     Returns
     -------
     model : :class:`~sklearn.pipeline.Pipeline`
-        Fitted, as :func:`~skbreath.make_breath_classifier` makes it: files of any
-        sampling rate, or waveforms at 16 kHz, one phase of breath each, to ``"I"`` or
-        ``"E"``. It warns of audio unlike that of its training; for another
-        microphone, see :func:`~skbreath.fine_tune`.
+        Fitted, as :func:`~skbreath.make_breath_classifier` makes it. It predicts
+        ``"I"`` or ``"E"`` for files of any sampling rate, or waveforms at 16 kHz, of
+        one phase of breath each. It warns of audio unlike its training data; for
+        another microphone, see :func:`~skbreath.fine_tune`.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def load_pretrained() -> Pipeline:
 
     See Also
     --------
-    fine_tune : Adapts it to your recordings.
-    load_model : Reads model files of your own.
+    fine_tune : Adapt it to your recordings.
+    load_model : Load a model file of your own.
 
     Examples
     --------
@@ -64,8 +64,8 @@ def load_pretrained() -> Pipeline:
             "install the package again, or name a model of your own."
         )
     with warnings.catch_warnings():
-        # Releases of one minor version read the same, and no other can be installed
-        # beside this package: a user could not help it.
+        # All releases of a minor version read the same files, and the dependencies
+        # of this package allow only one minor version.
         minor = ".".join(sklearn.__version__.split(".")[:2])
         warnings.filterwarnings(
             "ignore",

@@ -29,13 +29,7 @@ _INERT = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
 class Page:
     """Collect the content of a page, section by section.
 
-    Parameters
-    ----------
-    result : Bunch
-        From :func:`~skbreath.evaluate` or :func:`~skbreath.judge`.
-    models : list of estimator
-        Fitted; the slider starts at the median of their thresholds. May be empty.
-    title : str
+    The slider starts at the median of the thresholds of `models`, which may be empty.
     """
 
     def __init__(self, result, models, title):
@@ -106,6 +100,7 @@ class Page:
         }
 
     def _facts(self):
+        """List how many clips, labels, groups and folds there are."""
         predictions = self.result.predictions
         facts = [f"{len(predictions):,} clips"]
         facts += [
@@ -122,6 +117,7 @@ class Page:
         return facts
 
     def _lead(self, counts):
+        """Write the first paragraph."""
         n = len(self.truth)
         accuracy = self.result.table.loc["accuracy"]
         often = max(self.truth.mean(), 1 - self.truth.mean())
@@ -133,6 +129,7 @@ class Page:
         )
 
     def _method(self, level):
+        """Describe how the scores were computed."""
         how = "The fitted model was evaluated on these clips."
         if "fold" in self.result.predictions:
             how = "Every clip was labelled by a model that was not trained on it."
@@ -149,7 +146,7 @@ class Page:
             self.data["breakdowns"].append(part.pop("chart") | {"id": part["id"]})
 
     def put(self, key, name, content):
-        """Add a section, unless there is nothing to show in it."""
+        """Add a section, unless its content is None."""
         self.content[key] = content
         if content is not None:
             self.sections.append((key, name))
@@ -178,7 +175,7 @@ class Page:
         return environment.get_template("page.html").render(
             **self.content,
             sections=self.sections,
-            # Files of the package, not to be escaped; `_INERT` escapes the numbers.
+            # Files of the package are not escaped; the numbers were, by `_INERT`.
             style=Markup(style),
             script=Markup(script),
             data=Markup(numbers),
@@ -188,6 +185,7 @@ class Page:
 
 
 def _threshold_note(thresholds):
+    """Describe where the slider starts."""
     if not thresholds:
         return "It starts in the middle."
     if len(thresholds) == 1:
@@ -200,6 +198,7 @@ def _threshold_note(thresholds):
 
 
 def _errors_text(counts):
+    """Describe the section of errors."""
     n = counts["fn"] + counts["fp"]
     if not n:
         return "There are none."

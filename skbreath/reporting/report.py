@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import copy
+import io
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..audio.clip_warnings import AudioWarning
+from ..audio.inputs import as_paths
 from ..audio.reader import AudioReader
 from ..ensemble.inspection import training_record
 from ..evaluation.leakage import known_clips
+from ..plotting.spectrogram import spectrogram_db
 from ..utils.files import atomic_path
 from ..utils.sklearn_compat import _safe_indexing
-from .clips import clip_names, clip_of_report, find_reader, read_clips, worst_errors
 from .page import Page
 from .tables import plain_text, training_curves, trials_table, vote_table
 
@@ -25,6 +31,11 @@ if TYPE_CHECKING:
     from ..utils.typing import Clips, Column, FilePath
 
 __all__ = ["report"]
+
+# Peak of the sounds in the page, as chest sounds are recorded very quietly.
+_PEAK = 0.89
+# A page with twenty clips of an hour would be too large to open.
+_LONGEST_S = 15
 
 
 def report(
@@ -41,11 +52,12 @@ def report(
 ) -> str:
     """Write the result of an evaluation as an HTML page.
 
-    One file that works without a network or server: scores with intervals, a threshold
-    to move, curves, scores by recording or any other column, the weights of the vote,
-    the losses of its networks, the trials of the search, and the worst errors as sounds
-    and spectrograms. It can be given away: of the audio it holds only these errors, of
-    the paths only the part after their common folder. Each clip is read at most once.
+    The page is one file that works without a network or server. It has scores with
+    intervals, a threshold to move, curves, scores by recording or any other column, the
+    weights of the vote, the losses of its networks, the trials of the search, and the
+    worst errors as sounds and spectrograms. It can be passed on: it has no other audio
+    than these errors, and of the paths only the part after their common folder. Each
+    clip is read at most once.
 
     Parameters
     ----------
@@ -129,7 +141,7 @@ def report(
             name: _of_rows(values, rows, f"the breakdown {name!r}")
             for name, values in breakdowns.items()
         }
-    errors = worst_errors(predictions, result.pos_label, n_errors)
+    errors = _worst_errors(predictions, result.pos_label, n_errors)
     sounds, n_known = None, 0
     if X is not None:
         _check_length(X, rows, "X")
@@ -152,10 +164,11 @@ def report(
 
 
 def _check_length(values, rows, name):
+    """Raise an error if values are fewer than the clips that were evaluated."""
     if len(values) <= rows.max():
         raise ValueError(
-            f"{name} has {len(values)} rows, but row {rows.max()} was predicted; pass "
-            "one for each clip that was evaluated, in the same order."
+            f"{name} has {len(values)} rows, expected one for each of the "
+            f"{rows.max() + 1} or more clips that were evaluated, in the same order."
         )
 
 
@@ -168,31 +181,27 @@ def _of_rows(values, rows, name):
 def _read(X, rows, predictions, models):
     """Read the clips in `rows`; count the clips of `X` that the model was trained on.
 
-    Pipelines remember their training clips as waveforms: then all clips are read, once.
-
-    Returns
-    -------
-    sounds : tuple of waveforms and sample rate
-    n_known : int
+    Return waveforms with their sample rate, and the count. Pipelines store fingerprints
+    of their training clips as waveforms, so that for these all clips are read.
     """
-    reader = next(filter(None, map(find_reader, models)), AudioReader())
+    reader = next(filter(None, map(_find_reader, models)), AudioReader())
     n_known, waveforms = None, None
     if len(models) == 1 and "fold" not in predictions:
         (model,) = models
-        if reader is find_reader(model) and training_record(model) is not None:
-            waveforms = X = read_clips(X, reader)
+        if reader is _find_reader(model) and training_record(model) is not None:
+            waveforms = X = _read_clips(X, reader)
             model = model[1:] if len(model) > 2 else model[-1]
         n_known = known_clips(model, X)
     if waveforms is not None:
         waveforms = waveforms[rows]
     elif len(rows):
-        waveforms = read_clips(_safe_indexing(X, rows), reader)
+        waveforms = _read_clips(_safe_indexing(X, rows), reader)
     return (waveforms, reader.sample_rate), n_known or 0
 
 
 def _clips(errors, X, sounds, max_frequency):
     """Describe each error for the page."""
-    names = clip_names(X, errors["row"].to_numpy())
+    names = _clip_names(X, errors["row"].to_numpy())
     clips = [
         {
             "name": plain_text(name),
@@ -208,5 +217,95 @@ def _clips(errors, X, sounds, max_frequency):
     if sounds is not None and clips:
         waveforms, sample_rate = sounds
         for clip, waveform in zip(clips, waveforms, strict=True):
-            clip |= clip_of_report(waveform, sample_rate, max_frequency)
+            clip |= _playable(waveform, sample_rate, max_frequency)
     return clips
+
+
+def _worst_errors(predictions, pos_label, n):
+    """Pick `n` wrong predictions, lowest probability of the true label first."""
+    wrong = predictions[predictions["y_true"] != predictions["y_pred"]]
+    score = wrong["y_score"].to_numpy()
+    given = np.where(wrong["y_true"] == pos_label, score, 1 - score)
+    return wrong.iloc[np.argsort(given, kind="stable")[:n]]
+
+
+def _clip_names(X, rows):
+    """Name the clips in some rows of `X`: paths from their common folder on."""
+    paths = None if X is None else as_paths(X)
+    if paths is None:
+        return [f"clip {row}" for row in rows]
+    # Without the user's own folders, as the page may be passed on.
+    folder = os.path.dirname(os.path.commonprefix(paths))
+    return [os.path.relpath(paths[row], folder or os.curdir) for row in rows]
+
+
+def _find_reader(model):
+    """Get the AudioReader that a pipeline begins with; None for other models."""
+    steps = getattr(model, "steps", None)
+    if steps and isinstance(steps[0][1], AudioReader):
+        return steps[0][1]
+    return None
+
+
+def _read_clips(X, reader):
+    """Read clips as the reader of a model does, without warnings."""
+    with warnings.catch_warnings():
+        # The same warnings were shown with the predictions.
+        warnings.simplefilter("ignore", AudioWarning)
+        return copy.copy(reader).set_params(drift=None).transform(X)
+
+
+def _playable(waveform, sample_rate, max_frequency):
+    """Make sound and spectrogram of a clip as data URIs, and texts about it."""
+    waveform = np.asarray(waveform, dtype=np.float64)
+    length = len(waveform) / sample_rate
+    waveform = waveform[: round(_LONGEST_S * sample_rate)]
+    seconds = len(waveform) / sample_rate
+    peak = np.abs(waveform).max()
+    power_db, _, _ = spectrogram_db(
+        waveform, sample_rate, max_frequency=min(max_frequency, sample_rate / 2)
+    )
+    level = "Digital silence."
+    if peak > 0:
+        gain = 20 * np.log10(_PEAK / peak)
+        rms = 10 * np.log10(np.mean(waveform**2))
+        louder = f"{abs(gain):.0f} dB {'louder' if gain >= 0 else 'quieter'}"
+        level = f"Recorded at {rms:.0f} dB; played {louder}."
+        waveform = waveform * (_PEAK / peak)
+    if length > seconds:
+        level += f" The first {seconds:.0f} of {length:.0f} s."
+    return {
+        "sound": _data_uri("audio/wav", _wav(waveform, sample_rate)),
+        "picture": _data_uri("image/png", _png(power_db)),
+        "seconds": f"{seconds:.2f}",
+        "kilohertz": f"{min(max_frequency, sample_rate / 2) / 1000:g}",
+        "level": level,
+    }
+
+
+def _data_uri(kind, content):
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _wav(waveform, sample_rate):
+    """Encode a waveform as WAV."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, waveform, sample_rate, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def _png(power_db):
+    """Encode a spectrogram as PNG with a palette, a third of the size of RGB."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    low = power_db.min()
+    shades = (power_db - low) / max(-low, 1e-12) * 255
+    picture = Image.fromarray(np.flipud(shades).round().astype(np.uint8), mode="P")
+    colours = colormaps["magma"](np.arange(256), bytes=True)[:, :3]
+    picture.putpalette(colours.tobytes())
+    file = io.BytesIO()
+    picture.save(file, format="PNG", optimize=True)
+    return file.getvalue()

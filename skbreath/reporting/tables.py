@@ -12,7 +12,7 @@ from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier, member_names
 from ..evaluation.comparison import break_down
 from ..evaluation.scores import GroupedScores
-from ..plotting.learning_curve import losses_by_epoch, mean_by_epoch
+from ..plotting.fitted_model import losses_by_epoch, mean_by_epoch
 
 __all__ = [
     "breakdown_table",
@@ -48,9 +48,9 @@ _SCORES = {
         "Calibration error of a perfectly calibrated model on as many clips.",
     ),
 }
-# Browsers scroll longer tables badly.
+# Browsers scroll longer tables slowly.
 _MOST_ROWS = 1000
-# More lines hide the mean over them.
+# More lines would hide their mean.
 _MOST_LINES = 40
 _KINDS = ("train", "valid")
 # One in forty: the lower end of a 95 % interval.
@@ -71,13 +71,7 @@ def score_rows(table):
 
 
 def confusion(truth, called):
-    """Count true and false positives and negatives.
-
-    Parameters
-    ----------
-    truth, called : ndarray of bool of shape (n_clips,)
-        Whether a clip is of the positive class, and whether it was predicted so.
-    """
+    """Count true and false positives and negatives, from two arrays of bool."""
     return {
         "tp": int((truth & called).sum()),
         "fn": int((truth & ~called).sum()),
@@ -132,7 +126,7 @@ def own_thresholds(models, pos_label):
 
 
 def breakdown_table(predictions, values, name, pos_label):
-    """Compute scores by the values of a column, the least likely first."""
+    """Compute scores by the values of a column; sort by the probability of as few."""
     table = break_down(predictions, np.asarray(values), pos_label=pos_label)
     n = table["n_clips"].to_numpy()
     right = (table["accuracy"].to_numpy() * n).round()
@@ -213,14 +207,9 @@ def vote_table(models):
 
 
 def trials_table(results, metric=None):
-    """List the trials of a search, best first.
+    """List the trials in ``cv_results_`` of a search, best first.
 
-    Parameters
-    ----------
-    results : DataFrame or dict
-        ``cv_results_`` of a search.
-    metric : str, default=None
-        Which of several metrics; None takes the first.
+    They are sorted by `metric`; None means the first of several.
     """
     frame = pd.DataFrame(results)
     scores = [name for name in frame.columns if name.startswith("mean_test_")]
@@ -313,17 +302,19 @@ def _histories(model):
         members = zip(member_names(votes[0]), votes[0].estimators_, strict=True)
     for name, member in members:
         for net in find_parts(member, ResidualCNNClassifier):
-            # A network that got its weights without training has no history.
+            # Networks with weights from elsewhere have no history.
             if getattr(net, "history_", None):
                 yield name, net.history_
 
 
 def _is_broken(history):
+    """Check whether a loss in a history is not a finite number."""
     losses = [epoch.get(f"{kind}_loss", 0) for epoch in history for kind in _KINDS]
     return not np.isfinite(losses).all()
 
 
 def _lines(losses):
+    """Convert losses and their mean to lists for a chart."""
     if not losses:
         return {"each": [], "mean": []}
     return {
@@ -337,6 +328,7 @@ def _plain(loss):
 
 
 def _row(name, train, valid):
+    """Make the row of a member in the table of losses."""
     known = [loss for loss in valid if not np.isnan(loss).all()]
     lowest = [int(np.nanargmin(loss)) for loss in known]
     cells = [
@@ -358,6 +350,7 @@ def _span(values, layout):
 
 
 def _training_text(losses, n_broken):
+    """Describe the section of losses."""
     text = "Loss in nats per clip, by epoch; 0.693 (ln 2) is chance level. "
     if any(len(of["train"]) > 1 for of in losses.values()):
         text += (

@@ -22,8 +22,8 @@ def run(*args):
     return CliRunner().invoke(main, [str(arg) for arg in args])
 
 
-def told(result, code=0):
-    """The JSON object on standard output: exactly one, whatever happened."""
+def shown_by(result, code=0):
+    """Get the JSON object on standard output; check that it is the only one."""
     assert result.exit_code == code, result.output
     assert result.stdout.count("\n") == 1
     return json.loads(result.stdout)
@@ -54,38 +54,40 @@ def model(clips, tmp_path_factory):
 
 
 def test_predict_tells_predictions_or_where_they_are(model, clips, tmp_path):
-    answer = told(run("predict", "--model", model, clips, "--json"))
+    answer = shown_by(run("predict", "--model", model, clips, "--json"))
     assert answer["command"] == "predict" and answer["ok"] is True
     assert [row["label"] in ("I", "E") for row in answer["predictions"]] == [True] * 4
     assert answer["predictions"][0]["path"] == str(clips / "0.wav")
     out = tmp_path / "labels.csv"
-    answer = told(run("predict", "--model", model, clips, "--out", out, "--json"))
+    answer = shown_by(run("predict", "--model", model, clips, "--out", out, "--json"))
     assert answer["out"] == str(out) and answer["n_files"] == 4
 
 
 def test_train_and_evaluate_tell_what_they_print(breath_folder, tmp_path):
     out = tmp_path / "model.skb"
     fast = ["--preset", "fast", "--max-epochs", 1, "--n-jobs", 1, "--json"]
-    answer = told(run("train", breath_folder, "--out", out, *fast))
+    answer = shown_by(run("train", breath_folder, "--out", out, *fast))
     assert answer["out"] == str(out) and answer["weights"] == {"frames": 1.0}
     assert answer["threshold"]["pos_label"] == "I"
     assert 0 < answer["threshold"]["value"] < 1
-    answer = told(run("evaluate", breath_folder, "--model", out, "--json"))
+    answer = shown_by(run("evaluate", breath_folder, "--model", out, "--json"))
     assert [row["metric"] for row in answer["table"]][:2] == ["accuracy", "f1"]
     assert all(row["low"] <= row["value"] for row in answer["table"][:3])
     assert sum(row["n_clips"] for row in answer["by_group"]) == answer["n_clips"]
 
 
 def test_check_tells_findings_and_has_an_exit_code(clips, tmp_path):
-    answer = told(run("check", clips, "--json"))
+    answer = shown_by(run("check", clips, "--json"))
     assert answer["ok"] and answer["n_files"] == 4 and answer["layout"] == "plain"
     assert set(answer["findings"][0]) == {"level", "check", "finding", "advice"}
-    told(run("check", clips, "--json", "--strict"), code=1)  # recordings are unknown
+    shown_by(
+        run("check", clips, "--json", "--strict"), code=1
+    )  # recordings are unknown
     (tmp_path / "bad.wav").write_bytes(b"")
-    answer = told(run("check", tmp_path, "--json"), code=1)
+    answer = shown_by(run("check", tmp_path, "--json"), code=1)
     assert answer["ok"] is False and answer["counts"]["error"] == 1
     assert answer["findings"][0]["check"] == "files"
-    answer = told(run("check", tmp_path / "gone", "--json"), code=2)
+    answer = shown_by(run("check", tmp_path / "gone", "--json"), code=2)
     assert answer["ok"] is False and "gone" in answer["error"]
 
 
@@ -104,32 +106,30 @@ def test_annotate_tells_phases(tmp_path):
     soundfile.write(tmp_path / "a.wav", sound, 16000)
     (tmp_path / "a.txt").write_text("0.1\t1.4\tI\n1.6\t2.9\tE\n")
     out = tmp_path / "phases.skb"
-    answer = told(run("train-phases", tmp_path, "--out", out, "--json"))
+    answer = shown_by(run("train-phases", tmp_path, "--out", out, "--json"))
     assert answer["n_recordings"] == 1 and answer["n_phases"] == 2
-    answer = told(run("annotate", tmp_path / "a.wav", "--model", out, "--json"))
+    answer = shown_by(run("annotate", tmp_path / "a.wav", "--model", out, "--json"))
     (recording,) = answer["recordings"]
     assert recording["duration_s"] == 3.0 and "rate_per_min" in recording["statistics"]
     assert all({"start_s", "end_s", "label"} <= set(p) for p in recording["phases"])
 
 
 def test_info_tells_model_or_versions(model):
-    answer = told(run("info", model, "--json"))
+    answer = shown_by(run("info", model, "--json"))
     assert answer["labels"] == ["E", "I"] and answer["packages"]["numpy"]
-    answer = told(run("info", "--json"))
+    answer = shown_by(run("info", "--json"))
     assert answer["packages"]["scikit-learn"] and answer["cores"] >= 1
     text = run("info", model).stdout
     assert "labels: E, I" in text and "threshold: none" in text
-    assert "pickle" in told(run("info", "model.joblib", "--json"), code=2)["error"]
+    assert "pickle" in shown_by(run("info", "model.joblib", "--json"), code=2)["error"]
 
 
-def test_unexpected_errors_are_an_object_too(monkeypatch, tmp_path):
-    import skbreath.dataset_check
-
+def test_unexpected_errors_are_json_objects(monkeypatch, tmp_path):
     def explode(*args, **kwargs):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(skbreath.dataset_check, "check_dataset", explode)
-    answer = told(run("check", tmp_path, "--json"), code=3)
+    monkeypatch.setattr("skbreath.data_checks.check_dataset.check_dataset", explode)
+    answer = shown_by(run("check", tmp_path, "--json"), code=3)
     assert answer == {"command": "check", "ok": False, "error": "boom"}
 
 
@@ -147,8 +147,8 @@ def test_config_file_equals_the_flags_and_flags_win(clips, tmp_path):
         "n-mels = 8\nfmax = 2000\nsummary = true\njobs = 1\n\n"
         '[train]\npreset = "fast"\nrandom-state = 3\n',
     )
-    assert told(run("features", "--config", path, "--json"))["shape"] == [4, 80]
-    answer = told(run("features", "--config", path, "--n-mels", 6, "--json"))
+    assert shown_by(run("features", "--config", path, "--json"))["shape"] == [4, 80]
+    answer = shown_by(run("features", "--config", path, "--n-mels", 6, "--json"))
     assert answer["shape"] == [4, 60]
 
 
@@ -180,7 +180,7 @@ def test_mistakes_in_a_config_file_name_file_and_key(text, message, tmp_path, cl
     assert len(result.stderr.splitlines()) == 1
     # The same for a machine, on whichever side of --config it asks.
     for options in (["--config", path, "--json"], ["--json", "--config", path]):
-        answer = told(run("features", clips, "--out", out, *options), code=2)
+        answer = shown_by(run("features", clips, "--out", out, *options), code=2)
         assert answer["command"] == "features" and answer["ok"] is False
         assert str(path) in answer["error"] and message in answer["error"]
 
@@ -217,7 +217,7 @@ def test_any_option_of_a_wrong_type_is_an_error_that_names_it(
 
 
 def test_a_missing_argument_is_told_to_machines_too():
-    answer = told(run("train", "--json"), code=2)
+    answer = shown_by(run("train", "--json"), code=2)
     assert answer["ok"] is False and "DATA" in answer["error"]
 
 
@@ -313,7 +313,7 @@ def test_files_that_are_all_bad_are_no_success(model, tmp_path):
 def test_names_that_are_not_utf_8_are_escaped(model, clips, tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b"/\xff.wav")
     shutil.copy(clips / "0.wav", name)
-    answer = told(run("predict", "--model", model, tmp_path, "--json"))
+    answer = shown_by(run("predict", "--model", model, tmp_path, "--json"))
     assert answer["predictions"][0]["path"].endswith("\\udcff.wav")
 
 

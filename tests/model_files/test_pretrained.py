@@ -16,7 +16,7 @@ def model():
     return load_pretrained()
 
 
-def test_says_its_licence_and_origin_and_fits_into_the_package():
+def test_metadata_have_licence_and_origin():
     metadata = model_info(PRETRAINED)["metadata"]
     assert "CC BY-NC 4.0" in metadata["licence"]
     assert "HF_Lung_V1" in metadata["training_data"]
@@ -26,7 +26,7 @@ def test_says_its_licence_and_origin_and_fits_into_the_package():
     assert "CC BY-NC 4.0" in licence and PRETRAINED.name in licence
 
 
-def test_knows_the_clips_that_it_was_trained_on(model, real_data):
+def test_accuracy_on_training_clips(model, real_data):
     clips = load_kaggle_breath(real_data / "kaggle-breath")
     some = np.arange(0, len(clips.target), 20)
     assert (model.predict(clips.paths[some]) == clips.target[some]).mean() > 0.75
@@ -47,8 +47,8 @@ def test_prediction_does_not_import_librosa():
     assert result.returncode == 0, result.stderr
 
 
-def test_files_of_any_rate_and_width_give_the_same(model, real_data, tmp_path):
-    # Loops are seen sample by sample, and lost in resampling: clips without one.
+def test_rate_and_channels_do_not_change_the_probabilities(model, real_data, tmp_path):
+    # Clips without loops, as resampling destroys those.
     clips = load_kaggle_breath(real_data / "kaggle-breath")
     waves = [soundfile.read(path)[0] for path in clips.paths[:60]]
     unlooped = [w for w in waves if _period(w) is None][:8]
@@ -74,7 +74,7 @@ def _period(wave):
     return None
 
 
-def test_command_predicts_without_a_model_and_says_under_which_licence(tmp_path):
+def test_command_uses_pretrained_model_and_prints_its_licence(tmp_path):
     rng = np.random.default_rng(0)
     clip = tmp_path / "clip.wav"
     soundfile.write(clip, rng.normal(scale=0.05, size=48000), 48000)

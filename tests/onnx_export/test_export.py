@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -29,6 +31,8 @@ from skbreath import (
     save_model,
 )
 from skbreath.cli import main
+from skbreath.features.loops import loop_periods
+from skbreath.onnx_export.estimator_graphs import FeatureGraph, LoopGraph
 from skbreath.onnx_export.model_graph import ModelGraph
 from skbreath.pretrained import PRETRAINED
 
@@ -39,7 +43,7 @@ N_SAMPLES = 4000
 def sounds():
     sounds = make_breath_sounds(80, n_subjects=8, duration=0.25, random_state=0)
     assert sounds.waveforms.shape[1] == N_SAMPLES
-    # As data sets do it: a part of the clips is a shorter sound repeated.
+    # As in data sets, every third clip is a shorter sound, repeated.
     for row in range(0, 80, 3):
         part = sounds.waveforms[row, : 2000 + 20 * row]
         sounds.waveforms[row] = np.resize(part, N_SAMPLES)
@@ -89,7 +93,7 @@ def embedding():
 
 
 def frozen_embedding():
-    """Of another network, nested, beside a table."""
+    """Make a linear model on the embedding of a frozen network and on a table."""
     sounds = make_breath_sounds(40, duration=0.25, random_state=1)
     other = net().fit(sounds.waveforms, sounds.target)
     level = make_pipeline(BreathFeatures(groups=("rms",)), SummaryPooling())
@@ -162,7 +166,7 @@ def test_features_that_members_share_are_computed_once(sounds):
         (RandomForestClassifier(), "forest is a RandomForestClassifier"),
     ],
 )
-def test_what_cannot_be_exported_is_named(member, named, sounds, tmp_path):
+def test_error_names_parts_that_cannot_be_exported(member, named, sounds, tmp_path):
     pytest.importorskip("onnxruntime")
     model = vote([("linear", linear()), ("forest", member)], weights=[1, 1])
     model.fit(sounds.waveforms, sounds.target)
@@ -195,9 +199,9 @@ def test_exported_file_classifies_like_the_model(whole, sounds, tmp_path):
         main, ["export", str(tmp_path / "model.skb"), str(path), "--json"]
     )
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["ok"] and told["difference"] < 1e-5
-    assert told["metadata"]["metadata"] == note
+    shown = json.loads(result.stdout)
+    assert shown["ok"] and shown["difference"] < 1e-5
+    assert shown["metadata"]["metadata"] == note
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (given,), (made,) = session.get_inputs(), session.get_outputs()
     assert (given.name, given.shape[1]) == ("waveform", N_SAMPLES)
@@ -248,8 +252,8 @@ def test_the_largest_preset_is_exported(tmp_path):
     assert about.difference < 1e-4 and about.n_clips == 20
 
 
-def test_the_pretrained_model_takes_its_licence_along(tmp_path, monkeypatch):
-    """By its name; what is written is tested above, and takes half a minute here."""
+def test_export_of_the_pretrained_model_keeps_its_licence(tmp_path, monkeypatch):
+    # Without the export itself, which takes half a minute.
     seen = {}
 
     def instead(model, path, clips=None, *, metadata=None):
@@ -272,7 +276,7 @@ def test_the_pretrained_model_takes_its_licence_along(tmp_path, monkeypatch):
     assert "licence: CC BY-NC 4.0" in result.stdout
 
 
-def test_wrong_arguments_are_named(whole, sounds, tmp_path, monkeypatch):
+def test_errors_name_wrong_arguments(whole, sounds, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     for wrong in ({"clips": {1, 2}}, ["CC0"], {1: "CC0"}):
         with pytest.raises(ValueError, match="metadata"):
@@ -308,17 +312,17 @@ class Strange(torch.nn.Module):
         return self.linear(x.mean(dim=2))
 
 
-def test_a_network_that_torch_cannot_export_is_one_error(sounds, tmp_path):
+def test_network_that_torch_cannot_export_is_one_error(sounds, tmp_path):
     pytest.importorskip("onnxruntime")
     model = net(module=Strange).fit(sounds.waveforms, sounds.target)
     with pytest.raises(ValueError, match="PyTorch cannot export this model"):
         export_onnx(model, tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match="the model takes 3999"):
+    with pytest.raises(ValueError, match="clips of 3999 samples"):
         ModelGraph(model, 3999)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_graph_unlike_the_model_is_not_written(sounds, tmp_path, monkeypatch):
+def test_graph_unlike_the_model_is_not_written(sounds, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     model = linear().fit(sounds.waveforms, sounds.target)
     wrong = model.predict_proba
@@ -327,6 +331,64 @@ def test_a_graph_unlike_the_model_is_not_written(sounds, tmp_path, monkeypatch):
         return wrong(X) + 0.01
 
     monkeypatch.setattr(model, "predict_proba", slightly_off)
-    with pytest.raises(ValueError, match="disagree by 0.01"):
+    with pytest.raises(ValueError, match="got 0.01"):
         export_onnx(model, tmp_path / "m.onnx", sounds.waveforms[:4])
     assert not list(tmp_path.iterdir())
+
+
+ALL_GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    random = np.random.default_rng(0)
+    clips = random.normal(scale=0.1, size=(6, 4000)) * np.hanning(4000)
+    clips[1] = np.resize(clips[1, :1700], 4000)
+    clips[2] = 0
+    clips[3, :3000] = 0
+    clips[4] = np.sin(np.arange(4000) / 20)
+    clips[5] *= 1e-6
+    return clips.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"groups": ALL_GROUPS},
+        {"groups": ALL_GROUPS, "log_scale": False, "hop_length": 160},
+        {"groups": ("mel", "loop"), "fmin": 50, "fmax": 2000, "n_mels": 20},
+        {"groups": ("rms", "zcr", "delta2"), "n_fft": 600, "hop_length": 125},
+        {"groups": ALL_GROUPS, "sample_rate": 8000, "n_fft": 512, "n_mels": 32},
+        {"groups": ("mel", "mfcc"), "n_mfcc": 20},
+    ],
+)
+def test_feature_graph_equals_the_kernels(clips, params):
+    features = BreathFeatures(**params).fit(clips)
+    expected = features.transform(clips)
+    found = FeatureGraph(features)(torch.from_numpy(clips)).numpy()
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-4)
+
+
+def test_few_frames_have_no_derivative():
+    clips = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
+    features = BreathFeatures(groups=("delta", "delta2")).fit(clips)
+    graph = FeatureGraph(features)
+    np.testing.assert_array_equal(graph(torch.from_numpy(clips)), 0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    unit=st.lists(st.integers(-2, 2), min_size=1, max_size=150),
+    n_samples=st.integers(70, 400),
+    shortest=st.integers(1, 90),
+    change=st.integers(0, 800),
+)
+def test_periods_are_those_of_the_string_search(unit, n_samples, shortest, change):
+    clip = np.resize(np.array(unit, dtype=np.float32) / 4, n_samples)
+    if change < n_samples:
+        clip[change] += 2.0**-15  # the smallest step of 16 bits
+    shortest = min(shortest, n_samples)
+    expected = loop_periods(clip[None], shortest)
+    graph = LoopGraph(n_samples, 1, 1, shortest)
+    assert graph.periods(torch.from_numpy(clip[None]).double())[0].item() == expected[0]

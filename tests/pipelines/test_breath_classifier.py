@@ -48,7 +48,7 @@ def fitted(clips):
     )
 
 
-def test_paths_in_labels_out(fitted, clips):
+def test_labels_from_paths(fitted, clips):
     labels = fitted.predict(clips.paths)
     assert set(labels) <= {"I", "E"}
     assert fitted.classes_.tolist() == ["E", "I"]
@@ -76,7 +76,7 @@ def test_names_and_order_of_files_change_no_prediction(fitted, clips, tmp_path):
 
 
 def test_names_and_order_of_training_files_change_nothing(clips, tmp_path):
-    """Boosted trees do not shuffle, so here the rows' order cannot matter at all."""
+    """Compare models of boosted trees, which do not shuffle their rows."""
     member = make_pipeline(
         small_classifier()["audio"], BreathFeatures(), SummaryPooling(), SVC()
     )
@@ -90,6 +90,7 @@ def test_names_and_order_of_training_files_change_nothing(clips, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_saved_model_predicts_the_same_bytes_in_a_fresh_process(
     fitted, clips, tmp_path
 ):
@@ -105,6 +106,7 @@ def test_saved_model_predicts_the_same_bytes_in_a_fresh_process(
     assert proba.tobytes() == fitted.predict_proba(clips.paths).tobytes()
 
 
+@pytest.mark.slow
 def test_same_seed_same_model_whatever_n_jobs(clips):
     probas = [
         small_classifier(n_jobs=n_jobs)
@@ -157,7 +159,6 @@ def test_grid_search_reaches_every_part_by_name(clips):
 
 
 def test_members_of_different_shapes_vote_together(clips):
-    """What the original entry had to give up."""
 
     def net(n_mels, kernel_size):
         return make_pipeline(
@@ -200,8 +201,11 @@ def test_linear_power_members_have_no_scaler():
     assert member["features"].log_scale is False
 
 
-@pytest.mark.parametrize("preset", ["fast", "accurate", "reference"])
-def test_presets_tell_breaths_apart(clips, preset):
+@pytest.mark.parametrize(
+    "preset",
+    ["fast", pytest.param("accurate", marks=pytest.mark.slow), "reference"],
+)
+def test_presets_separate_inhales_from_exhales(clips, preset):
     model = make_breath_classifier(
         preset=preset, max_epochs=15, cv=2, random_state=0, drift=None
     )
@@ -260,7 +264,8 @@ def test_bad_targets_are_refused(clips):
         small_classifier().fit(clips.paths, np.repeat("I", len(clips.paths)))
 
 
-def test_trained_on_600_real_clips_it_beats_chance_on_other_days(real_data):
+@pytest.mark.slow
+def test_model_of_600_real_clips_beats_chance_on_other_days(real_data):
     real = load_kaggle_breath(Path(real_data) / "kaggle-breath")
     rng = np.random.default_rng(0)
     days = rng.permutation(np.unique(real.day))

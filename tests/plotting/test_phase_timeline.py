@@ -1,4 +1,4 @@
-"""The picture of a recording and its phases."""
+"""Test the display of a recording and its phases."""
 
 import matplotlib
 import numpy as np
@@ -11,7 +11,7 @@ matplotlib.use("agg")
 MADE = make_breath_recording(20, random_state=0)
 
 
-def test_a_picture_has_three_parts_and_names_the_phases(tmp_path):
+def test_timeline_has_three_parts_and_names_the_phases(tmp_path):
     path = tmp_path / "breath.wav"
     soundfile.write(path, np.stack([MADE.waveform] * 2, axis=1), 16000)
     display = PhaseTimelineDisplay.from_recording(path, MADE.phases, title="breath")

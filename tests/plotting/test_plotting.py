@@ -31,7 +31,7 @@ from skbreath import (
 
 
 @pytest.fixture(autouse=True)
-def no_window_left_open():
+def close_figures():
     plt.switch_backend("agg")
     plt.close("all")  # those of other tests
     yield
@@ -89,12 +89,12 @@ def test_feature_map_names_every_group_and_all_channels(clip):
     assert ax.get_xlabel() == "Time (s)"
     borders = [line.get_ydata()[0] for line in ax.lines]
     assert borders == sorted(borders) and len(borders) == 7
-    # Sound in the second half only: seen in every picture of a level.
+    # The second half of the clip is louder.
     mel = display.features[display.groups_["mel"]]
     assert mel[:, 40:].max() > mel[:, :20].max() + 10
 
 
-def test_feature_map_takes_the_first_step_of_a_member_and_leaves_it_alone(clip):
+def test_feature_map_uses_a_copy_of_the_first_step_of_a_member(clip):
     features = BreathFeatures(groups=("rms", "mel"), n_mels=16, n_fft=512)
     member = make_pipeline(features, LogisticRegression())
     display = FeatureMapDisplay.from_estimator(member, clip)
@@ -196,7 +196,7 @@ def net():
     )
 
 
-def test_learning_curve_is_the_history_and_marks_the_epoch_that_is_kept(net, net_data):
+def test_learning_curve_draws_the_history_and_marks_the_best_epoch(net, net_data):
     model = make_pipeline("passthrough", net).fit(*net_data)
     display = LearningCurveDisplay.from_estimator(model)
     train, valid, best = display.ax_.lines
@@ -217,11 +217,11 @@ def test_learning_curves_of_all_networks_of_a_vote(net, net_data):
     expected = np.mean([line.get_ydata() for line in each], axis=0)
     assert mean.get_ydata() == pytest.approx(expected)
     assert legend(display.ax_) == ["training, mean of 3 networks"]
-    with pytest.raises(ValueError, match="no fitted"):
+    with pytest.raises(ValueError, match="with a fitted ResidualCNN"):
         LearningCurveDisplay.from_estimator(GaussianNB())
 
 
-def test_reliability_by_scikit_learns_own_display():
+def test_calibration_display_of_scikit_learn_takes_predictions():
     X, y = make_classification(200, flip_y=0.2, random_state=0)
     labels = np.where(y == 1, "I", "E")
     frame = evaluate(LogisticRegression(), X, labels, n_resamples=5).predictions
@@ -236,7 +236,7 @@ def test_reliability_by_scikit_learns_own_display():
     "plot",
     ["optimization_history", "param_importances", "parallel_coordinate", "slice"],
 )
-def test_optunas_pictures_of_a_search(plot, searched):
+def test_optuna_plots_take_the_study_of_a_search(plot, searched):
     drawn = getattr(optuna.visualization.matplotlib, f"plot_{plot}")(searched.study_)
     assert np.ravel(drawn)[0].figure.axes
 
@@ -261,6 +261,6 @@ def searched():
         ([], ValueError, r"shape \(0,\)"),
     ],
 )
-def test_a_spectrogram_takes_the_samples_of_one_clip(waveform, kind, message):
+def test_spectrogram_refuses_file_names_and_several_clips(waveform, kind, message):
     with pytest.raises(kind, match=message):
         SpectrogramDisplay.from_waveform(waveform)

@@ -36,7 +36,7 @@ def over_time(sounds):
 
 
 @pytest.fixture(autouse=True)
-def no_window_left_open():
+def close_figures():
     plt.switch_backend("agg")
     plt.close("all")  # those of other tests
     yield
@@ -59,9 +59,9 @@ def test_maps_are_those_of_captum(kind, n_outputs):
         np.testing.assert_allclose(ours, expected.detach()[:, 0].numpy(), atol=1e-6)
 
 
-def test_map_lies_where_the_network_was_told_to_look():
-    class Ear(torch.nn.Module):
-        """Listens to the level of the second half alone."""
+def test_map_is_largest_where_the_network_uses_its_input():
+    class SecondHalf(torch.nn.Module):
+        """Compute the level of the second half."""
 
         def __init__(self):
             super().__init__()
@@ -70,12 +70,12 @@ def test_map_lies_where_the_network_was_told_to_look():
         def forward(self, x):
             return (self.layer(x[:, None])[..., 20:] ** 2).mean(dim=(1, 2, 3))[:, None]
 
-    ear = Ear()
+    network = SecondHalf()
     x = torch.zeros(1, 8, 40)
     x[:, 2, 30] = 1.0
-    found = grad_cam(ear, x, ear.layer)
+    found = grad_cam(network, x, network.layer)
     assert np.unravel_index(found[0].argmax(), (8, 40)) == (2, 30)
-    assert not grad_cam(ear, x, ear.layer, sign=-1.0).any()
+    assert not grad_cam(network, x, network.layer, sign=-1.0).any()
 
 
 def test_a_network_over_frequency_and_time_has_a_map_of_both(over_both, sounds):
@@ -89,7 +89,7 @@ def test_a_network_over_frequency_and_time_has_a_map_of_both(over_both, sounds):
     assert 50 < display.frequencies[0] < display.frequencies[-1] < 2000
 
 
-def test_both_classes_can_be_asked_for(over_both, sounds):
+def test_both_classes_can_be_explained(over_both, sounds):
     inhale, exhale = (
         SaliencyDisplay.from_estimator(over_both, sounds.waveforms[0], label=label)
         for label in ("I", "E")
@@ -98,7 +98,7 @@ def test_both_classes_can_be_asked_for(over_both, sounds):
     assert not np.array_equal(inhale.saliency, exhale.saliency)
 
 
-def test_a_network_over_time_has_moments_alone(over_time, sounds):
+def test_network_over_time_has_one_value_per_frame(over_time, sounds):
     display = SaliencyDisplay.from_estimator(over_time, sounds.waveforms[1])
     assert display.saliency.shape == (1, 63) and display.power.shape == (64, 63)
     assert display.time_ax_.get_ylabel() == "Saliency"
@@ -111,13 +111,13 @@ def test_models_of_folds_are_averaged(over_both, sounds):
     np.testing.assert_allclose(twice.saliency, alone.saliency, atol=1e-6)
 
 
-def test_what_cannot_be_explained_is_named(over_both, sounds):
+def test_errors_of_wrong_estimators_labels_and_layers(over_both, sounds):
     clip = sounds.waveforms[0]
     with pytest.raises(ValueError, match="LogisticRegression"):
         SaliencyDisplay.from_estimator(LogisticRegression(), clip)
     with pytest.raises(ValueError, match="label='X'"):
         SaliencyDisplay.from_estimator(over_both, clip, label="X")
-    with pytest.raises(ValueError, match="no layer 'nose'.*stem, blocks, head"):
+    with pytest.raises(ValueError, match="stem, blocks, head, got 'nose'"):
         SaliencyDisplay.from_estimator(over_both, clip, layer="nose")
     with pytest.raises(NotFittedError):
         SaliencyDisplay.from_estimator(make_spectrogram_member(), clip)

@@ -1,4 +1,4 @@
-"""Results and pages that the tests of reports share."""
+"""Make results and pages that the tests of reports share."""
 
 from functools import cache
 
@@ -26,12 +26,12 @@ IMAGE = "<img src=x onerror='window.broken=1'>"
 
 @cache
 def sounds():
-    """Hard enough that a weak model errs."""
+    """Make sounds that are hard enough for a weak model to err."""
     return make_breath_sounds(90, n_subjects=9, difficulty=0.9, random_state=1)
 
 
 def model():
-    """A vote of two quick members, with learned weights and a threshold."""
+    """Make a vote of two quick members, with learned weights and a threshold."""
 
     def member(last):
         features = BreathFeatures(groups=("rms", "zcr"), hop_length=1024)
@@ -46,7 +46,7 @@ def model():
 
 @cache
 def evaluated():
-    """The result of a cross-validation, with its models; do not change."""
+    """Cross-validate `model`, with the models in the result; do not change it."""
     made = sounds()
     return evaluate(
         *(model(), made.waveforms, made.target, made.recording),
@@ -57,7 +57,7 @@ def evaluated():
 
 
 def network(max_epochs=3, **params):
-    """A quick member with a network."""
+    """Make a quick member with a network."""
     net = ResidualCNNClassifier(
         hidden_channels=4, max_epochs=max_epochs, random_state=0, **params
     )
@@ -67,7 +67,7 @@ def network(max_epochs=3, **params):
 
 @cache
 def trained():
-    """As `evaluated`, of a vote with networks; one name is hostile; do not change."""
+    """Cross-validate a vote with networks, one of a hostile name; do not change it."""
     made = sounds()
     linear = model().named_steps["classifier"].estimator.estimators[0]
     vote = WeightedVotingClassifier(
@@ -82,7 +82,7 @@ def trained():
 
 
 def trials(name="net__lr"):
-    """What a search of five trials leaves, one of them pruned, one failed."""
+    """Make the table of a search of five trials, one of them pruned, one failed."""
     return pd.DataFrame(
         {
             "trial_number": [0, 1, 2, 3, 4],
@@ -95,7 +95,7 @@ def trials(name="net__lr"):
 
 
 def write_clips(folder, labels):
-    """Clips whose names are as bad as a file system allows; get their paths."""
+    """Write clips with hostile names; return their paths and labels."""
     made = sounds()
     paths = []
     for i, waveform in enumerate(made.waveforms):

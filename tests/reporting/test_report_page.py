@@ -1,4 +1,4 @@
-"""The report page in a real browser: Debian's Chromium, driven by Playwright."""
+"""Test the report page in a browser, Chromium with Playwright."""
 
 import os
 import shutil
@@ -83,7 +83,7 @@ def hostile(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def with_networks(tmp_path_factory):
-    """Of models with networks, and one that has a hostile name."""
+    """Write a page of models with networks, one of a hostile name."""
     path = tmp_path_factory.mktemp("networks") / "report.html"
     report(trained(), path)
     return path
@@ -91,7 +91,7 @@ def with_networks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def open_page(browser):
-    """Open a page once, and note whatever goes wrong in it or out of it."""
+    """Open a page once; record its errors and requests."""
     opened = {}
 
     def open_page(path):
@@ -111,7 +111,7 @@ def open_page(browser):
 
 @pytest.fixture
 def visit(open_page):
-    """The page as after loading; afterwards nothing may have gone wrong, or out."""
+    """Reset a page; afterwards check that it had no errors and sent no requests."""
     seen = []
 
     def visit(path):
@@ -129,7 +129,7 @@ def visit(open_page):
 
 
 def shown(page):
-    """Counts and scores that the page shows."""
+    """Get the counts and scores that the page shows."""
     counts = {
         key: int(page.inner_text(f"#{key} b").replace(",", ""))
         for key in ("tp", "fn", "fp", "tn")
@@ -139,7 +139,7 @@ def shown(page):
 
 
 def assert_computed(page, threshold):
-    """The page shows what scikit-learn computes."""
+    """Check that the page shows the scores that scikit-learn computes."""
     frame = evaluated().predictions
     truth = (frame["y_true"] == "I").to_numpy()
     called = (frame["y_score"] >= threshold).to_numpy()

@@ -42,7 +42,7 @@ from skbreath import (
 
 
 class Reader(HTMLParser):
-    """What a page holds, as a browser without scripts sees it."""
+    """Parse a page as a browser without scripts does."""
 
     def __init__(self, page):
         super().__init__()
@@ -95,7 +95,7 @@ def page(tmp_path_factory):
     )
 
 
-def test_page_says_what_was_measured(page):
+def test_page_has_scores_and_intervals(page):
     table = evaluated().table
     for name in ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error"):
         assert f"{table.loc[name, 'value']:.3f}" in page.words
@@ -333,7 +333,7 @@ def test_failure_leaves_the_old_page(tmp_path):
         report(evaluated(), old, X=[str(tmp_path / "gone.wav")] * 90)
     with pytest.raises(ValueError, match="the breakdown 'day' has 3 rows"):
         report(evaluated(), old, breakdowns={"day": ["a", "b", "c"]})
-    with pytest.raises(ValueError, match="X has 5 rows, but row 89"):
+    with pytest.raises(ValueError, match="X has 5 rows, expected.* 90 or more"):
         report(evaluated(), old, X=sounds().waveforms[:5])
     assert old.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
     with pytest.raises(FileNotFoundError, match="does not exist"):
