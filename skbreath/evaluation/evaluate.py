@@ -27,7 +27,7 @@ __all__ = [
     "check_leakage",
     "compare_predictions",
     "evaluate",
-    "judge",
+    "evaluate_fitted",
     "score_predictions",
 ]
 
@@ -174,7 +174,7 @@ def evaluate(
     return result
 
 
-def judge(
+def evaluate_fitted(
     model: Any,
     X: Clips,
     y: Column,
@@ -211,10 +211,11 @@ def judge(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skbreath import judge
+    >>> from skbreath import evaluate_fitted
     >>> X, y = make_classification(n_samples=200, random_state=0)
     >>> model = LogisticRegression().fit(X[:100], y[:100])
-    >>> judge(model, X[100:], y[100:], pos_label=1).table.loc["accuracy"].round(2)
+    >>> result = evaluate_fitted(model, X[100:], y[100:], pos_label=1)
+    >>> result.table.loc["accuracy"].round(2)
     value    0.93
     low      0.88
     high     0.98

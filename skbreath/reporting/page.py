@@ -32,7 +32,7 @@ class Page:
     Parameters
     ----------
     result : Bunch
-        From :func:`~skbreath.evaluate` or :func:`~skbreath.judge`.
+        From :func:`~skbreath.evaluate` or :func:`~skbreath.evaluate_fitted`.
     models : list of estimator
         Fitted; the slider starts at the median of their thresholds. May be empty.
     title : str

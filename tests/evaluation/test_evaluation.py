@@ -8,7 +8,13 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbreath import break_down, compare_predictions, evaluate, judge, score_predictions
+from skbreath import (
+    break_down,
+    compare_predictions,
+    evaluate,
+    evaluate_fitted,
+    score_predictions,
+)
 from skbreath.evaluation.scores import GroupedScores
 
 
@@ -238,11 +244,11 @@ def test_fitted_model_is_judged_on_new_clips(recordings):
     fitted = groups < 20
     model = LogisticRegression().fit(X[fitted, 1:], y[fitted])
     new = X[~fitted, 1:], y[~fitted], groups[~fitted]
-    result = judge(model, *new, n_resamples=20)
+    result = evaluate_fitted(model, *new, n_resamples=20)
     assert result.table.loc["accuracy", "value"] == model.score(*new[:2])
     assert len(result.by_group) == 20
     with pytest.raises(ValueError, match="classes of the model"):
-        judge(model, new[0], np.where(new[1] == "I", "I", "out"))
+        evaluate_fitted(model, new[0], np.where(new[1] == "I", "I", "out"))
 
 
 def test_missing_groups_and_columns_are_named():
