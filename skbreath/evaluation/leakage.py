@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d, indexable
 
 from ..audio.inputs import as_paths
-from ..ensemble.inspection import training_record
+from ..ensemble.inspection import training_record, unwrap
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.routing import asks_for_groups, metadata_context
 from ..fitting.training_record import clip_digests
@@ -150,9 +151,10 @@ def known_clips(model: Any, X: Clips) -> int | None:
     record = training_record(model)
     if record is None or record["clips"] is None:
         return None
-    # The record holds the input of the last step.
-    if hasattr(model, "steps") and getattr(model, "training_record_", None) is None:
-        X = model[:-1].transform(X)
+    inner = unwrap(model)
+    has_record = any(hasattr(part, "training_record_") for part in (model, inner))
+    if isinstance(inner, Pipeline) and not has_record:
+        X = inner[:-1].transform(X)  # the record holds the input of the last step
     digests = clip_digests(X)
     return None if digests is None else int(np.isin(digests, record["clips"]).sum())
 

@@ -6,6 +6,7 @@ from optuna.distributions import FloatDistribution
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -21,6 +22,7 @@ from skbreath import (
     evaluate,
     load_kaggle_breath,
     make_breath_classifier,
+    make_breath_sounds,
 )
 from skbreath.fitting.cross_fitting import check_group_cv
 
@@ -151,6 +153,16 @@ def test_model_that_was_trained_on_the_clips_is_found_out(breath_folder):
     assert "10 of these clips" in table.loc["known clips", "detail"]
     new = [part[40:] for part in (clips.paths, clips.target, clips.recording)]
     assert not check_leakage(model, *new, cv=2).loc["known clips", "leaks"]
+
+
+def test_search_whose_best_model_was_trained_on_the_clips_is_found_out():
+    sounds = make_breath_sounds(40, random_state=0)
+    threshold = ThresholdClassifier(GaussianNB(), pos_label="I", cv=2)
+    model = make_pipeline(BreathFeatures(groups=("rms",)), SummaryPooling(), threshold)
+    grid = {"thresholdclassifier__estimator__var_smoothing": [1e-9]}
+    search = GridSearchCV(model, grid, cv=2).fit(sounds.waveforms, sounds.target)
+    data = sounds.waveforms, sounds.target, np.repeat(np.arange(10), 4)
+    assert check_leakage(search, *data, cv=2).loc["known clips", "leaks"]
 
 
 @pytest.mark.parametrize(
