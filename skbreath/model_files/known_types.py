@@ -38,9 +38,9 @@ _PUBLIC = {
 }
 # Classes that users do not see, and where they are defined.
 _PRIVATE = {
-    "FoldAverage": "skbreath.ensemble.fold_average",
+    "FoldAverage": "skbreath.ensemble.mixture",
     "FrameModel": "skbreath.segmentation.frame_model",
-    "GivenProbabilities": "skbreath.ensemble.weights",
+    "GivenProbabilities": "skbreath.ensemble.mixture",
 }
 _NETWORKS = {"skbreath.ResidualCNN1d", "skbreath.ResidualCNN2d"}
 _OURS = {f"skbreath.{name}" for name in {*_PUBLIC, *_PRIVATE}}

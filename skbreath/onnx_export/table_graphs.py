@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ..ensemble.boosted_trees import BoostedTrees
-from ..networks.inference import class_probabilities
+from ..networks.residual_cnn import class_probabilities
 
 __all__ = ["LinearGraph", "PoolingGraph", "ScalingGraph", "TreesGraph", "constant"]
 

@@ -232,7 +232,7 @@ def test_a_symmetric_metric_needs_no_positive_class(scoring):
         ({"pos_label": "inhale"}, "'inhale' is not a class of y"),
         (
             {"scoring": "roc_auc"},
-            "a metric of scores, which a threshold does not change",
+            "must be a metric of labels",
         ),
         (
             {"pos_label": "I", "scoring": make_scorer(f1_score, pos_label="E")},
@@ -241,7 +241,10 @@ def test_a_symmetric_metric_needs_no_positive_class(scoring):
         ({"pos_label": "I", "thresholds": []}, "at least one"),
         ({"pos_label": "I", "thresholds": [0.5, np.nan]}, "finite"),
         ({"pos_label": "I", "cv": "prefit"}, "set refit=False"),
-        ({"pos_label": "I", "cv": 3, "refit": False}, "a single split, cv has 3"),
+        (
+            {"pos_label": "I", "cv": 3, "refit": False},
+            "single split and needs a cv of one, got 3",
+        ),
     ],
 )
 def test_wrong_settings_are_errors(params, message):

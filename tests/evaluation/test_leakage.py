@@ -196,19 +196,6 @@ def test_no_split_shares_a_recording(model):
         assert any(not (seen & held_out) for held_out in outer)
 
 
-def test_early_stopping_splits_share_no_recording():
-    from skbreath.networks.fit_inputs import validation_split
-
-    X, y, groups = table_of()
-    for seed in range(5):
-        random_state = np.random.RandomState(seed)
-        train, held = validation_split(
-            (y == "I").astype(int), groups, 0.2, random_state
-        )
-        assert not set(groups[train]) & set(groups[held])
-        assert len(train) + len(held) == len(y)
-
-
 def fitted_state(model):
     """All that was learned, as bytes."""
     threshold = model["classifier"]
