@@ -39,7 +39,7 @@ _PUBLIC = {
 # Classes that users do not see, and where they are defined.
 _PRIVATE = {
     "FoldAverage": "skbreath.ensemble.mixture",
-    "FrameModel": "skbreath.segmentation.frame_model",
+    "FrameModel": "skbreath.segmentation.frame_scores",
     "GivenProbabilities": "skbreath.ensemble.mixture",
 }
 _NETWORKS = {"skbreath.ResidualCNN1d", "skbreath.ResidualCNN2d"}

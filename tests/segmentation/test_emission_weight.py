@@ -6,8 +6,7 @@ import pytest
 
 from skbreath import PhaseSegmenter
 from skbreath.phases.phase_table import label_frames
-from skbreath.segmentation.decoder import estimate_phase_model
-from skbreath.segmentation.emission_weight import choose_emission_weight
+from skbreath.segmentation.decoder import choose_emission_weight, estimate_phase_model
 
 LABELS = ("I", "E")
 
@@ -78,5 +77,5 @@ def test_groups_must_fit():
     frames = layout(0.1)
     table = breathing(4.0)
     rows = [judged(table, frames.hop_s, 0.8, 0.1, np.random.default_rng(0))]
-    with pytest.raises(ValueError, match="1 recordings, but 2 groups"):
+    with pytest.raises(ValueError, match="each of the 1 recordings, got 2"):
         choose_emission_weight(None, rows, [table], frames, groups=[1, 2])
