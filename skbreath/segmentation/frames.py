@@ -101,8 +101,8 @@ class FrameStream:
         peak = float(loud.max())
         if not peak <= MAX_AMPLITUDE:
             raise ValueError(
-                f"samples must be finite and at most {MAX_AMPLITUDE:g}, got another "
-                f"near sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
+                "samples must be finite and not overly large, got NaN or others near "
+                f"sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
                 "export the recording again."
             )
         self.peak = max(self.peak, peak)

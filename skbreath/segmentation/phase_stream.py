@@ -134,8 +134,8 @@ class PhaseStream:
             )
         if block.dtype.kind in "iu" and len(block):
             raise ValueError(
-                f"a block must hold floating-point samples, got {block.dtype}; scale "
-                "them to -1..1, such as block / 32768 for 16 bits."
+                "a block must hold floating-point numbers, got integer samples "
+                f"({block.dtype}); scale them to -1..1: block / 32768 for int16."
             )
         block = block.astype(np.float32, copy=False)
         return self._table(self._take(self._frames.push(block)))
