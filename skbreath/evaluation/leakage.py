@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_leakage", "known_clips"]
 
-# The last bits may differ with the batch size.
-TOLERANCE = 1e-5
+# The last bits of predictions may depend on the batch size.
+_TOLERANCE = 1e-5
 
 
 def check_leakage(
@@ -138,6 +138,7 @@ def check_leakage(
 
 
 def _fit(model, X, y, groups, train):
+    """Fit a clone of a model on some rows, with groups if it requests them."""
     with metadata_context(groups=groups[train]) as metadata:
         params = metadata if asks_for_groups(model) else {}
         return clone(model).fit(_safe_indexing(X, train), y[train], **params)
@@ -160,6 +161,7 @@ def known_clips(model: Any, X: Clips) -> int | None:
 
 
 def _known_clips(model, X):
+    """Check whether the model was trained on some of the clips."""
     known = known_clips(model, X)
     if known is None:
         return None
@@ -167,6 +169,7 @@ def _known_clips(model, X):
 
 
 def _copies(X, y, groups):
+    """Check for equal clips in different groups or under different labels."""
     digests = clip_digests(X)
     if digests is None:
         return None
@@ -185,6 +188,7 @@ def _copies(X, y, groups):
 
 
 def _inner_splits(model, n_clips):
+    """Check whether parts that hold rows out take groups."""
     parts = {"the model": model, **model.get_params(deep=True)}
     without_groups = [
         name
@@ -199,6 +203,7 @@ def _inner_splits(model, n_clips):
 
 
 def _holds_rows_out(part, n_clips):
+    """Check whether the fit of an estimator holds rows out."""
     stops = getattr(part, "early_stopping", False)
     if stops == "auto":  # of scikit-learn's boosting
         stops = n_clips > 10_000
@@ -206,6 +211,7 @@ def _holds_rows_out(part, n_clips):
 
 
 def _folds(splits, groups):
+    """Check for groups on both sides of a fold."""
     shared = {
         str(group)
         for train, test in splits
@@ -218,6 +224,7 @@ def _folds(splits, groups):
 
 
 def _names(predict, clips, expected, random_state):
+    """Check whether predictions depend on the names of files."""
     try:
         paths = as_paths(clips)
     except ValueError:  # X is not audio; the estimator defines its own input format
@@ -238,11 +245,11 @@ def _names(predict, clips, expected, random_state):
 
 
 def _order(predict, clips, expected, random_state):
+    """Check whether predictions depend on the order or number of clips."""
     order = random_state.permutation(len(expected))
     shuffled = np.empty_like(expected)
     shuffled[order] = predict(_safe_indexing(clips, order))
-    few = order[:3]
-    for row in few:
+    for row in order[:3]:
         alone = predict(_safe_indexing(clips, [row]))
         if abs(alone[0] - expected[row]) > abs(shuffled[row] - expected[row]):
             shuffled[row] = alone[0]
@@ -250,7 +257,8 @@ def _order(predict, clips, expected, random_state):
 
 
 def _differences(check, how, found, expected):
-    changed = int((np.abs(found - expected) > TOLERANCE).sum())
+    """Make the row of a check from predictions that should be equal."""
+    changed = int((np.abs(found - expected) > _TOLERANCE).sum())
     largest = np.abs(found - expected).max()
     detail = (
         f"predictions of {changed} of {len(expected)} clips change {how} (at most by "
@@ -260,6 +268,7 @@ def _differences(check, how, found, expected):
 
 
 def _labels(score, labels, groups, pos_label):
+    """Check whether a model of permuted labels ranks clips better than chance."""
     if len(np.unique(labels)) < 2 or len(np.unique(groups)) < 2:
         return None
     scores = grouped_scores(labels, labels, score, groups, pos_label)

@@ -117,7 +117,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 def test_bad_input_is_explained(recordings):
     X, y, groups = recordings
     model = LogisticRegression()
-    with pytest.raises(ValueError, match="pos_label='in' is not one of the labels"):
+    with pytest.raises(ValueError, match="pos_label must be one of .*, got 'in'"):
         evaluate(model, X, y, groups, pos_label="in")
     with pytest.raises(ValueError, match="two classes"):
         evaluate(model, X, np.repeat("I", 240), groups)
@@ -128,7 +128,7 @@ def test_bad_input_is_explained(recordings):
             evaluate(model, X, [*y[:-1].tolist(), missing], groups)
     with pytest.raises(ValueError, match="at least 5 different groups"):
         evaluate(model, X, y, groups % 3)
-    with pytest.raises(ValueError, match="more than once"):
+    with pytest.raises(ValueError, match="each row once"):
         evaluate(model, X, y, cv=ShuffleSplit(3, random_state=0))
 
 
@@ -213,10 +213,10 @@ def test_mcnemar_counts_and_refusals():
     counts = compare_predictions(frame, worse).mcnemar
     assert (counts.only_first, counts.only_second) == (10, 0)
     assert counts.p_value == pytest.approx(2 / 2**10)
-    with pytest.raises(ValueError, match="differ in 'row'"):
+    with pytest.raises(ValueError, match="other values of 'row'"):
         compare_predictions(frame, worse.iloc[1:])
     worse.loc[0, "y_true"] = "E"
-    with pytest.raises(ValueError, match="differ in 'y_true'"):
+    with pytest.raises(ValueError, match="other values of 'y_true'"):
         compare_predictions(frame, worse)
 
 
@@ -233,9 +233,9 @@ def test_break_down_by_recording_and_by_day(recordings):
     day = frame[frame["group"] % 5 == 3]
     auc = roc_auc_score(day["y_true"] == "I", day["y_score"])
     assert by_day.loc[3, "roc_auc"] == pytest.approx(auc)
-    with pytest.raises(ValueError, match="lack the column 'day'"):
+    with pytest.raises(ValueError, match="by must be a column .* got 'day'"):
         break_down(frame, by="day")
-    with pytest.raises(ValueError, match="3 values for 240"):
+    with pytest.raises(ValueError, match="240 predictions, got 3"):
         break_down(frame, by=[1, 2, 3])
 
 
@@ -258,6 +258,6 @@ def test_missing_groups_and_columns_are_named():
         evaluate(LogisticRegression(), X, y, groups, pos_label=1)
     predictions = evaluate(LogisticRegression(), X, y, pos_label=1).predictions
     with pytest.raises(
-        ValueError, match=r"table second lacks the columns \['y_pred'\]"
+        ValueError, match=r"table second must have .* without \['y_pred'\]"
     ):
         compare_predictions(predictions, predictions.drop(columns="y_pred"))
