@@ -145,7 +145,7 @@ def loops(data):
 
 
 def copies(data):
-    """Find sounds that are in the data set more than once."""
+    """Find sounds that the data set contains more than once."""
     loud = _loud(data)
     same = loud[loud["digest"].duplicated(keep=False)]
     across, between, plain = [], [], []

@@ -16,6 +16,8 @@ import torch
 
 __all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
 
+_Batch = tuple[torch.Tensor, torch.Tensor]
+
 
 def _check_fraction(owner, name):
     """Raise an error if an attribute of `owner` is not a number from 0 to 1."""
@@ -53,9 +55,7 @@ class CircularShift:
     def __post_init__(self):
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         n_clips, n_channels, n_frames = X.shape
         reach = int(self.max_fraction * n_frames)
         shift = torch.randint(-reach, reach + 1, (n_clips, 1), device=X.device)
@@ -83,9 +83,7 @@ class _Mask:
     def __post_init__(self):
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         length = X.shape[self._axis]
         span = _random_spans(len(X), length, self.max_fraction, X.device)
         return X.masked_fill(span.unsqueeze(3 - self._axis), 0.0), targets
@@ -174,9 +172,7 @@ class Mixup:
                 f"alpha of Mixup must be a number above 0, got {self.alpha!r}."
             )
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         alpha = torch.tensor(float(self.alpha), device=X.device)
         weight = torch.distributions.Beta(alpha, alpha).sample((len(X),))
         other = torch.randperm(len(X), device=X.device)
@@ -219,9 +215,7 @@ class CutMix:
         _check_fraction(self, "probability")
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         if torch.rand(()) >= self.probability:
             return X, targets
         span = _random_spans(len(X), X.shape[2], self.max_fraction, X.device)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sklearn.utils.validation import check_is_fitted
 
-from .frame_scores import ActivityScorer, ActivityStream, ClipStream, TrainingRows
+from .frame_scores import ActivityScorer, ClipStream, TrainingRows
 from .frames import FrameContext, frame_features
 
 __all__ = ["FrameLayout"]
@@ -112,5 +112,4 @@ class FrameLayout:
 
     def activity_scorer(self):
         """Make the scorer that uses only the clip classifier and the level."""
-        activity = ActivityStream(self.hop_s)
-        return ActivityScorer(activity, self._clips(), len(self.labels))
+        return ActivityScorer(self.hop_s, self._clips(), len(self.labels))

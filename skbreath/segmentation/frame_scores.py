@@ -16,7 +16,6 @@ from ..ensemble.boosted_trees import fast_version
 
 __all__ = [
     "ActivityScorer",
-    "ActivityStream",
     "ClipStream",
     "FrameModel",
     "FrameScorer",
@@ -114,7 +113,7 @@ class ClipStream:
         return np.concatenate(rows)[:n_frames]
 
 
-class ActivityStream:
+class _ActivityStream:
     """Compute the probability of breathing from levels of bands above their floors."""
 
     def __init__(self, hop_s):
@@ -269,8 +268,9 @@ class FrameScorer:
 class ActivityScorer:
     """Compute probabilities from the level and a clip classifier alone."""
 
-    def __init__(self, activity, clips, n_labels):
-        self._activity, self._clips, self._n_labels = activity, clips, n_labels
+    def __init__(self, hop_s, clips, n_labels):
+        self._activity = _ActivityStream(hop_s)
+        self._clips, self._n_labels = clips, n_labels
         self._steps = _Lockstep()
 
     def push(self, bands, samples):

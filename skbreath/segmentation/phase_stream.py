@@ -10,13 +10,13 @@ from ..phases.phase_table import phase_table
 from .decoder import LagDecoder, log_likelihoods, segment_times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     import pandas as pd
     from numpy.typing import ArrayLike
 
     from .decoder import PhaseModel
+    from .frame_layout import FrameLayout
     from .frames import FrameStream
 
 __all__ = ["PhaseStream"]
@@ -42,14 +42,10 @@ class PhaseStream:
         Makes probabilities of pause and labels from frames.
     model : PhaseModel
         Durations and transitions for the decoder.
-    labels : tuple of str
-        The labels, in the order of the scores.
+    layout : FrameLayout
+        Labels, and the times of the frames.
     input_rate : int
         Rate of the blocks in Hz.
-    hop_s : float
-        Time from one frame to the next in s.
-    lag : int
-        Frames that the decoder waits.
     emission_weight : float
         Weight of the frame scores against durations and sequence.
     log_prior : ndarray of shape (1 + n_labels,)
@@ -70,22 +66,21 @@ class PhaseStream:
         frames: FrameStream,
         scorer: Any,
         model: PhaseModel,
+        layout: FrameLayout,
         *,
-        labels: Sequence[str],
         input_rate: int,
-        hop_s: float,
-        lag: int,
         emission_weight: float,
         log_prior: np.ndarray,
         latency: float,
     ) -> None:
         self.latency, self.note = latency, ""
-        self._frames, self._scorer, self._labels = frames, scorer, labels
-        self._decoder = LagDecoder(model, lag)
-        self._rate, self._hop_s, self._lag = input_rate, hop_s, lag
+        self._frames, self._scorer, self._rate = frames, scorer, input_rate
+        self._labels, self._hop_s = layout.labels, layout.hop_s
+        self._lag = layout.lag_frames
+        self._decoder = LagDecoder(model, self._lag)
         self._weight, self._log_prior = emission_weight, log_prior
         self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
-        self._sums = np.zeros((1, 2 * len(labels)))  # of probabilities, by frame
+        self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
         self._finished = False
 
     @property
@@ -103,7 +98,7 @@ class PhaseStream:
             return None
         state, first = now
         label = self._labels[state // 2] if state % 2 == 0 else None
-        return label, max(0.0, (first - 0.5) * self._hop_s)
+        return label, segment_times(first, first, self._hop_s)[0]
 
     def push(self, block: ArrayLike) -> pd.DataFrame:
         """Take samples; get the phases that are now complete.

@@ -189,7 +189,7 @@ def test_model_files_hold_segmenters(segmenter, clip_classifier, tmp_path):
         save_model(model, tmp_path / "phases.skb")
         again = load_model(tmp_path / "phases.skb")
         for expected, table in zip(
-            model.predict(SOUNDS[4:]), again.predict(SOUNDS[4:]), strict=True
+            model.predict(SOUNDS[4:5]), again.predict(SOUNDS[4:5]), strict=True
         ):
             pd.testing.assert_frame_equal(table, expected)
 
