@@ -31,7 +31,7 @@ class DelegatingMixin:
 
 
 class UnwrappedModel(NamedTuple):
-    """A fitted model without the wrappers around it and around its last step."""
+    """Hold a fitted model without the wrappers around it and around its last step."""
 
     pipelines: tuple
     """Pipelines that transform `X`, the outermost first."""

@@ -68,7 +68,7 @@ class FrameStream:
 
     @property
     def is_silent(self):
-        """Whether all samples so far are at most two steps of 16 bits."""
+        """Check whether all samples so far are at most two steps of 16 bits."""
         return self.peak <= _SILENCE
 
     def push(self, samples):

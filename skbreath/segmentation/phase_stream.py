@@ -212,7 +212,7 @@ class PhaseStream:
 
     @property
     def is_unusable(self) -> bool:
-        """Whether the recording so far is silent or too short to hold phases."""
+        """Check whether the recording so far is silent or too short to hold phases."""
         return self._frames.is_silent or self._is_short()
 
     def _is_short(self):

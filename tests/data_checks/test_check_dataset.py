@@ -62,7 +62,7 @@ def test_a_good_data_set_has_nothing_but_notes(folder):
     np.testing.assert_allclose(result.clips["rms"], 0.1, rtol=0.1)
 
 
-def test_everything_wrong_with_files_and_rows_is_told_at_once(folder):
+def test_all_wrong_files_and_rows_are_reported_at_once(folder):
     train = folder / "train"
     files = sorted(train.iterdir())
     table = pd.read_csv(folder / "train.csv")
@@ -100,7 +100,7 @@ def test_everything_wrong_with_files_and_rows_is_told_at_once(folder):
     )
 
 
-def test_copies_are_told_by_what_is_wrong_about_them(folder):
+def test_copies_are_reported_by_kind(folder):
     files = sorted((folder / "train").iterdir())
     table = pd.read_csv(folder / "train.csv")
     label = {

@@ -41,7 +41,7 @@ def overconfident(seed=0, n=600):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("weights", ["learned", None, [1, 2]])
-def test_a_calibrated_vote_knows_how_sure_it_is(method, weights):
+def test_calibration_improves_the_probabilities_of_a_vote(method, weights):
     members = [("first", ScoreReader(0)), ("second", ScoreReader(1))]
     plain = WeightedVotingClassifier(members, weights=weights).fit(*overconfident())
     vote = clone(plain).set_params(calibration=method).fit(*overconfident())

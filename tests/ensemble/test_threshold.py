@@ -155,7 +155,7 @@ def test_a_grid_gives_a_grid_value_in_the_middle_of_the_best_run():
     assert model.best_threshold_ == pytest.approx(0.5)
 
 
-def test_neighbouring_floats_are_told_apart():
+def test_threshold_separates_neighbouring_floats():
     low, high = 0.5, np.nextafter(0.5, 1)
     model = held_out([low, low, high, high], [0, 0, 1, 1])
     assert model.best_score_ == 1

@@ -18,8 +18,8 @@ from skbreath import (
 from skbreath.evaluation.scores import GroupedScores
 
 
-class Recogniser(ClassifierMixin, BaseEstimator):
-    """Knows the recordings it was fitted on by heart and guesses all others."""
+class Memoriser(ClassifierMixin, BaseEstimator):
+    """Gives the true label of clips it was fitted on, and "E" for all others."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -48,7 +48,7 @@ def recordings():
 
 def test_recordings_are_never_split(recordings):
     X, y, groups = recordings
-    by_recording = evaluate(Recogniser(), X, y, groups, n_resamples=20)
+    by_recording = evaluate(Memoriser(), X, y, groups, n_resamples=20)
     assert set(by_recording.predictions["y_pred"]) == {"E"}
     folds = by_recording.predictions.groupby("group")["fold"].nunique()
     assert (folds == 1).all()
@@ -56,7 +56,7 @@ def test_recordings_are_never_split(recordings):
 
 def test_groups_reach_a_model_inside_a_pipeline(recordings):
     X, y, groups = recordings
-    model = make_pipeline("passthrough", Recogniser())
+    model = make_pipeline("passthrough", Memoriser())
     assert len(evaluate(model, X, y, groups, n_resamples=5).predictions) == 240
 
 
@@ -239,7 +239,7 @@ def test_break_down_by_recording_and_by_day(recordings):
         break_down(frame, by=[1, 2, 3])
 
 
-def test_fitted_model_is_judged_on_new_clips(recordings):
+def test_fitted_model_is_evaluated_on_new_clips(recordings):
     X, y, groups = recordings
     fitted = groups < 20
     model = LogisticRegression().fit(X[fitted, 1:], y[fitted])

@@ -31,7 +31,7 @@ FITS = []  # rows and groups of every fit of a Watcher
 
 
 class Watcher(ClassifierMixin, BaseEstimator):
-    """A naive Bayes that tells which rows (column 0) it was fitted on."""
+    """A naive Bayes that records the rows (column 0) it was fitted on."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -128,14 +128,14 @@ def test_copies_in_other_groups_are_found_out():
     assert leaks(GaussianNB(), X, y, groups) == []
 
 
-def test_parts_that_cannot_be_told_the_groups_are_found_out():
+def test_parts_that_hold_rows_out_without_groups_are_found_out():
     X, y, groups = table_of()
-    deaf = HistGradientBoostingClassifier(early_stopping=True, max_iter=5)
-    table = check_leakage(make_pipeline(deaf), X, y, groups)
+    without_groups = HistGradientBoostingClassifier(early_stopping=True, max_iter=5)
+    table = check_leakage(make_pipeline(without_groups), X, y, groups)
     assert table.loc["groups", "leaks"]
     assert "histgradientboostingclassifier" in table.loc["groups", "detail"]
-    listening = ResidualCNNClassifier(hidden_channels=4, max_epochs=1, random_state=0)
-    assert "groups" not in leaks(listening, X, y, groups)
+    with_groups = ResidualCNNClassifier(hidden_channels=4, max_epochs=1, random_state=0)
+    assert "groups" not in leaks(with_groups, X, y, groups)
 
 
 def test_torn_folds_are_found_out():

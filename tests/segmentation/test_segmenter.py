@@ -71,7 +71,7 @@ def joined(out, rest):
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 
-def test_phases_of_unheard_recordings_are_found(segmenter):
+def test_phases_of_new_recordings_are_found(segmenter):
     found = segmenter.predict(SOUNDS[4:])
     assert (event_scores(TABLES[4:], found)["f1"] > 0.8).all()
     assert np.all(np.abs(rate_errors(TABLES[4:], found)) < 1)
