@@ -33,7 +33,7 @@ from skbreath import (
     score_predictions,
     top_estimators,
 )
-from skbreath.ensemble.weights import GivenProbabilities
+from skbreath.ensemble.mixture import GivenProbabilities
 
 STRATEGIES = ("best single", "two, plain average", "three", "weighted")
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 from benchmarks.phase_data import RATE
 from skbreath import BreathFeatures
 from skbreath.phases.phase_table import COLUMNS, label_frames, phase_table
-from skbreath.segmentation.frame_model import default_classifier
+from skbreath.segmentation.frame_scores import default_classifier
 
 HOP_S = 256 / RATE
 # Columns of the segmenter's table that hold levels: the 17th of each span and memory.

@@ -25,7 +25,7 @@ from .evaluation.comparison import break_down as break_down
 from .evaluation.comparison import compare_predictions as compare_predictions
 from .evaluation.coverage import accuracy_coverage_curve as accuracy_coverage_curve
 from .evaluation.evaluate import evaluate as evaluate
-from .evaluation.evaluate import judge as judge
+from .evaluation.evaluate import evaluate_fitted as evaluate_fitted
 from .evaluation.leakage import check_leakage as check_leakage
 from .evaluation.scores import score_predictions as score_predictions
 from .features.breath_features import BreathFeatures as BreathFeatures

@@ -86,7 +86,7 @@ def evaluate(
       skbreath evaluate kaggle-breath --group day --report report.html
       skbreath evaluate new-clips.csv --group patient --model model.skb
     """
-    from ..evaluation.evaluate import evaluate, judge
+    from ..evaluation.evaluate import evaluate, evaluate_fitted
     from ..pipelines.breath_classifier import make_breath_classifier
     from ..reporting.report import report
     from ..utils.files import atomic_path
@@ -106,7 +106,7 @@ def evaluate(
         model_file = model_path(model_file)
         model = load(model_file)
         print_result(n_trained_on=_warn_of_known_clips(model, paths))
-        result = judge(model, paths, y, groups, pos_label=pos_label)
+        result = evaluate_fitted(model, paths, y, groups, pos_label=pos_label)
         title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
         title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "check_dataset"]
 
 LEVELS = ("error", "warning", "note")
-"""Levels of findings: scores are wrong or work fails; they may be; good to know."""
+"""Levels of findings: scores are wrong or work fails; they may be; information."""
 
 
 @validate_params(
@@ -76,7 +76,7 @@ def check_dataset(
           "note"), ``check`` ("files", "format", "length", "level", "loops",
           "copies", "groups", "labels", "balance", "names", "order"), ``finding`` and
           ``advice``, what to do.
-        - ``clips`` : DataFrame, one row per file, with what was read of it: ``path``,
+        - ``clips`` : DataFrame of measurements, one row per file: ``path``,
           ``label``, ``subset``, ``recording``, ``day``, ``group``, ``problem``,
           ``rate``, ``channels``, ``encoding``, ``duration_s``, ``peak``, ``rms``,
           ``offset``, ``flat``, ``period_s``, ``digest``.
@@ -113,11 +113,7 @@ def check_dataset(
     ['level', 'check', 'finding', 'advice']
     """
     found = find_clips(Path(data), group)
-    measured = scan_files(
-        found.clips["path"].tolist(),
-        n_jobs=n_jobs,
-        **({} if advance is None else {"advance": advance}),
-    )
+    measured = scan_files(found.clips["path"].tolist(), n_jobs, advance)
     found.clips = pd.concat([found.clips, measured], axis=1)
     found.pos_label = pos_label
     collected = [*found.findings, *unreadable_files(found)]

@@ -1,4 +1,4 @@
-"""Checks of the files of a data set: one generator of findings for each check."""
+"""Check the files of a data set: one generator of findings per check."""
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def low_rates(data):
 
 
 def clip_lengths(data):
-    """Find clips of different, long or very short duration."""
+    """Find clips that differ in duration, or are very long or short."""
     if data.layout == "label tracks":
         return
     lengths = data.good["duration_s"]
@@ -145,7 +145,7 @@ def loops(data):
 
 
 def copies(data):
-    """Find sounds that are in the data set more than once."""
+    """Find sounds that the data set contains more than once."""
     loud = _loud(data)
     same = loud[loud["digest"].duplicated(keep=False)]
     across, between, plain = [], [], []
@@ -169,6 +169,7 @@ def copies(data):
 
 
 def _loud(data):
+    """Get the clips that are not silent."""
     return data.good[data.good["peak"] >= _QUIET_PEAK]
 
 

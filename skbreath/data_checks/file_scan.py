@@ -15,33 +15,29 @@ from ..features.loops import loop_periods
 
 __all__ = ["scan_files"]
 
-# Longer sounds are recordings, which are not looped.
+# Longer sounds are not searched for repetitions: they are recordings.
 _LONGEST_LOOPED_S = 10.0
 # Samples in a row at the extreme of the clip: a sine has two or three, a limiter more.
 _FLAT_TOP = 4
 _CHUNK = 64
 
 
-def scan_files(paths, *, n_jobs=None, advance=lambda n: None):
-    """Measure audio files, and return one row per file.
+def scan_files(paths, n_jobs=None, advance=None):
+    """Measure audio files; get a table with one row per file.
 
     Columns are ``problem`` (why it cannot be read, or None), ``rate`` in Hz,
     ``channels``, ``encoding``, ``duration_s``, ``peak`` and ``rms`` (of full scale, of
     the mean of the channels), ``offset`` (mean of the samples), ``flat`` (longest run
     of samples at the extreme), ``period_s`` (after which the sound repeats itself; its
     duration if it does not) and ``digest`` of the samples. `advance` is called with the
-    number of files read since the last call.
+    number of files read since the last call, unless it is None.
     """
-    workers = effective_n_jobs(n_jobs)
     rows = []
     with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        for batch in gen_batches(len(paths), _CHUNK * workers):
-            chunk = paths[batch]
-            if workers == 1:
-                rows += [_scan(path) for path in chunk]
-            else:
-                rows += parallel(delayed(_scan)(path) for path in chunk)
-            advance(len(chunk))
+        for batch in gen_batches(len(paths), _CHUNK * effective_n_jobs(n_jobs)):
+            rows += parallel(delayed(_scan)(path) for path in paths[batch])
+            if advance is not None:
+                advance(len(paths[batch]))
     return pd.DataFrame(rows, columns=list(_EMPTY))
 
 
@@ -61,6 +57,7 @@ _EMPTY = {
 
 
 def _scan(path):
+    """Measure one file."""
     row = dict(_EMPTY)
     try:
         with open_audio(path) as sound:
@@ -76,12 +73,13 @@ def _scan(path):
 
 
 def _measure(blocks, rate):
+    """Measure the samples of a file."""
     digest = hashlib.blake2b(str(rate).encode(), digest_size=16)
     n_samples, total, squares, peak, flat = 0, 0.0, 0.0, 0.0, 0
     kept = []
     for block in blocks:
         n_samples += len(block)
-        # -0.0 becomes 0.0: both are the same sound.
+        # Adding 0.0 turns -0.0 into 0.0, which is the same sound.
         digest.update(block + np.float32(0))
         values = block.astype(np.float64)
         total += values.sum()
@@ -113,6 +111,6 @@ def _measure(blocks, rate):
 
 
 def _longest_run(inside):
-    """Return the length of the longest run of True."""
+    """Get the length of the longest run of True."""
     edges = np.flatnonzero(np.diff(np.r_[False, inside, False].astype(np.int8)))
     return int((edges[1::2] - edges[::2]).max(initial=0))

@@ -1,31 +1,30 @@
-"""Checks of the labels of a data set, and of what its clips share.
+"""Check the labels and groups of a data set: one generator of findings per check."""
 
-As in :mod:`skbreath.data_checks.file_findings`, each is a generator of findings.
-"""
-
+import os
 import re
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
 
+from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..phases.phase_table import BEYOND_END_S
 from .layout import Finding, quoted
-from .metadata_leaks import (
-    auc_margin,
-    cross_validated_auc,
-    make_splits,
-    name_columns,
-    sibling_score,
-)
 
 __all__ = ["LABEL_CHECKS", "TRACK_CHECKS"]
 
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]+")
+# Numbers used from the end of each name, and words used of all names.
+_N_NUMBERS, _N_WORDS = 6, 30
 # More clips than this are sampled: the AUC has converged by then.
 _MOST_CLIPS = 20_000
 
 
 def _group_column(clips):
-    """Find the column with what belongs together, and its values."""
+    """Get name and values of the column of groups; None if there is not any."""
     for name in ("group", "recording"):
         if clips[name].notna().all():
             return name, clips[name].to_numpy(str)
@@ -38,8 +37,10 @@ def group_sizes(data):
     name, groups = _group_column(train)
     if name is None:
         what = "the recording or person of each clip is unknown"
-        advice = "make a CSV with path, label and a column such as patient, and name "
-        advice += "it by --group: scores are too good where recordings are split"
+        advice = (
+            "make a CSV with path, label and a column such as patient, and name it "
+        )
+        advice += "by --group: scores are too high where recordings are split"
         yield Finding("warning", "groups", what, advice)
         return
     sizes = pd.Series(groups).value_counts()
@@ -72,7 +73,7 @@ def shared_recordings(data):
 
 
 def label_counts(data):
-    """Describe the balance of the labels, and find other than two of them."""
+    """Describe the balance of the labels, and report if there are not two of them."""
     labels = data.train["label"].dropna()
     if not len(labels):
         what, advice = "no clip has a label", "fine to predict; training needs labels"
@@ -120,10 +121,10 @@ def label_leaks(data):
     positive = (known["label"] == (data.pos_label or names[1])).to_numpy()
     if positive.all() or not positive.any():
         raise ValueError(
-            f"pos_label={data.pos_label!r} is not among the labels {names}."
+            f"pos_label must be one of the labels {names}, got {data.pos_label!r}."
         )
     _, groups = _group_column(known)
-    margin, splits = auc_margin(positive), make_splits(positive, groups)
+    margin, splits = _auc_margin(positive), _make_splits(positive, groups)
     if splits is None:
         return
     row = known["row"].to_numpy(float)
@@ -133,7 +134,7 @@ def label_leaks(data):
     hide = "names and order must not reach a model (they reach none of skbreath's)"
     even = "a model may learn that; even it out, and evaluate on data without it"
     sources = [
-        ("names", "file names", name_columns(known["path"], groups), hide),
+        ("names", "file names", _name_columns(known["path"], groups), hide),
         ("order", "the place in the list", np.column_stack([row, row % 2]), hide),
         ("format", "format and length", np.column_stack([rate, encoding]), even),
         ("level", "the level", level, even),
@@ -141,7 +142,7 @@ def label_leaks(data):
     if data.layout == "label folders":  # in order of their names, not of a list
         del sources[1]
     for check, source, columns, advice in sources:
-        auc = cross_validated_auc(columns, positive, splits)
+        auc = _cross_validated_auc(columns, positive, splits)
         if auc > 0.5 + margin:
             grade = "warning" if auc > max(0.6, 0.5 + margin) else "note"
             what = f"labels can be predicted from {source} alone: AUC {auc:.2f}"
@@ -151,20 +152,100 @@ def label_leaks(data):
 
 
 def _sibling_leaks(known, positive, groups, margin):
-    last = known["path"].map(lambda path: re.findall(r"\d+", path.rpartition(".")[0]))
+    """Find labels that names and the labels of the recording's other clips predict."""
+    last = known["path"].map(lambda path: _NUMBER.findall(path.rpartition(".")[0]))
     if not last.map(bool).all():
         return
-    # A larger number is not a place in a recording.
+    # Larger numbers cannot be positions in a recording.
     place = np.minimum([float(numbers[-1]) for numbers in last], 1e9)
-    siblings = sibling_score(positive, groups, place)
-    columns = np.column_stack([name_columns(known["path"], groups), siblings])
-    # Without groups: as if recordings were split between training and test.
-    auc = cross_validated_auc(columns, positive, make_splits(positive, None))
+    siblings = _sibling_score(positive, groups, place)
+    columns = np.column_stack([_name_columns(known["path"], groups), siblings])
+    # Without groups, recordings are split between training and test.
+    auc = _cross_validated_auc(columns, positive, _make_splits(positive, None))
     if auc > max(0.6, 0.5 + margin):
         what = "labels can be predicted from file names and the labels of other clips "
         what += f"of the recording: AUC {auc:.2f}"
         advice = "never split a recording between training and test"
         yield Finding("warning", "names", what, advice)
+
+
+def _name_columns(paths, groups=None):
+    """Turn file names into numeric columns; NaN where a number is missing.
+
+    The columns are the last numbers of a name with their parity, its length, and which
+    of the common words are in it. Names of groups are removed first.
+    """
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    if groups is not None:
+        stems = [
+            stem.replace(str(group), "")
+            for stem, group in zip(stems, groups, strict=True)
+        ]
+    numbers = [_NUMBER.findall(stem)[::-1][:_N_NUMBERS] for stem in stems]
+    width = max(map(len, numbers), default=0)
+    values = np.full((len(stems), 2 * width + 1), np.nan)
+    for row, found in enumerate(numbers):
+        for place, text in enumerate(found):
+            values[row, 2 * place] = float(text)
+            values[row, 2 * place + 1] = int(text[-1]) % 2
+    values[:, -1] = [len(stem) for stem in stems]
+    words = [set(map(str.lower, _WORD.findall(stem))) for stem in stems]
+    counts = pd.Series([word for one in words for word in one], dtype=object)
+    common = counts.value_counts()
+    common = common[common < len(stems)].index[:_N_WORDS]
+    present = [[word in one for word in common] for one in words]
+    return np.hstack([values, np.array(present, dtype=float).reshape(len(stems), -1)])
+
+
+def _make_splits(positive, groups):
+    """Make five folds that share no group, or random ones without groups.
+
+    None if there are fewer than 20 clips of a class or fewer than five groups.
+    """
+    n_groups = len(positive) if groups is None else len(np.unique(groups))
+    if min(positive.sum(), (~positive).sum()) < 20 or n_groups < 5:
+        return None
+    cv = 5
+    if groups is None:  # unshuffled folds of a sorted list would not split recordings
+        cv = StratifiedKFold(5, shuffle=True, random_state=0)
+    shape = np.zeros(len(positive))
+    return list(check_group_cv(cv, positive, groups).split(shape, positive, groups))
+
+
+def _cross_validated_auc(columns, positive, splits):
+    """Cross-validate boosted trees on columns, and return their AUC."""
+    trees = HistGradientBoostingClassifier(
+        max_iter=30, max_leaf_nodes=8, early_stopping=False, random_state=0
+    )
+    score = np.full(len(positive), np.nan)
+    for test, output in out_of_fold(trees, columns, positive, splits):
+        score[test] = output["predict_proba"][:, 1]
+    return float(roc_auc_score(positive, score))
+
+
+def _sibling_score(positive, groups, place):
+    """Score each clip by the labels of the other clips of its recording.
+
+    Phases alternate: clips an odd number of places away are expected to have the other
+    label. The score is 0 for the only clip of a recording.
+    """
+    sign = np.where(positive, 1.0, -1.0)
+    score = np.zeros(len(positive))
+    for rows in pd.Series(np.arange(len(groups))).groupby(np.asarray(groups)):
+        rows = rows[1].to_numpy()
+        apart = np.abs(place[rows][:, None] - place[rows])
+        weight = np.where(apart == 0, 0.0, 0.5 ** np.maximum(apart - 1.0, 0.0))
+        weight *= np.where(apart % 2 == 1, -1.0, 1.0)
+        score[rows] = weight @ sign[rows]
+    return score
+
+
+def _auc_margin(positive):
+    """Get the distance of an AUC from 0.5 that chance exceeds once in 1,000 times."""
+    n, m = int(positive.sum()), int((~positive).sum())
+    # Standard error of Mann and Whitney's U without ties, doubled for clips of a
+    # recording that resemble each other.
+    return 2 * 3.3 * np.sqrt((n + m + 1) / (12 * n * m))
 
 
 def tracks_beyond_end(data):
@@ -181,7 +262,7 @@ def tracks_beyond_end(data):
 
 
 def phase_counts(data):
-    """Describe number and length of the phases, and find other than two labels."""
+    """Describe number and length of phases, and report if there are not two labels."""
     phases = data.phase_rows
     if not len(phases):
         yield Finding("error", "labels", "no phase is labelled", "annotate")

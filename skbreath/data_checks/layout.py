@@ -1,7 +1,4 @@
-"""Detect the layout of a data set, and list its clips and the mistakes in its lists.
-
-The loaders stop at the first mistake of a data set; here all of them are collected.
-"""
+"""Detect the layout of a data set, and list its clips and all mistakes in its lists."""
 
 import os
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ __all__ = ["DataSet", "Finding", "find_clips", "quoted"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding about a data set: a row of the table that users see."""
+    """Hold one finding about a data set: a row of the table of findings."""
 
     level: str
     """"error", "warning" or "note"."""
@@ -46,30 +43,19 @@ def quoted(values):
 
 @dataclass
 class DataSet:
-    """The clips of a data set and what is known about them.
-
-    Attributes
-    ----------
-    layout : {"kaggle", "table", "label folders", "label tracks", "plain"}
-        Where labels come from.
-    clips : DataFrame
-        One row per file: ``path``; ``label`` (None if unknown); ``subset`` ("train"
-        or "test"); ``recording``, ``day`` and any ``group`` (None if unknown);
-        ``row``, its place in the list; and, for the checks, the columns of
-        :func:`~skbreath.data_checks.file_scan.scan_files`.
-    findings : list of Finding
-        Mistakes in the lists.
-    phases : dict of str to DataFrame
-        Phases of each recording with a label track.
-    pos_label : str, default=None
-        The positive class; None takes the last of two.
-    """
+    """Hold the clips of a data set with labels and groups, and errors in its lists."""
 
     layout: str
+    """"kaggle", "table", "label folders", "label tracks" or "plain"."""
     clips: pd.DataFrame
+    """One row per file: ``path``; ``label`` (None if unknown); ``subset`` ("train" or
+    "test"); ``recording``, ``day`` and ``group`` (None if unknown); ``row``, its place
+    in the list; and for the checks the columns of `scan_files`."""
     findings: list = field(default_factory=list)
     phases: dict = field(default_factory=dict)
+    """Tables of the phases of recordings with label tracks, by path."""
     pos_label: str | None = None
+    """The positive class; None takes the last of two."""
 
     @cached_property
     def good(self):
@@ -101,13 +87,13 @@ def find_clips(data, group=None):
     """Detect the layout of a data set, and list its clips.
 
     `data` is a folder or a CSV file with the columns ``path`` and ``label``; `group` is
-    a column of the CSV file with what belongs together.
+    a column of the CSV file.
     """
     if data.is_file() and data.suffix.lower() == ".csv":
         return _from_table(data, group)
     if group is not None:
         raise ValueError(
-            f"group={group!r} names a column, but {data} is not a CSV file."
+            f"group needs data in a CSV file with a column {group!r}, got {data}."
         )
     if not data.is_dir():
         raise FileNotFoundError(
@@ -128,7 +114,7 @@ def find_clips(data, group=None):
 
 
 def _table(paths, labels, subset="train", **columns):
-    """Make one row per clip, with recording and day where the name holds them."""
+    """Make one row per clip, with recording and day if its name contains them."""
     frame = pd.DataFrame({"path": list(paths)}, dtype=object)
     frame["label"] = None if labels is None else list(labels)
     frame["subset"] = subset
@@ -144,6 +130,7 @@ def _table(paths, labels, subset="train", **columns):
 
 
 def _from_kaggle(folder):
+    """List the clips of train.csv and test.csv."""
     found, findings = [], []
     for subset in ("train", "test"):
         table = folder / f"{subset}.csv"
@@ -170,7 +157,7 @@ def _from_kaggle(folder):
 
 
 def _listed(frame, audio, name, subset):
-    """List the clips of a table of IDs, and where it does not match the files."""
+    """List the clips of a table of IDs, and the rows that do not match the files."""
     present = set(os.listdir(audio)) if audio.is_dir() else set()
     ids = frame["ID"].str.strip()
     files = pd.Series([_file_name(one, present) for one in ids], index=frame.index)
@@ -217,6 +204,7 @@ def _listed(frame, audio, name, subset):
 
 
 def _from_table(table, group):
+    """List the clips of a CSV file of paths and labels."""
     findings = []
     frame = _read_table(table, ["path"])
     paths = [os.path.normpath(table.parent / path) for path in frame["path"]]
@@ -234,7 +222,7 @@ def _from_table(table, group):
     if group is not None:
         if group not in frame:
             raise ValueError(
-                f"{table} lacks the column {group!r}; it has "
+                f"group must be a column of {table}, got {group!r}; the columns are "
                 f"{shorten(map(repr, frame.columns))}."
             )
         columns["group"] = frame[group]
@@ -247,6 +235,7 @@ def _from_table(table, group):
 
 
 def _from_tracks(tracks):
+    """List recordings and the phases of their label tracks."""
     findings, phases = [], {}
     without = [file for file, track in tracks.items() if track is None]
     if without:

@@ -4,6 +4,6 @@ In: classifiers with predict_proba. Out: a weighted and calibrated vote, a thres
 set on out-of-fold scores, a mask of uncertain labels; and the walk through composed
 models (`inspection`).
 
-May import: utils, audio, fitting.
+May import: utils, audio, features, fitting.
 Tests: ``pytest tests/ensemble``.
 """

@@ -17,44 +17,20 @@ _ROWS_AT_ONCE = 256
 
 
 def fast_version(classifier):
-    """Get the fast version of boosted trees; return any other classifier as it is.
+    """Get the fast version of fitted boosted trees, or any other classifier itself.
 
-    Parameters
-    ----------
-    classifier : classifier
-        Fitted.
-
-    Returns
-    -------
-    fast : object
-        With ``classes_`` and ``predict_proba``, for finite rows.
+    The fast version has ``classes_`` and ``predict_proba``, for finite rows.
     """
-    if type(classifier) is not HistGradientBoostingClassifier:
-        return classifier
-    if classifier.is_categorical_ is not None:
-        return classifier
-    return BoostedTrees(classifier)
+    if (
+        type(classifier) is HistGradientBoostingClassifier
+        and classifier.is_categorical_ is None
+    ):
+        return BoostedTrees(classifier)
+    return classifier
 
 
 class BoostedTrees:
-    """Hold the trees of a fitted classifier in flat arrays, one after the other.
-
-    Parameters
-    ----------
-    classifier : HistGradientBoostingClassifier
-        Fitted, without categorical columns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
-    >>> from skbreath.ensemble.boosted_trees import BoostedTrees
-    >>> X, y = load_iris(return_X_y=True)
-    >>> slow = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
-    >>> np.array_equal(BoostedTrees(slow).predict_proba(X), slow.predict_proba(X))
-    True
-    """
+    """Hold the trees of a fitted classifier in flat arrays, one after the other."""
 
     def __init__(self, classifier):
         self.classes_ = classifier.classes_
@@ -85,17 +61,7 @@ class BoostedTrees:
         self._depths = np.array(depths, dtype=np.int64).reshape(shape)
 
     def predict_proba(self, rows):
-        """Predict the probabilities of the classes.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows, n_columns)
-            Finite.
-
-        Returns
-        -------
-        probability : ndarray of shape (n_rows, n_classes), float64
-        """
+        """Predict probabilities (n_rows, n_classes) of rows, which must be finite."""
         if rows.shape[1] != self._n_columns:  # compiled code does not check bounds
             raise ValueError(
                 f"Expected rows of {self._n_columns} columns, as in fit, got "
@@ -120,9 +86,9 @@ class BoostedTrees:
 
 @cached_kernel
 def _add_trees(rows, features, thresholds, children, values, roots, depths, raw):
-    # All rows of a block go down a tree together, level by level, so that the
-    # processor works on many rows while it waits for the memory of one. Trees are
-    # added in their order, as scikit-learn adds them.
+    """Add the values of all trees to `raw`, one column per class."""
+    # All rows of a block go down a tree together, level by level, so that the memory
+    # accesses of many rows overlap. The order of additions is scikit-learn's.
     nodes = np.empty(_ROWS_AT_ONCE, np.int32)
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         n = min(_ROWS_AT_ONCE, len(rows) - first)

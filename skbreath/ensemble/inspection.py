@@ -7,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from .fold_average import FoldAverage
+from .mixture import FoldAverage
 
 __all__ = [
     "DelegatingMixin",
@@ -31,10 +31,10 @@ class DelegatingMixin:
 
 
 class UnwrappedModel(NamedTuple):
-    """A fitted model without the wrappers around it and around its last step."""
+    """Hold a fitted model without the wrappers around it and around its last step."""
 
     pipelines: tuple
-    """Pipelines that prepare `X`, the outermost first."""
+    """Pipelines that transform `X`, the outermost first."""
 
     classifier: Any
     """The last step, which predicts."""
@@ -47,25 +47,16 @@ class UnwrappedModel(NamedTuple):
         return X
 
     def first_step(self):
-        """Get the step that takes `X`."""
+        """Get the step that `X` is passed to first."""
         return self.pipelines[0][0] if self.pipelines else self.classifier
 
 
 def unwrap(model):
     """Unwrap searches, fine-tuned and frozen estimators.
 
-    Parameters
-    ----------
-    model : estimator
+    The result is the fitted model that takes the same `X` and makes the predictions;
+    `model` itself if it is not a wrapper, or not fitted.
 
-    Returns
-    -------
-    inner : estimator
-        The fitted model that takes the same `X` and makes the predictions; `model`
-        itself if it is not a wrapper, or not fitted.
-
-    Examples
-    --------
     >>> from sklearn.model_selection import GridSearchCV
     >>> from sklearn.naive_bayes import GaussianNB
     >>> search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9]}, cv=2)
@@ -80,21 +71,7 @@ def unwrap(model):
 def unwrap_steps(model):
     """Unwrap a model and split it into pipelines and the classifier at their end.
 
-    Parameters
-    ----------
-    model : estimator or UnwrappedModel
-
-    Returns
-    -------
-    unwrapped : UnwrappedModel
-
-    Examples
-    --------
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> unwrap_steps(make_pipeline(StandardScaler(), GaussianNB())).classifier
-    GaussianNB()
+    An UnwrappedModel is returned as it is.
     """
     if isinstance(model, UnwrappedModel):
         return model
@@ -104,16 +81,7 @@ def unwrap_steps(model):
 
 
 def child_models(model):
-    """List the fitted models directly inside a model; empty if there are none.
-
-    Parameters
-    ----------
-    model : estimator
-
-    Returns
-    -------
-    children : list of estimator
-    """
+    """List the fitted models directly inside a model; empty if there are none."""
     if isinstance(model, Pipeline):
         return [step for _, step in model.steps]
     if isinstance(model, FoldAverage):
@@ -131,31 +99,16 @@ def child_models(model):
 
 
 def find_parts(model, kind):
-    """Find all fitted parts of a model that are of one kind.
+    """Yield the fitted parts of a model, at any depth, that are of the type `kind`.
 
-    Parameters
-    ----------
-    model : estimator
-        Of scikit-learn or of this package, nested to any depth.
-    kind : type
-        Parts of this kind are not searched for further parts inside them.
+    Parts of that type are not searched for further parts inside them.
 
-    Yields
-    ------
-    part : estimator
-
-    Examples
-    --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sklearn.pipeline import make_pipeline
-    >>> from skbreath import ThresholdClassifier
-    >>> inner = ThresholdClassifier(LogisticRegression(), pos_label="I")
-    >>> model = make_pipeline(inner).fit([[0.0], [1.0]] * 10, ["E", "I"] * 10)
-    >>> [type(part).__name__ for part in find_parts(model, LogisticRegression)]
-    ['LogisticRegression']
-    >>> list(find_parts(model, GaussianNB))
-    []
+    >>> model = make_pipeline(LogisticRegression())
+    >>> [*find_parts(model, LogisticRegression)], [*find_parts(model, GaussianNB)]
+    ([LogisticRegression()], [])
     """
     if isinstance(model, kind):
         yield model
@@ -165,13 +118,7 @@ def find_parts(model, kind):
 
 
 def find_part(model, kind):
-    """Find the only fitted part of a kind.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one.
-    """
+    """Get the only fitted part of a type; raise an error if there is not just one."""
     parts = list(find_parts(model, kind))
     if len(parts) != 1:
         raise ValueError(
@@ -193,34 +140,21 @@ def training_record(model):
 def known_metadata(model):
     """Get the metadata of the file that a model was loaded or fine-tuned from.
 
-    Returns
-    -------
-    metadata : dict
-        Empty if there are none. Fitting the model again removes them.
+    The dict is empty if there are none. Fitting the model again removes them.
     """
     return (training_record(model) or {}).get("metadata", {})
 
 
 def out_of_fold_proba(estimator):
-    """Get the out-of-fold probabilities that a cross-fitted estimator keeps.
+    """Get the ``oof_proba_`` of a cross-fitted estimator, or None.
 
-    Those of the last step count for a Pipeline only if the steps before it learn
-    nothing (their tag ``requires_fit`` is False, or they are frozen): steps that learn
-    have seen the rows that the last step holds out.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted or not.
-
-    Returns
-    -------
-    proba : ndarray of shape (n_samples, n_classes) or None
-        Its ``oof_proba_``.
+    Those of the last step of a Pipeline count only if the other steps do not learn
+    (their tag ``requires_fit`` is False, or they are frozen): steps that learn were
+    fitted on the rows that the last step holds out.
     """
     while isinstance(estimator, Pipeline):
         *before, (_, last) = estimator.steps
-        if not all(_learns_nothing(step) for _, step in before):
+        if any(_learns(step) for _, step in before):
             return None
         estimator = last
     return getattr(estimator, "oof_proba_", None)
@@ -247,7 +181,8 @@ def _path_to_classifier(model):
     return path
 
 
-def _learns_nothing(step):
+def _learns(step):
+    """Check whether fitting a step of a Pipeline depends on the rows."""
     if step is None or isinstance(step, str | FrozenEstimator):
-        return True
-    return not get_tags(step).requires_fit
+        return False
+    return get_tags(step).requires_fit

@@ -1,14 +1,168 @@
-"""Mix the members' probabilities with weights, then calibrate the mixture."""
+"""Mix the probabilities of members: weights, calibration, and averages of folds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils import Bunch
 
-from .weights import GivenProbabilities, learn_weights
+from ..utils.optuna_logging import quiet_optuna
 
-__all__ = ["Mixture", "MixtureLearner", "cross_fit_mixture"]
+__all__ = [
+    "FoldAverage",
+    "GivenProbabilities",
+    "Mixture",
+    "MixtureLearner",
+    "check_weights",
+    "cross_fit_mixture",
+]
+
+_N_PROPOSALS = 100
+
+
+def check_weights(weights, estimators):
+    """Check given weights, and scale those of members that are not dropped to sum 1.
+
+    An array has one weight for each of `estimators`, dropped ones included; a dict may
+    leave these out; None gives equal weights.
+
+    >>> check_weights({"cnn": 3, "svc": 1}, [("cnn", ...), ("svc", ...)])
+    array([0.75, 0.25])
+    """
+    names = [name for name, _ in estimators]
+    used = [
+        name
+        for name, member in estimators
+        if not (isinstance(member, str) and member == "drop")
+    ]
+    if weights is None:
+        weights = dict.fromkeys(used, 1.0)
+    elif not isinstance(weights, Mapping):
+        if np.ndim(weights) != 1 or len(weights) != len(names):
+            raise ValueError(
+                f"weights must hold one weight for each of the {len(names)} estimators "
+                f"{names}, got the shape {np.shape(weights)}."
+            )
+        weights = dict(zip(names, weights, strict=True))
+    unknown, missing = set(weights) - set(names), set(used) - set(weights)
+    if unknown or missing:
+        raise ValueError(
+            f"weights must name the estimators {names}: unknown names "
+            f"{sorted(map(str, unknown))}, missing names {sorted(missing)}."
+        )
+    try:
+        values = np.array([weights[name] for name in used], dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"weights must be numbers, got {weights!r}.") from error
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"weights must be finite and not negative, got {weights!r}.")
+    if not values.any():
+        raise ValueError(f"at least one weight must be above zero, got {weights!r}.")
+    values = values / values.max()  # so that the sum of huge weights stays finite
+    return values / values.sum()
+
+
+def _learn_weights(proba, y, classes, scorer):
+    """Find the weights whose mixture of (n_members, n_samples, n_classes) is best.
+
+    Optuna maximises ``scorer(estimator, X, y)``. None minimises the log loss, which is
+    convex in the weights and is solved exactly.
+    """
+    if scorer is None:
+        hit = np.searchsorted(classes, y)
+        return _minimise_log_loss(proba[:, np.arange(len(y)), hit])
+    vote = GivenProbabilities(classes)
+
+    def score(weights):
+        value = scorer(vote, np.tensordot(weights, proba, axes=1), y)
+        return -np.inf if np.isnan(value) else value
+
+    return _maximise(score, len(proba))
+
+
+def _minimise_log_loss(likelihood):
+    """Fit mixture weights to each member's probability of the true class."""
+    n_members = len(likelihood)
+
+    def loss(weights):
+        mixture = np.maximum(weights @ likelihood, np.finfo(float).eps)
+        gradient = -(likelihood / mixture).mean(axis=1)
+        return -np.log(mixture).mean(), gradient
+
+    equal = np.full(n_members, 1 / n_members)
+    found = minimize(
+        loss,
+        equal,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * n_members,
+        constraints={
+            "type": "eq",
+            "fun": lambda weights: weights.sum() - 1,
+            "jac": np.ones_like,
+        },
+        options={"ftol": 1e-10, "maxiter": 200},
+    ).x
+    found = np.where(found < 1e-6, 0, found)
+    # SLSQP may fail on ill-conditioned probabilities; equal weights are used then.
+    if not np.isfinite(found).all() or not found.any():
+        return equal
+    found /= found.sum()
+    return found if loss(found)[0] <= loss(equal)[0] else equal
+
+
+def _maximise(score, n_members):
+    """Maximise ``score(weights)`` with Optuna, starting from simple weights.
+
+    A metric of labels is a step function, which has no useful gradient. The seed is
+    fixed: the same scores give the same weights.
+    """
+    import optuna
+
+    names = [str(number) for number in range(n_members)]
+    equal = np.full(n_members, 1 / n_members)
+
+    def scaled(params):
+        weights = np.array([params[name] for name in names])
+        return weights / weights.sum() if weights.any() else equal
+
+    def objective(trial):
+        params = {name: trial.suggest_float(name, 0, 1) for name in names}
+        return score(scaled(params))
+
+    with quiet_optuna():
+        study = optuna.create_study(
+            direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
+        )
+        # Equal weights first, so that the result is never worse, then each member
+        # alone: the first of equally good weights are taken.
+        for known in [np.ones(n_members), *np.eye(n_members)]:
+            study.enqueue_trial(dict(zip(names, known.tolist(), strict=True)))
+        study.optimize(objective, n_trials=_N_PROPOSALS + n_members)
+    return scaled(study.best_params)
+
+
+class GivenProbabilities(ClassifierMixin, BaseEstimator):
+    """Return `X`, which holds probabilities, as the prediction."""
+
+    # Requested, so that scikit-learn hands the weights to the calibration around it.
+    __metadata_request__fit = {"sample_weight": True}
+
+    def __init__(self, classes):
+        self.classes = classes
+        self.classes_ = classes
+
+    def fit(self, X, y, sample_weight=None):
+        return self
+
+    def predict_proba(self, X):
+        return X
+
+    def predict(self, X):
+        return self.classes_[X.argmax(axis=1)]
 
 
 @dataclass
@@ -17,10 +171,6 @@ class Mixture:
 
     weights: np.ndarray
     calibrator: CalibratedClassifierCV | None = None
-
-    def __call__(self, proba):
-        """Mix ``(n_members, n_samples, n_classes)`` to ``(n_samples, n_classes)``."""
-        return self.calibrate(np.tensordot(self.weights, proba, axes=1))
 
     def calibrate(self, mixed):
         """Calibrate weighted means."""
@@ -31,44 +181,25 @@ class Mixture:
 
 @dataclass
 class MixtureLearner:
-    """Learn mixtures from out-of-fold probabilities.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The sorted classes.
-    weights : ndarray of shape (n_members,) or None
-        Given weights; None means that they are learned.
-    scorer : callable or None
-        As in :func:`skbreath.ensemble.weights.learn_weights`.
-    calibration : {"sigmoid", "isotonic", "temperature"} or None
-        As in :class:`~sklearn.calibration.CalibratedClassifierCV`.
-    """
+    """Learn mixtures from out-of-fold probabilities."""
 
     classes: np.ndarray
-    weights: np.ndarray | None = None
-    scorer: object = None
-    calibration: str | None = None
+    weights: np.ndarray | None
+    """Given weights; None means that they are learned."""
+    scorer: object
+    """Metric of learned weights, ``scorer(estimator, X, y)``; None is the log loss."""
+    calibration: str | None
+    """Method of :class:`~sklearn.calibration.CalibratedClassifierCV`."""
 
     def learn(self, proba, y, mixed=None):
-        """Learn from rows that the members have not seen.
+        """Learn a Mixture from probabilities (n_members, n_samples, n_classes).
 
-        Parameters
-        ----------
-        proba : ndarray of shape (n_members, n_samples, n_classes)
-            Probabilities of the members.
-        y : ndarray of shape (n_samples,)
-            Class labels.
-        mixed : ndarray of shape (n_samples, n_classes), default=None
-            Weighted means to learn the calibration from; None means those of `proba`.
-
-        Returns
-        -------
-        mixture : Mixture
+        The calibration is learned from the weighted means `mixed`; None means those of
+        `proba`.
         """
         weights = self.weights
         if weights is None:
-            weights = learn_weights(proba, y, self.classes, self.scorer)
+            weights = _learn_weights(proba, y, self.classes, self.scorer)
         if self.calibration is None:
             return Mixture(weights)
         if mixed is None:
@@ -80,7 +211,7 @@ class MixtureLearner:
         calibrator = CalibratedClassifierCV(
             GivenProbabilities(self.classes),
             method=self.calibration,
-            # One part: there is nothing to fit but the calibrator itself.
+            # A single part of all rows: only the calibrator is fitted.
             cv=[(everything, everything)],
             ensemble=False,
         )
@@ -90,9 +221,9 @@ class MixtureLearner:
 def _smoothed(mixed, y, classes):
     """Repeat each row as every class, weighted by the probability of that label.
 
-    The smoothed targets of Platt (1999), as scikit-learn's sigmoid has them: where few
-    rows are all classified correctly, no temperature is low enough otherwise, and
-    every probability becomes 0 or 1.
+    These are the smoothed targets of Platt (1999), which scikit-learn uses for the
+    sigmoid. Without them, few rows that are all classified correctly would make every
+    probability 0 or 1.
     """
     _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
     doubt = 1 / (counts + 2)[number]
@@ -105,28 +236,24 @@ def _smoothed(mixed, y, classes):
 def cross_fit_mixture(learner, folds, y):
     """Learn a mixture for all rows, and for each fold one without its rows.
 
-    Parameters
-    ----------
-    learner : MixtureLearner
-    folds : list of list of (test, dict)
-        Of each member, from :func:`skbreath.fitting.cross_fitting.out_of_fold_each`.
-    y : ndarray of shape (n_samples,)
-        Class labels.
-
-    Returns
-    -------
-    learned : Bunch
-        ``mixture`` from all rows; ``fold_weights`` (n_splits, n_members); ``proba``
-        (n_samples, n_classes), each fold mixed by the fold's mixture; ``member_proba``
-        (n_members, n_samples, n_classes). Rows in several test parts are averaged,
-        rows in none are NaN.
+    `folds` are those of :func:`skbreath.fitting.cross_fitting.out_of_fold_each`. The
+    result has ``mixture``, from all rows; ``fold_weights`` (n_splits, n_members);
+    ``proba`` (n_samples, n_classes), each fold mixed by its own mixture; and
+    ``member_proba`` (n_members, n_samples, n_classes). Rows in several test parts are
+    averaged, rows in none are NaN.
     """
     tests = [test for test, _ in folds[0]]
-    rows, proba = _pooled(folds)
+    rows = np.concatenate(tests)
+    proba = np.array(
+        [
+            np.concatenate([np.asarray(out["predict_proba"], float) for _, out in fold])
+            for fold in folds
+        ]
+    )
     sizes = np.cumsum([len(test) for test in tests])[:-1]
     mixtures, plain, mixed = [], [], []
     for test, fold_proba in zip(tests, np.split(proba, sizes, axis=1), strict=True):
-        # By row, not by fold: repeated folds hold the same row more than once.
+        # By row, not by fold: repeated cross-validation predicts a row more than once.
         other = ~np.isin(rows, test)
         mixtures.append(learner.learn(proba[:, other], y[rows[other]]))
         plain.append(np.tensordot(mixtures[-1].weights, fold_proba, axes=1))
@@ -139,19 +266,39 @@ def cross_fit_mixture(learner, folds, y):
     )
 
 
-def _pooled(folds):
-    """Concatenate the rows of all folds, and the members' probabilities of them."""
-    rows = np.concatenate([test for test, _ in folds[0]])
-    proba = [
-        np.concatenate([np.asarray(out["predict_proba"], float) for _, out in member])
-        for member in folds
-    ]
-    return rows, np.array(proba)
-
-
 def _mean_by_row(rows, values, n_samples):
     """Average the values that share a row; rows without a value are NaN."""
     total = np.zeros((n_samples, values.shape[1]))
     np.add.at(total, rows, values)
     count = np.bincount(rows, minlength=n_samples)[:, np.newaxis]
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+class FoldAverage(ClassifierMixin, BaseEstimator):
+    """Average the probabilities of fitted models, one per fold, of equal classes."""
+
+    def __init__(self, estimators):
+        self.estimators = estimators
+
+    @property
+    def classes_(self):
+        return self.estimators[0].classes_
+
+    @property
+    def n_features_in_(self):
+        return self.estimators[0].n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        return self.estimators[0].feature_names_in_
+
+    def predict_proba(self, X):
+        """Average the models' probabilities, of shape ``(n_samples, n_classes)``."""
+        return np.mean([model.predict_proba(X) for model in self.estimators], axis=0)
+
+    def predict(self, X):
+        """Predict the most probable label of each row."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __sklearn_is_fitted__(self):
+        return True

@@ -1,7 +1,7 @@
-"""Reject uncertain labels, beside a binary ``predict``.
+"""Reject labels of low confidence.
 
-A third label in ``predict`` would break ``classes_``, F1 and everything that counts
-labels. Rejection is therefore a mask beside the labels, made from a confidence.
+Rejection is a mask beside the labels: a third label in ``predict`` would break
+``classes_``, F1 and everything that counts labels.
 """
 
 from __future__ import annotations
@@ -65,22 +65,21 @@ def predict_with_rejection(
 
     Notes
     -----
-    The confidence is the probability of the label given. Only for a
+    The confidence is the probability of the predicted label, except for a
     :class:`~skbreath.ThresholdClassifier` whose threshold t on the probability is not
-    0.5 it is something else: such a classifier labels a clip positive from the
-    probability p = t on, and is least sure there. Its confidence is::
+    0.5. Such a classifier labels a clip positive from the probability p = t on, and is
+    least sure there. Its confidence is::
 
         1 - (1 - p) / (1 - t) / 2    where p >= t, labelled positive
         1 - p / t / 2                where p < t
 
-    0.5 at the threshold and 1 where p is 0 or 1. That is Chow's rule of rejection for
-    the costs of the two kinds of errors that make t the best threshold: rejected is
-    what would cost most, on either side of the threshold. The threshold may be in the
-    last step of a Pipeline, in the best estimator of a search, or in a
+    This is 0.5 at the threshold and 1 where p is 0 or 1: Chow's rule of rejection for
+    the costs of the two kinds of errors that make t the best threshold. The threshold
+    may be in the last step of a Pipeline, in the best estimator of a search, or in a
     :class:`~skbreath.FineTunedClassifier`.
 
-    How many labels are right above a limit is a question to clips that the model has
-    not seen: see :func:`accuracy_coverage_curve`.
+    Which share of the labels above a limit is correct has to be measured on clips that
+    the model was not fitted on: see :func:`accuracy_coverage_curve`.
 
     References
     ----------
@@ -134,21 +133,9 @@ def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
 def labels_and_confidence(
     model: Any | UnwrappedModel, X: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predict labels, probabilities and confidence.
+    """Predict labels, probabilities (n_clips, n_classes) and confidence (n_clips,).
 
-    Parameters
-    ----------
-    model : classifier or UnwrappedModel
-        Fitted, with ``predict_proba``.
-    X : sequence of length n_clips
-
-    Returns
-    -------
-    labels : ndarray of shape (n_clips,)
-        As from ``predict``.
-    proba : ndarray of shape (n_clips, n_classes)
-    confidence : ndarray of shape (n_clips,)
-        Defined in the Notes of :func:`predict_with_rejection`.
+    The confidence is defined in the Notes of :func:`predict_with_rejection`.
     """
     model = unwrap_steps(model)
     labels, proba = labels_and_probabilities(model, X)
@@ -163,23 +150,9 @@ def labels_and_confidence(
 def labels_and_probabilities(
     model: Any | UnwrappedModel, X: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict both; what comes before the last step of a Pipeline runs once.
+    """Predict labels and probabilities with one pass through a Pipeline.
 
-    Parameters
-    ----------
-    model, X
-        As for :func:`labels_and_confidence`.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_clips,)
-    proba : ndarray of shape (n_clips, n_classes)
-
-    Raises
-    ------
-    ValueError
-        If there are no probabilities, or some are NaN: the label beside them would
-        look like any other.
+    Raises an error if probabilities are NaN, since their labels look like any other.
     """
     model = unwrap_steps(model)
     last = model.classifier
@@ -193,9 +166,9 @@ def labels_and_probabilities(
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1)).tolist()
     if wrong:
         raise ValueError(
-            f"The probabilities of {type(last).__name__} are NaN for {len(wrong)} of "
-            f"{len(proba)} clips: rows {shorten(wrong)} {ROW_NUMBERING_NOTE}. Check "
-            "its training and these clips."
+            f"the probabilities of {type(last).__name__} must be finite, got NaN for "
+            f"{len(wrong)} of {len(proba)} clips: rows {shorten(wrong)} "
+            f"{ROW_NUMBERING_NOTE}; check its training and these clips."
         )
     if _has_probability_threshold(last):
         return last.apply_threshold(proba), proba
@@ -203,6 +176,7 @@ def labels_and_probabilities(
 
 
 def _has_probability_threshold(classifier):
+    """Check whether labels come from a tuned threshold on ``predict_proba``."""
     return (
         isinstance(classifier, ThresholdClassifier)
         and classifier.decides_on_probabilities()
@@ -210,9 +184,9 @@ def _has_probability_threshold(classifier):
 
 
 def _confidence(positive, threshold):
-    """Distance from the threshold, 0.5 there and 1 where nothing is left of it."""
+    """Compute the confidence from the probability of the positive class."""
     above = positive >= threshold
-    threshold = min(max(threshold, 0.0), 1.0)  # one out of reach labels all alike
+    threshold = min(max(threshold, 0.0), 1.0)  # outside, all labels are the same
     cost = np.where(above, 1 - positive, positive)
     most = np.where(above, 1 - threshold, threshold)
     return 1 - np.divide(cost, 2 * most, out=np.zeros_like(cost), where=most > 0)

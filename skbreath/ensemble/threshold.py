@@ -223,9 +223,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         )
         if getattr(scorer, "_response_method", "predict") != "predict":
             raise ValueError(
-                f"scoring={self.scoring!r} is a metric of scores, which a threshold "
-                "does not change; choose a metric of labels, such as 'f1' or "
-                "'accuracy'."
+                "scoring must be a metric of labels, such as 'f1' or 'accuracy', got "
+                f"{self.scoring!r}, a metric of scores, which a threshold does not "
+                "change."
             )
         self.pos_label_ = classes.tolist()[1] if pos_label is None else pos_label
         routed = process_routing(self, "fit", **metadata)
@@ -236,7 +236,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         return self
 
     def _held_out_scores(self, X, y, groups, classes, fit_params):
-        """Fit `estimator_`; get rows and their scores by fits that lack them."""
+        """Fit `estimator_`; get rows and their scores by models not fitted on them."""
         if isinstance(self.cv, str):  # "prefit"
             if self.refit:
                 raise ValueError(
@@ -249,8 +249,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             splits = self._splits(X, y, groups)
             if len(splits) != 1:
                 raise ValueError(
-                    f"refit=False keeps the estimator of a single split, cv has "
-                    f"{len(splits)}."
+                    "refit=False keeps the estimator of a single split and needs a cv "
+                    f"of one, got {len(splits)} splits."
                 )
             train, test = splits[0]
             fitted = clone(self.estimator).fit(
@@ -262,7 +262,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             return test, self._response(_safe_indexing(X, test))
 
         estimator = clone(self.estimator)
-        # A clone that has them before it is fitted is frozen: they are of other rows.
+        # A clone that has them before its fit is frozen: they are of other rows.
         frozen = out_of_fold_proba(estimator) is not None
         self._keep(estimator.fit(X, y, **fit_params), classes)
         proba = None if frozen else out_of_fold_proba(estimator)
@@ -284,6 +284,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         return rows, self._of_positive_class(outputs)
 
     def _splits(self, X, y, groups):
+        """List the train and test rows of `cv`."""
         if isinstance(self.cv, Real) and not isinstance(self.cv, Integral):
             holdout = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
             cv = holdout(n_splits=1, test_size=self.cv, random_state=self.random_state)
@@ -292,15 +293,17 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         return list(cv.split(X, y, groups))
 
     def _set_threshold(self, scorer, response, y, classes, score_params):
+        """Choose the threshold on held-out scores, and keep the curve."""
         if (y == y[0]).all():
             raise ValueError(
-                f"the rows held out have only one class, {y[:1].tolist()}; hold out "
-                "more rows or groups."
+                "the rows held out must have both classes, got only "
+                f"{y[:1].tolist()}; hold out more rows or groups."
             )
         name = type(self.estimator).__name__
         if not np.isfinite(response).all():
             raise ValueError(
-                f"{name} gives scores that are not finite; check its training and X."
+                f"the scores of {name} must be finite, got NaN or infinity; check its "
+                "training and X."
             )
         if response.min() == response.max():
             raise ValueError(
@@ -322,14 +325,17 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         )
 
     def _keep(self, estimator, classes):
+        """Set `estimator_`, after a check of its classes."""
         check_fitted_classes(estimator.classes_, classes, type(estimator).__name__)
         self.estimator_ = estimator
 
     def _method(self):
+        """Get the name of the method that the scores come from."""
         methods = self._get_response_method()
         return _check_response_method(self.estimator_, methods).__name__
 
     def _response(self, X):
+        """Compute the scores of `pos_label_`."""
         return self._of_positive_class(getattr(self.estimator_, self._method())(X))
 
     def _of_positive_class(self, output):

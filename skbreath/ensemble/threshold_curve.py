@@ -15,33 +15,19 @@ __all__ = [
     "scores_at_thresholds",
 ]
 
-# A metric without a formula in counts is called once per threshold, at about a
-# millisecond: this many, evenly spread over the distinct scores, are enough.
-MAX_CALLS = 1000
+# A metric without a formula in counts is called once per threshold, which takes about a
+# millisecond.
+_MAX_CALLS = 1000
 
 
 def candidate_thresholds(response, thresholds):
-    """Get the thresholds to try, and how far each may move without effect.
+    """Get the thresholds to try, ascending, and how far each may move without effect.
 
-    Parameters
-    ----------
-    response : ndarray of shape (n_samples,)
-        Scores of the positive class.
-    thresholds : "all", int or array-like
-        All distinct decisions, an even grid from the smallest to the largest score,
-        or the thresholds themselves.
+    `response` are the scores of the positive class. ``"all"`` gives the middles between
+    neighbouring distinct scores, after the smallest score (all rows positive) and
+    before a value just above the largest (all rows negative). An integer gives an even
+    grid, and an array is the grid.
 
-    Returns
-    -------
-    candidates : ndarray of shape (n_thresholds,)
-        Ascending. For ``"all"`` the middles between neighbouring distinct scores,
-        with the smallest score (all rows positive) first and a value just above the
-        largest score (no row positive) last.
-    lower, upper : ndarray of shape (n_thresholds,)
-        For ``"all"``, the neighbouring scores; else the candidates themselves.
-
-    Examples
-    --------
     >>> candidates, *_ = candidate_thresholds(np.array([0.2, 0.6, 0.6]), "all")
     >>> candidates.round(6)
     array([0.2, 0.4, 0.6])
@@ -59,37 +45,18 @@ def candidate_thresholds(response, thresholds):
     lower = np.concatenate([distinct[:1], distinct])
     upper = np.concatenate([distinct, [above]])
     middle = lower + (upper - lower) / 2
-    # Between adjacent floats there is no middle; a row at the lower score must stay
-    # negative, so take the upper.
+    # Adjacent floats have no middle; a row at the lower score must stay negative, so
+    # the upper is taken.
     middle[1:] = np.where(middle[1:] <= lower[1:], upper[1:], middle[1:])
     return middle, lower, upper
 
 
 def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, params):
-    """Score the labels that each threshold gives.
+    """Score the labels that each of the ascending thresholds gives.
 
-    Parameters
-    ----------
-    scorer : callable
-        ``scorer(estimator, X, y)`` of predicted labels.
-    response : ndarray of shape (n_samples,)
-        Scores of `pos_label`.
-    y : ndarray of shape (n_samples,)
-        True labels.
-    classes : ndarray of shape (2,)
-        The sorted classes.
-    pos_label : label
-        Predicted where the response reaches the threshold.
-    thresholds : ndarray of shape (n_thresholds,)
-        Ascending.
-    params : dict
-        Further arguments of the scorer, one entry per row, such as weights.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_thresholds,)
-        Scores; NaN where a long list was thinned out for a metric that has to be
-        called for each threshold.
+    `response` are the scores of `pos_label`, and `params` further arguments of the
+    scorer with a value per row. A metric that has to be called for each threshold is
+    computed at 1,000 of them at most, and is NaN at the others.
     """
     formula = None if params else _formula(scorer, pos_label)
     if formula is not None:
@@ -102,13 +69,11 @@ def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, pa
         return scorer._sign * formula(tp, fp, below_true, below_false)
     scores = np.full(len(thresholds), np.nan)
     chosen = np.arange(len(thresholds))
-    if len(chosen) > MAX_CALLS:
-        chosen = np.unique(
-            np.linspace(0, len(chosen) - 1, MAX_CALLS).round().astype(int)
-        )
+    if len(chosen) > _MAX_CALLS:
+        chosen = np.linspace(0, len(chosen) - 1, _MAX_CALLS).round().astype(int)
     labels = _GivenDecisions(classes, pos_label)
     with warnings.catch_warnings():
-        # At the ends of the curve all rows are positive, or none.
+        # At the ends of the curve all rows have the same label.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         for index in chosen:
             scores[index] = scorer(labels, response >= thresholds[index], y, **params)
@@ -116,24 +81,11 @@ def scores_at_thresholds(scorer, response, y, classes, pos_label, thresholds, pa
 
 
 def base_score(scorer, pos_label, base_rate):
-    """Get the score of always predicting the same label, the better of the two.
+    """Get the better score of the two models that predict one label for all rows.
 
-    Parameters
-    ----------
-    scorer : callable
-        As in :func:`scores_at_thresholds`.
-    pos_label : label
-        The positive class.
-    base_rate : float
-        Share of rows of the positive class.
+    `base_rate` is the share of rows of `pos_label`. None for a metric without a formula
+    in counts.
 
-    Returns
-    -------
-    score : float or None
-        None for a metric without a formula in counts.
-
-    Examples
-    --------
     >>> base_score(metrics.make_scorer(metrics.accuracy_score), 1, 0.3)
     0.7
     """
@@ -146,25 +98,11 @@ def base_score(scorer, pos_label, base_rate):
 
 
 def best_threshold(candidates, lower, upper, scores):
-    """Choose the middle of the widest run of best candidates.
+    """Get the index of the middle of the widest run of best candidates.
 
-    A threshold in the middle of a plateau moves least when the scores do; at the
-    edge, the next row flips. Of equally wide runs the lowest is taken.
+    There, small changes of the scores change the labels least. Of equally wide runs the
+    lowest is taken.
 
-    Parameters
-    ----------
-    candidates, lower, upper : ndarray of shape (n_thresholds,)
-        From :func:`candidate_thresholds`.
-    scores : ndarray of shape (n_thresholds,)
-        From :func:`scores_at_thresholds`.
-
-    Returns
-    -------
-    index : int
-        Of the chosen candidate.
-
-    Examples
-    --------
     >>> grid = np.array([0.1, 0.2, 0.3, 0.4, 0.9])
     >>> best_threshold(grid, grid, grid, np.array([0.5, 0.8, 0.8, 0.8, 0.8]))
     3
@@ -172,7 +110,8 @@ def best_threshold(candidates, lower, upper, scores):
     known = np.flatnonzero(~np.isnan(scores))
     if not len(known):
         raise ValueError(
-            "the metric is NaN at every threshold; choose another scoring."
+            "the metric must be a number at some threshold, got NaN at all of them; "
+            "choose another scoring."
         )
     is_best = scores[known] >= scores[known].max() - 1e-12
     edges = np.flatnonzero(np.diff(np.r_[False, is_best, False].astype(int)))
@@ -184,7 +123,7 @@ def best_threshold(candidates, lower, upper, scores):
 
 
 class _GivenDecisions(ClassifierMixin, BaseEstimator):
-    """Stand in for a fitted classifier: its X is True for positive rows."""
+    """Predict the labels of `X`, which is True for positive rows."""
 
     def __init__(self, classes, pos_label):
         self.classes = classes
@@ -197,11 +136,13 @@ class _GivenDecisions(ClassifierMixin, BaseEstimator):
 
 
 def _ratio(numerator, denominator):
+    """Divide; 0 where the denominator is 0."""
     zero = np.zeros(np.broadcast(numerator, denominator).shape)
     return np.divide(numerator, denominator, out=zero, where=denominator != 0)
 
 
 def _f_beta(beta):
+    """Make the function that computes F-beta from tp, fp, fn, tn."""
     square = beta**2
 
     def score(tp, fp, fn, tn):

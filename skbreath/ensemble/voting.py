@@ -1,4 +1,4 @@
-"""A soft vote whose weights are learned out of fold, or tuned by name."""
+"""Combine classifiers by a soft vote with given, tuned or learned weights."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ from ..fitting.routing import metadata_context, route_fit
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
 from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
-from .fold_average import FoldAverage
-from .mixture import Mixture, MixtureLearner, cross_fit_mixture
-from .weights import check_weights
+from .mixture import (
+    FoldAverage,
+    Mixture,
+    MixtureLearner,
+    check_weights,
+    cross_fit_mixture,
+)
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -297,13 +301,8 @@ class WeightedVotingClassifier(VotingClassifier):
         X, y, groups = indexable(X, y, groups)
         y = self._check_labels(y)
         members = {name: est for name, est in self.estimators if est != "drop"}
-        for fitted in (
-            "oof_proba_",
-            "oof_member_proba_",
-            "fold_weights_",
-            "calibrator_",
-        ):
-            self.__dict__.pop(fitted, None)  # of an earlier fit
+        for name in ("oof_proba_", "oof_member_proba_", "fold_weights_", "calibrator_"):
+            vars(self).pop(name, None)  # of an earlier fit
 
         with (
             recording(self, X, y, groups),
@@ -318,9 +317,9 @@ class WeightedVotingClassifier(VotingClassifier):
                 self.estimators_ = self._fit_members(members, X, y, fit_params)
             elif folds is None:
                 raise ValueError(
-                    "refit=False keeps the models of a cross-fit, but with given "
-                    "weights nothing is cross-fitted; learn the weights or set a "
-                    "calibration, or use refit=True."
+                    "refit=False needs learned weights or a calibration, whose "
+                    "cross-fit gives the models it keeps, got given weights; set "
+                    'weights="learned", a calibration, or refit=True.'
                 )
             else:
                 self.estimators_ = [
@@ -338,7 +337,7 @@ class WeightedVotingClassifier(VotingClassifier):
         return self
 
     def _named_weights(self):
-        """Get given weights by name; empty if they are not given, or malformed."""
+        """Get given weights by name; empty if they are learned or malformed."""
         try:
             names = [name for name, _ in self.estimators]
             if self.weights is None:
@@ -348,7 +347,7 @@ class WeightedVotingClassifier(VotingClassifier):
             if isinstance(self.weights, str):
                 return {}
             return dict(zip(names, self.weights, strict=True))
-        except (KeyError, TypeError, ValueError):  # an error in fit
+        except (KeyError, TypeError, ValueError):  # malformed: fit raises the error
             return {}
 
     def _fit_members(self, members, X, y, fit_params):
@@ -383,13 +382,13 @@ class WeightedVotingClassifier(VotingClassifier):
         return y
 
     def _learn_mixture(self, members, X, y, groups, fit_params, weights):
-        """Cross-fit every member once, then a mixture for each fold and for all."""
+        """Cross-fit every member once, and learn the mixtures of folds and all rows."""
         frozen = [name for name, member in members.items() if _is_frozen(member)]
         if frozen:
             raise ValueError(
-                "learned weights and a calibration need out-of-fold probabilities, "
-                f"and the frozen members {frozen} cannot be fitted on parts of the "
-                "rows; pass weights and no calibration, or members that are not frozen."
+                "learned weights and a calibration need members that can be fitted on "
+                f"parts of the rows, got the frozen members {frozen}; pass weights and "
+                "calibration=None, or members that are not frozen."
             )
         scorer = None
         if self.weight_metric != "neg_log_loss":
@@ -445,9 +444,8 @@ class WeightedVotingClassifier(VotingClassifier):
             for weight, member in zip(self.weights_, self.estimators_, strict=True)
             if weight > 0
         )
-        return Mixture(self.weights_, getattr(self, "calibrator_", None)).calibrate(
-            mixed
-        )
+        mixture = Mixture(self.weights_, getattr(self, "calibrator_", None))
+        return mixture.calibrate(mixed)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the vote takes ``groups`` itself.
@@ -460,6 +458,7 @@ class WeightedVotingClassifier(VotingClassifier):
 
 
 def _fit_member(member, X, y, fit_params, message):
+    """Fit one member, and print the time it took if there is a message."""
     with inside_fit(), _print_elapsed_time("Voting", message):
         return member.fit(X, y, **fit_params)
 

@@ -36,7 +36,7 @@ def compare_predictions(
     confidence_level: float = 0.95,
     random_state: Seed = 0,
 ) -> Bunch:
-    """Compare two models on the same clips, pair by pair.
+    """Compare the predictions of two models on the same clips.
 
     Clips that are hard for one model are often hard for the other, so the interval of
     the difference is much narrower than the two single intervals suggest.
@@ -98,15 +98,18 @@ def compare_predictions(
     for name, frame in (("first", first), ("second", second)):
         lacking = [column for column in _COLUMNS if column not in frame]
         if lacking:
-            raise ValueError(f"the table {name} lacks the columns {lacking}.")
+            raise ValueError(
+                f"the table {name} must have the columns of evaluate(...).predictions, "
+                f"got a table without {lacking}."
+            )
     first, second = (
         frame.sort_values("row", ignore_index=True) for frame in (first, second)
     )
     for column in ("row", "y_true", "group"):
         if first[column].tolist() != second[column].tolist():
             raise ValueError(
-                f"the predictions differ in {column!r}: a paired comparison needs the "
-                "same clips, labels and groups on both sides."
+                "a paired comparison needs the same clips, labels and groups in both "
+                f"tables, got other values of {column!r}; predict the same clips."
             )
     scores = [
         grouped_scores(p["y_true"], p["y_pred"], p["y_score"], p["group"], pos_label)
@@ -125,9 +128,9 @@ def compare_predictions(
         },
         index=list(METRICS),
     )
-    right = [np.asarray(p["y_true"] == p["y_pred"]) for p in (first, second)]
-    only_first = int((right[0] & ~right[1]).sum())
-    only_second = int((right[1] & ~right[0]).sum())
+    correct = [np.asarray(p["y_true"] == p["y_pred"]) for p in (first, second)]
+    only_first = int((correct[0] & ~correct[1]).sum())
+    only_second = int((correct[1] & ~correct[0]).sum())
     n_uneven = only_first + only_second
     p_value = binomtest(only_first, n_uneven).pvalue if n_uneven else 1.0
     mcnemar = Bunch(
@@ -139,7 +142,7 @@ def compare_predictions(
 def break_down(
     predictions: pd.DataFrame, by: str | Column = "group", *, pos_label: Any = "I"
 ) -> pd.DataFrame:
-    """Score predictions recording by recording, day by day, or by anything else.
+    """Score predictions separately for each recording, day or other group.
 
     Parameters
     ----------
@@ -179,15 +182,18 @@ def break_down(
     if isinstance(by, str):
         if by not in predictions.columns:
             raise ValueError(
-                f"the predictions lack the column {by!r}; they have "
-                f"{list(predictions.columns)}."
+                f"by must be a column of the predictions, {list(predictions.columns)}, "
+                f"or an array, got {by!r}."
             )
         name, by = by, predictions[by]
     else:
         name = getattr(by, "name", None) or "by"
     by = np.asarray(by)
     if len(by) != len(predictions):
-        raise ValueError(f"by has {len(by)} values for {len(predictions)} predictions.")
+        raise ValueError(
+            f"by must have one value for each of the {len(predictions)} predictions, "
+            f"got {len(by)}."
+        )
     truth = np.asarray(predictions["y_true"])
     scores = grouped_scores(
         truth, predictions["y_pred"], predictions["y_score"], by, pos_label

@@ -1,4 +1,4 @@
-"""Compute the accuracy of labels that remain when unsure ones are rejected."""
+"""Compute accuracy against coverage when labels of low confidence are rejected."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def accuracy_coverage_curve(
     confidence_level: float = 0.95,
     random_state: Seed = 0,
 ) -> pd.DataFrame:
-    """Compute the accuracy of the labels that remain when unsure ones are rejected.
+    """Compute the accuracy of the labels that are kept at each limit of confidence.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def accuracy_coverage_curve(
     -----
     The interval is that of a percentile bootstrap over groups at the same limit,
     never narrower than Wilson's for as many independent clips: where all kept labels
-    are right the bootstrap interval has zero width. Limits that keep fewer than 10
+    are correct the bootstrap interval has zero width. Limits that keep fewer than 10
     clips are left out. All limits use the same clips: the best one is optimistically
     biased.
 
@@ -116,10 +116,13 @@ def accuracy_coverage_curve(
         )
     unique_labels(y_true, y_pred)  # raises if one is text and the other numbers
     if confidence.dtype.kind not in "fiub":
-        raise ValueError("confidence must hold numbers, a probability for each label.")
+        raise ValueError(
+            "confidence must hold a number for each label, got the dtype "
+            f"{confidence.dtype}."
+        )
     confidence = confidence.astype(np.float64)
     if not np.isfinite(confidence).all():
-        raise ValueError("confidence holds NaN or infinity.")
+        raise ValueError("confidence must be finite, got NaN or infinity.")
     codes = group_codes(groups, len(y_true))
     n_groups = codes.max() + 1
     counts = bootstrap_counts(n_groups, n_resamples, bootstrap_generator(random_state))
@@ -155,6 +158,7 @@ def _limits(confidence):
 
 
 def _wilson(n_right, n, confidence_level):
+    """Compute Wilson's interval of a share."""
     z = ndtri((1 + confidence_level) / 2)
     share = n_right / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)

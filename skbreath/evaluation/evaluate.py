@@ -13,8 +13,7 @@ from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import label_column
 from ..fitting.routing import asks_for_groups, metadata_context
 from ..utils.sklearn_compat import _num_samples
-from .comparison import break_down, compare_predictions
-from .leakage import check_leakage
+from .comparison import break_down
 from .scores import check_binary, score_predictions
 
 if TYPE_CHECKING:
@@ -22,14 +21,7 @@ if TYPE_CHECKING:
 
     from ..utils.typing import Clips, Column, Folds, Seed
 
-__all__ = [
-    "break_down",
-    "check_leakage",
-    "compare_predictions",
-    "evaluate",
-    "judge",
-    "score_predictions",
-]
+__all__ = ["evaluate", "evaluate_fitted"]
 
 
 def evaluate(
@@ -147,7 +139,7 @@ def evaluate(
             keep_estimators=return_estimator,
             n_jobs=n_jobs,
         )
-    column = int(np.flatnonzero(np.unique(y) == pos_label)[0])
+    column = np.unique(y).tolist().index(pos_label)
     tables = [
         _predictions(test, y, groups, output[labels_and_confidence], column)
         for test, output in folds
@@ -157,8 +149,8 @@ def evaluate(
     predictions = pd.concat(tables, ignore_index=True)
     if predictions["row"].duplicated().any():
         raise ValueError(
-            "The splits predict some rows more than once; use a cv whose test parts "
-            "do not overlap."
+            "cv must predict each row once at most, got test parts that overlap; use "
+            "a cv without repetitions."
         )
     predictions = predictions.sort_values("row", ignore_index=True)
     result = _scored(
@@ -174,7 +166,7 @@ def evaluate(
     return result
 
 
-def judge(
+def evaluate_fitted(
     model: Any,
     X: Clips,
     y: Column,
@@ -211,10 +203,11 @@ def judge(
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from skbreath import judge
+    >>> from skbreath import evaluate_fitted
     >>> X, y = make_classification(n_samples=200, random_state=0)
     >>> model = LogisticRegression().fit(X[:100], y[:100])
-    >>> judge(model, X[100:], y[100:], pos_label=1).table.loc["accuracy"].round(2)
+    >>> result = evaluate_fitted(model, X[100:], y[100:], pos_label=1)
+    >>> result.table.loc["accuracy"].round(2)
     value    0.93
     low      0.88
     high     0.98
@@ -258,6 +251,7 @@ def _predictions(rows, y, groups, output, column):
 
 
 def _scored(predictions, grouped, *, pos_label, confidence_level, **settings):
+    """Make the result of an evaluation from its table of predictions."""
     table = score_predictions(
         predictions["y_true"],
         predictions["y_pred"],

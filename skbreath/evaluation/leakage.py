@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d, indexable
 
 from ..audio.inputs import as_paths
-from ..ensemble.inspection import training_record
+from ..ensemble.inspection import training_record, unwrap
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.routing import asks_for_groups, metadata_context
 from ..fitting.training_record import clip_digests
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_leakage", "known_clips"]
 
-# The last bits may differ with the batch size.
-TOLERANCE = 1e-5
+# The last bits of predictions may depend on the batch size.
+_TOLERANCE = 1e-5
 
 
 def check_leakage(
@@ -137,6 +138,7 @@ def check_leakage(
 
 
 def _fit(model, X, y, groups, train):
+    """Fit a clone of a model on some rows, with groups if it requests them."""
     with metadata_context(groups=groups[train]) as metadata:
         params = metadata if asks_for_groups(model) else {}
         return clone(model).fit(_safe_indexing(X, train), y[train], **params)
@@ -150,14 +152,16 @@ def known_clips(model: Any, X: Clips) -> int | None:
     record = training_record(model)
     if record is None or record["clips"] is None:
         return None
-    # The record holds the input of the last step.
-    if hasattr(model, "steps") and getattr(model, "training_record_", None) is None:
-        X = model[:-1].transform(X)
+    inner = unwrap(model)
+    has_record = any(hasattr(part, "training_record_") for part in (model, inner))
+    if isinstance(inner, Pipeline) and not has_record:
+        X = inner[:-1].transform(X)  # the record holds the input of the last step
     digests = clip_digests(X)
     return None if digests is None else int(np.isin(digests, record["clips"]).sum())
 
 
 def _known_clips(model, X):
+    """Check whether the model was trained on some of the clips."""
     known = known_clips(model, X)
     if known is None:
         return None
@@ -165,6 +169,7 @@ def _known_clips(model, X):
 
 
 def _copies(X, y, groups):
+    """Check for equal clips in different groups or under different labels."""
     digests = clip_digests(X)
     if digests is None:
         return None
@@ -183,6 +188,7 @@ def _copies(X, y, groups):
 
 
 def _inner_splits(model, n_clips):
+    """Check whether parts that hold rows out take groups."""
     parts = {"the model": model, **model.get_params(deep=True)}
     without_groups = [
         name
@@ -197,6 +203,7 @@ def _inner_splits(model, n_clips):
 
 
 def _holds_rows_out(part, n_clips):
+    """Check whether the fit of an estimator holds rows out."""
     stops = getattr(part, "early_stopping", False)
     if stops == "auto":  # of scikit-learn's boosting
         stops = n_clips > 10_000
@@ -204,6 +211,7 @@ def _holds_rows_out(part, n_clips):
 
 
 def _folds(splits, groups):
+    """Check for groups on both sides of a fold."""
     shared = {
         str(group)
         for train, test in splits
@@ -216,6 +224,7 @@ def _folds(splits, groups):
 
 
 def _names(predict, clips, expected, random_state):
+    """Check whether predictions depend on the names of files."""
     try:
         paths = as_paths(clips)
     except ValueError:  # X is not audio; the estimator defines its own input format
@@ -236,11 +245,11 @@ def _names(predict, clips, expected, random_state):
 
 
 def _order(predict, clips, expected, random_state):
+    """Check whether predictions depend on the order or number of clips."""
     order = random_state.permutation(len(expected))
     shuffled = np.empty_like(expected)
     shuffled[order] = predict(_safe_indexing(clips, order))
-    few = order[:3]
-    for row in few:
+    for row in order[:3]:
         alone = predict(_safe_indexing(clips, [row]))
         if abs(alone[0] - expected[row]) > abs(shuffled[row] - expected[row]):
             shuffled[row] = alone[0]
@@ -248,7 +257,8 @@ def _order(predict, clips, expected, random_state):
 
 
 def _differences(check, how, found, expected):
-    changed = int((np.abs(found - expected) > TOLERANCE).sum())
+    """Make the row of a check from predictions that should be equal."""
+    changed = int((np.abs(found - expected) > _TOLERANCE).sum())
     largest = np.abs(found - expected).max()
     detail = (
         f"predictions of {changed} of {len(expected)} clips change {how} (at most by "
@@ -258,6 +268,7 @@ def _differences(check, how, found, expected):
 
 
 def _labels(score, labels, groups, pos_label):
+    """Check whether a model of permuted labels ranks clips better than chance."""
     if len(np.unique(labels)) < 2 or len(np.unique(groups)) < 2:
         return None
     scores = grouped_scores(labels, labels, score, groups, pos_label)

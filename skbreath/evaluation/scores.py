@@ -1,7 +1,7 @@
 """Score binary predictions, for many resamples of their groups at once.
 
-Every score but the AUC is a ratio of sums over clips, and so of sums over groups: a
-resample of the groups is one row of a matrix product.
+Every score but the AUC is a ratio of sums over clips, and thus of sums over groups, so
+that the scores of all resamples are matrix products.
 """
 
 from __future__ import annotations
@@ -31,26 +31,17 @@ __all__ = [
 ]
 
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
-N_BINS = 10
+_N_BINS = 10
 # Weights of the rows in a batch of resamples: 32 MB.
-BATCH_VALUES = 4_000_000
+_BATCH_VALUES = 4_000_000
 
 
 class GroupedScores:
     """Compute scores of predictions from the number of times each group counts.
 
-    Parameters
-    ----------
-    truth, predicted : ndarray of bool of shape (n_clips,)
-        Whether a clip is of the positive class, and is predicted to be.
-    score : ndarray of shape (n_clips,)
-        Probability of the positive class; for other scores log loss and calibration
-        are NaN.
-    codes : ndarray of int of shape (n_clips,)
-        Groups, 0, 1, ...
+    `truth` and `predicted` are True for the positive class, `codes` number the groups
+    from 0. Log loss and calibration are NaN if `score` is not a probability.
 
-    Notes
-    -----
     The calibration error is the mean over clips of the distance between share of
     positives and mean probability in their bin. The bins hold a tenth of all clips
     each, and do not depend on the counts of the groups.
@@ -72,22 +63,24 @@ class GroupedScores:
         self._gaps = self._gaps_per_group()
         self._order = np.argsort(score, kind="stable")
         ordered = score[self._order]
-        # Start of each distinct score: ties count half.
+        # Start of each distinct score, since ties count half.
         self._levels = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
     def _per_group(self, values):
+        """Sum values of clips over each group."""
         return np.bincount(self._codes, values, self.n_groups)
 
     def is_probability(self):
-        """Whether the scores can be probabilities."""
+        """Check whether all scores can be probabilities."""
         return bool(((self._score >= 0) & (self._score <= 1)).all())
 
     def bins(self):
-        """Return the bin of each clip; ties share a bin."""
-        edges = np.quantile(self._score, np.arange(1, N_BINS) / N_BINS)
+        """Get the bin of each clip; ties share a bin."""
+        edges = np.quantile(self._score, np.arange(1, _N_BINS) / _N_BINS)
         return np.searchsorted(edges, self._score, side="right")
 
     def _losses(self):
+        """Compute the log loss of each clip."""
         if not self.is_probability():
             return np.full(len(self._score), np.nan)
         smallest = np.finfo(np.float64).eps  # as scikit-learn's log_loss
@@ -97,10 +90,10 @@ class GroupedScores:
     def _gaps_per_group(self):
         """Compute positives minus expected positives, (n_groups, n_bins)."""
         if not self.is_probability():
-            return np.full((self.n_groups, N_BINS), np.nan)
-        cells = self._codes * N_BINS + self.bins()
-        gaps = np.bincount(cells, self._truth - self._score, self.n_groups * N_BINS)
-        return gaps.reshape(self.n_groups, N_BINS)
+            return np.full((self.n_groups, _N_BINS), np.nan)
+        cells = self._codes * _N_BINS + self.bins()
+        gaps = np.bincount(cells, self._truth - self._score, self.n_groups * _N_BINS)
+        return gaps.reshape(self.n_groups, _N_BINS)
 
     def __call__(self, counts):
         """Compute the scores for counts of the groups, (n_draws, n_groups).
@@ -112,7 +105,7 @@ class GroupedScores:
         named = positives + predicted
         f1 = np.divide(2 * hits, named, out=np.zeros_like(n), where=named > 0)
         calibration = np.abs(counts @ self._gaps).sum(axis=1) / n
-        size = max(1, BATCH_VALUES // len(self._truth))
+        size = max(1, _BATCH_VALUES // len(self._truth))
         auc = [self._auc(counts[batch]) for batch in gen_batches(len(counts), size)]
         return np.column_stack(
             [correct / n, f1, np.concatenate(auc), losses / n, calibration]
@@ -136,13 +129,13 @@ class GroupedScores:
     def perfect_calibration(self, n_draws, rng):
         """Draw the calibration errors of a perfectly calibrated model.
 
-        Its labels follow the probabilities: the gap of a bin is then a sum of many
-        independent terms, and approximately normal.
+        If labels follow the probabilities, the gap of a bin is a sum of independent
+        terms, and approximately normal.
         """
         if not self.is_probability():
             return np.full(n_draws, np.nan)
-        variance = np.bincount(self.bins(), self._score * (1 - self._score), N_BINS)
-        gaps = rng.normal(size=(n_draws, N_BINS)) * np.sqrt(variance)
+        variance = np.bincount(self.bins(), self._score * (1 - self._score), _N_BINS)
+        gaps = rng.normal(size=(n_draws, _N_BINS)) * np.sqrt(variance)
         return np.abs(gaps).sum(axis=1) / len(self._score)
 
 
@@ -154,7 +147,10 @@ def bootstrap_generator(random_state):
 def bootstrap_counts(n_groups, n_resamples, rng):
     """Draw how often each group counts in each resample, (n_resamples, n_groups)."""
     if n_groups < 2:
-        raise ValueError("An interval needs clips of at least two groups, got one.")
+        raise ValueError(
+            "an interval needs clips of at least two groups, got one; add clips of "
+            "others, or leave out groups."
+        )
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), n_resamples)
 
 
@@ -165,7 +161,7 @@ def bootstrap_scores(sides, n_resamples, rng):
     """
     n_groups = sides[0].n_groups
     draws = [[] for _ in sides]
-    for batch in gen_batches(n_resamples, max(1, BATCH_VALUES // n_groups)):
+    for batch in gen_batches(n_resamples, max(1, _BATCH_VALUES // n_groups)):
         counts = bootstrap_counts(n_groups, batch.stop - batch.start, rng)
         for side, parts in zip(sides, draws, strict=True):
             parts.append(side(counts))
@@ -222,8 +218,7 @@ def score_predictions(
     ------
     ValueError
         If lengths differ, `y_true` does not have exactly two classes, `pos_label` is
-        not one of them,
-        scores are not finite, or there is only one group.
+        not one of them, scores are not finite, or there is only one group.
 
     References
     ----------
@@ -249,9 +244,7 @@ def score_predictions(
         max(0, min(value[last], 2 * value[last] - high[last])),
         max(value[last], 2 * value[last] - low[last]),
     )
-    table = pd.DataFrame(
-        {"value": value, "low": low, "high": high}, index=list(METRICS)
-    )
+    table = pd.DataFrame({"value": value, "low": low, "high": high}, index=METRICS)
     perfect = scores.perfect_calibration(n_resamples, rng)
     table.loc["perfect_calibration"] = [
         perfect.mean(),
@@ -267,7 +260,9 @@ def grouped_scores(y_true, y_pred, y_score, groups, pos_label):
     check_consistent_length(y_true, y_pred, y_score, groups)
     check_binary(y_true, pos_label)
     if not np.isfinite(y_score).all():
-        raise ValueError("y_score holds NaN or infinity.")
+        raise ValueError(
+            "y_score must be finite, got NaN or infinity; drop these clips."
+        )
     codes = group_codes(groups, len(y_true))
     return GroupedScores(y_true == pos_label, y_pred == pos_label, y_score, codes)
 
@@ -278,7 +273,7 @@ def group_codes(groups, n_clips):
         return np.arange(n_clips)
     codes = pd.factorize(np.asarray(groups))[0]
     if (codes < 0).any():
-        raise ValueError("groups hold missing values; give every clip its group.")
+        raise ValueError("groups must not be missing; give every clip its group.")
     return codes
 
 
@@ -289,6 +284,6 @@ def check_binary(y, pos_label):
         raise ValueError(f"y must have two classes, got {classes.tolist()}.")
     if pos_label not in classes.tolist():
         raise ValueError(
-            f"pos_label={pos_label!r} is not one of the labels {classes.tolist()}; "
-            "name the positive class by pos_label."
+            f"pos_label must be one of the labels {classes.tolist()}, got "
+            f"{pos_label!r}."
         )

@@ -38,9 +38,9 @@ _PUBLIC = {
 }
 # Private classes and the modules that define them.
 _PRIVATE = {
-    "FoldAverage": "skbreath.ensemble.fold_average",
-    "FrameModel": "skbreath.segmentation.frame_model",
-    "GivenProbabilities": "skbreath.ensemble.weights",
+    "FoldAverage": "skbreath.ensemble.mixture",
+    "FrameModel": "skbreath.segmentation.frame_scores",
+    "GivenProbabilities": "skbreath.ensemble.mixture",
 }
 # Values of `ResidualCNNClassifier(module=)`. They are called with sizes that were
 # compared with those of the weights.

@@ -1,13 +1,11 @@
 """Change batches of features while a network is trained.
 
-Each is a small callable ``(X, targets) -> (X, targets)`` on torch tensors: features
-of shape ``(n_clips, n_channels, n_frames)`` and targets of shape ``(n_clips,
-n_outputs)``. :class:`~skbreath.ResidualCNNClassifier` applies its `augmentations` in
-order to every training batch, and to nothing else. Random numbers come from torch's
-generator, which the classifier seeds.
+An augmentation is a callable ``(X, targets) -> (X, targets)`` on torch tensors:
+features of shape ``(n_clips, n_channels, n_frames)`` and targets of shape ``(n_clips,
+n_outputs)``. Random numbers come from torch's generator, which the classifier seeds.
 
-Time is never reversed and not stretched much: inhale and exhale differ in how the sound
-rises and falls over time.
+None reverses time or stretches it much: inhale and exhale differ in how the sound rises
+and falls over time.
 """
 
 import math
@@ -18,8 +16,11 @@ import torch
 
 __all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
 
+_Batch = tuple[torch.Tensor, torch.Tensor]
+
 
 def _check_fraction(owner, name):
+    """Raise an error if an attribute of `owner` is not a number from 0 to 1."""
     value = getattr(owner, name)
     if not (isinstance(value, Real) and 0 <= value <= 1):
         raise ValueError(
@@ -30,9 +31,9 @@ def _check_fraction(owner, name):
 
 @dataclass(frozen=True)
 class CircularShift:
-    """Rotate each clip in time: what leaves at one end enters at the other.
+    """Rotate each clip in time: frames shifted out at one end enter at the other.
 
-    Natural for clips that are a shorter phase repeated until they are full.
+    Suits clips that are filled by repeating a shorter phase.
 
     Parameters
     ----------
@@ -54,9 +55,7 @@ class CircularShift:
     def __post_init__(self):
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         n_clips, n_channels, n_frames = X.shape
         reach = int(self.max_fraction * n_frames)
         shift = torch.randint(-reach, reach + 1, (n_clips, 1), device=X.device)
@@ -66,7 +65,7 @@ class CircularShift:
 
 
 def _random_spans(n_clips, length, max_fraction, device):
-    """Mark a random stretch of each row: True inside, shape ``(n_clips, length)``."""
+    """Draw a mask (n_clips, length) that is True in a random stretch of each row."""
     width = torch.rand(n_clips, 1, device=device) * max_fraction * length
     start = torch.rand(n_clips, 1, device=device) * (length - width)
     place = torch.arange(length, device=device)
@@ -75,17 +74,16 @@ def _random_spans(n_clips, length, max_fraction, device):
 
 @dataclass(frozen=True)
 class _Mask:
-    # Set by subclasses; without annotation, so that it is not a parameter.
-    _axis = 0
+    """Replace a random stretch along `_axis` by zero."""
+
+    _axis = 0  # without annotation, so that it is not a parameter
 
     max_fraction: float = 0.2
 
     def __post_init__(self):
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         length = X.shape[self._axis]
         span = _random_spans(len(X), length, self.max_fraction, X.device)
         return X.masked_fill(span.unsqueeze(3 - self._axis), 0.0), targets
@@ -174,9 +172,7 @@ class Mixup:
                 f"alpha of Mixup must be a number above 0, got {self.alpha!r}."
             )
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         alpha = torch.tensor(float(self.alpha), device=X.device)
         weight = torch.distributions.Beta(alpha, alpha).sample((len(X),))
         other = torch.randperm(len(X), device=X.device)
@@ -219,9 +215,7 @@ class CutMix:
         _check_fraction(self, "probability")
         _check_fraction(self, "max_fraction")
 
-    def __call__(
-        self, X: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
         if torch.rand(()) >= self.probability:
             return X, targets
         span = _random_spans(len(X), X.shape[2], self.max_fraction, X.device)

@@ -1,7 +1,8 @@
-"""The residual CNN as a scikit-learn classifier."""
+"""Wrap the residual CNN as a scikit-learn classifier."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,21 @@ __all__ = ["ResidualCNNClassifier"]
 
 
 def _embeds(classifier):
-    """Whether the network can give its pooled features."""
+    """Check whether the network can compute pooled features."""
     return classifier.module is None or hasattr(classifier.module, "embed")
+
+
+@contextmanager
+def _torch_threads(n_threads):
+    """Set the number of CPU threads of torch within a block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class ResidualCNNClassifier(  # type: ignore[call-arg]
@@ -48,10 +62,9 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
 ):
     """Residual CNN trained with AdamW, early stopping and a learning rate schedule.
 
-    Holds a :class:`skorch.NeuralNetClassifier`, built in `fit`: all features of skorch
-    can be used through `callbacks` and `net_params`, and the estimator itself follows
-    scikit-learn's rules: any labels, `clone`, `sample_weight`, `groups`, bit-identical
-    repeats.
+    `fit` builds a :class:`skorch.NeuralNetClassifier`, whose features can be used
+    through `callbacks` and `net_params`. The estimator itself follows scikit-learn's
+    rules: any labels, `clone`, `sample_weight`, `groups`, bit-identical repeats.
 
     Start with these five parameters: `module` and `hidden_channels` (kind and size of
     the network), `lr`, `max_epochs`, and `augmentations`. The others have defaults that
@@ -104,14 +117,12 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         More parameters of the skorch net, for example
         ``{"iterator_train__num_workers": 1}``.
     warm_start : bool, default=False
-        Whether another ``fit`` goes on from the weights of the last one, rather than
-        from random ones; with other parameters if they were set in between, such as a
-        lower `lr` or `frozen`.
+        Whether another ``fit`` starts from the weights of the last one, rather than
+        from random ones. Parameters such as `lr` or `frozen` may be changed in between.
     initial_weights : dict of str to ndarray, default=None
         Weights that the first ``fit`` starts from, by their names in the network, as
-        :meth:`get_weights` of another classifier gives them. Unlike what
-        `warm_start` goes on from, they survive ``clone``, and so cross-validation and
-        search.
+        :meth:`get_weights` of another classifier gives them. Unlike the weights of
+        `warm_start`, they survive ``clone``, and so cross-validation and search.
     frozen : list of str, default=None
         Parts of the network that keep their weights and statistics, such as
         ``["stem", "blocks.0"]``.
@@ -178,8 +189,8 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
     array(['E', 'I'], dtype='<U1')
     """
 
-    # A consumer of groups by default, so that a pipeline hands them down without
-    # a set_fit_request at every level.
+    # Groups are requested by default, so that no level of a pipeline needs a
+    # set_fit_request.
     __metadata_request__fit = {"groups": True}
 
     _parameter_constraints: dict = {
@@ -305,7 +316,6 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         """
         import torch
 
-        from .inference import torch_threads
         from .training import train
 
         rows = training_rows(self, X, y, groups, sample_weight)
@@ -315,11 +325,11 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(np.iinfo(np.int32).max))
         split = early_stopping_split(self, rows.codes, rows.groups, random_state)
-        # fork_rng: training must not disturb the random numbers of the caller.
+        # fork_rng: the caller's random numbers must not depend on the training.
         with (
             recording(self, rows.X, rows.y, rows.groups),
             torch.random.fork_rng(),
-            torch_threads(self.n_threads),
+            _torch_threads(self.n_threads),
         ):
             torch.manual_seed(seed)
             net = train(self, rows.X, rows.targets(), weights, split, start)
@@ -343,7 +353,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         proba : ndarray of shape (n_clips, n_classes)
             Columns in the order of `classes_`.
         """
-        from .inference import class_probabilities
+        from .residual_cnn import class_probabilities
 
         check_is_fitted(self)
         return self._in_batches(
@@ -351,10 +361,8 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         )
 
     def _in_batches(self, compute, X):
-        """Apply ``compute(module, clips)`` to batches of clips; concatenate."""
+        """Concatenate the results of ``compute(module, clips)`` for batches of `X`."""
         import torch
-
-        from .inference import torch_threads
 
         module = self._trained_module().eval()
         X = validate_data(
@@ -362,7 +370,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         )
         X = as_clips(X)
         device = next(module.parameters()).device
-        with torch.inference_mode(), torch_threads(self.n_threads):
+        with torch.inference_mode(), _torch_threads(self.n_threads):
             parts = [
                 compute(module, torch.from_numpy(X[batch]).to(device)).cpu().numpy()
                 for batch in gen_batches(len(X), 4 * self.batch_size)

@@ -1,4 +1,4 @@
-"""Check what a network is fitted on, split it, and find the weights to start from."""
+"""Check and split the training data of a network, and set its initial weights."""
 
 import warnings
 from dataclasses import dataclass
@@ -27,27 +27,18 @@ __all__ = [
 
 @dataclass
 class TrainingRows:
-    """Rows of non-zero weight.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_clips, n_channels, n_frames), float32
-    y : ndarray of shape (n_clips,)
-        Labels.
-    codes : ndarray of shape (n_clips,)
-        Their positions in `classes`.
-    classes : ndarray of shape (n_classes,)
-    groups : ndarray of shape (n_clips,) or None
-    weights : ndarray of shape (n_clips,)
-        As given; weights of the classes are not in them.
-    """
+    """Hold the checked training rows of non-zero weight."""
 
     X: np.ndarray
+    """(n_clips, n_channels, n_frames), float32."""
     y: np.ndarray
+    """Labels."""
     codes: np.ndarray
+    """Positions of the labels in `classes`."""
     classes: np.ndarray
     groups: np.ndarray | None
     weights: np.ndarray
+    """Sample weights as given, without the weights of the classes."""
 
     def targets(self):
         """Make one target column per output of the network."""
@@ -73,7 +64,7 @@ def training_rows(classifier, X, y, groups=None, sample_weight=None):
         groups = column_or_1d(groups)
         check_consistent_length(X, groups)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    # Rows of no weight must not count, not even in the batch statistics.
+    # Rows of zero weight must not count, not even in the batch statistics.
     if not weights.all():
         rows = np.flatnonzero(weights)
         X, y, weights = X[rows], y[rows], weights[rows]
@@ -88,7 +79,7 @@ def training_rows(classifier, X, y, groups=None, sample_weight=None):
 
 
 def as_clips(X):
-    """Give features their axis of frames."""
+    """Add the axis of frames to 2-D features, and check the shape of others."""
     if X.ndim == 2:
         return X[:, :, None]
     if X.ndim != 3:
@@ -100,37 +91,10 @@ def as_clips(X):
 
 
 def validation_split(codes, groups, fraction, random_state):
-    """Split rows into training and validation rows, whole groups at a time.
+    """Split rows into training and validation rows, stratified and by whole groups.
 
-    Stratified. skorch's own split takes the first unshuffled fold and ignores groups.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n_rows,)
-        Classes as 0, 1, ...
-    groups : ndarray of shape (n_rows,) or None
-    fraction : float
-        Share of validation rows; with groups one part of ``round(1 / fraction)``.
-    random_state : RandomState
-
-    Returns
-    -------
-    split : tuple of two ndarrays, or None
-        Training rows and validation rows; None if there are too few rows or groups
-        to hold any back.
-
-    Raises
-    ------
-    ValueError
-        If every split by group takes all rows of some class.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> codes, groups = np.tile([0, 1], 10), np.repeat(np.arange(5), 4)
-    >>> train, held = validation_split(codes, groups, 0.2, np.random.RandomState(0))
-    >>> len(train), len(held), len(set(groups[train]) & set(groups[held]))
-    (16, 4, 0)
+    None if there are too few rows or groups. `codes` are the classes as 0, 1, ...;
+    skorch's own split takes the first unshuffled fold and ignores groups.
     """
     n_classes = codes.max() + 1
     n_held = int(np.ceil(fraction * len(codes)))
@@ -148,52 +112,56 @@ def validation_split(codes, groups, fraction, random_state):
         if len(np.unique(codes[train])) == n_classes:
             return train, held
     raise ValueError(
-        "No group can be held back for early stopping without losing a class; "
-        "pass finer groups or early_stopping=False."
+        "early stopping needs a group that can be held back without removing a class "
+        "from the training rows, and there is none; pass finer groups or "
+        "early_stopping=False."
     )
 
 
 def early_stopping_split(classifier, codes, groups, random_state):
     """Split the rows of a fit; without early stopping all are training rows.
 
-    The caller of the fit is warned where nothing can be held back.
+    Warns if there are too few rows to hold some back.
     """
-    split = None
-    if classifier.early_stopping:
-        split = validation_split(
-            codes, groups, classifier.validation_fraction, random_state
-        )
-        if split is None:
-            warnings.warn(
-                f"Too few {'rows' if groups is None else 'groups'} to hold some back "
-                f"for early stopping: training for all {classifier.max_epochs} epochs. "
-                "early_stopping=False says that this is intended.",
-                UserWarning,
-                stacklevel=4,
-            )
     rows = np.arange(len(codes))
-    return (rows, rows[:0]) if split is None else split
+    if not classifier.early_stopping:
+        return rows, rows[:0]
+    split = validation_split(
+        codes, groups, classifier.validation_fraction, random_state
+    )
+    if split is None:
+        warnings.warn(
+            f"Too few {'rows' if groups is None else 'groups'} to hold some back for "
+            f"early stopping: training for all {classifier.max_epochs} epochs. Set "
+            "early_stopping=False if this is intended.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return rows, rows[:0]
+    return split
 
 
 def starting_weights(classifier, classes):
     """Get the weights that a fit starts from; None means random ones."""
-    if not _goes_on(classifier):
+    if not _continues(classifier):
         return classifier.initial_weights
     if not np.array_equal(classes, classifier.classes_):
         raise ValueError(
-            f"warm_start=True goes on with the classes {classifier.classes_.tolist()}, "
-            f"but y has {classes.tolist()}."
+            "warm_start=True needs the classes of the last fit, "
+            f"{classifier.classes_.tolist()}, got {classes.tolist()}; set "
+            "warm_start=False for other classes."
         )
     return classifier.get_weights()
 
 
-def _goes_on(classifier):
+def _continues(classifier):
+    """Check whether a fit continues from the weights of the last fit."""
     return classifier.warm_start and hasattr(classifier, "net_")
 
 
 def set_starting_weights(classifier, module, weights):
-    """Load what :func:`starting_weights` returned into a new network."""
-    if _goes_on(classifier):
+    """Load the result of :func:`starting_weights` into a new network."""
+    if _continues(classifier):
         source = "the weights of the last fit (warm_start=True)"
         advice = "set warm_start=False to start from random weights"
     else:
@@ -226,6 +194,6 @@ def first_not_finite(module):
         if not weights.isfinite().all():
             return name
     for name, buffer in module.named_buffers():
-        if buffer.isnan().any():  # a mask may well be infinite
+        if buffer.isnan().any():  # a buffer, such as a mask, may be infinite
             return name
     return None

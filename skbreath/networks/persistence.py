@@ -1,4 +1,4 @@
-"""Build, keep and pickle the network of a classifier."""
+"""Build, store and pickle the network of a classifier."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["HeldNetwork"]
 
 
 class HeldNetwork:
-    """Mixin of :class:`~skbreath.ResidualCNNClassifier`: hold and pickle the network.
+    """Build, store and pickle the network of :class:`~skbreath.ResidualCNNClassifier`.
 
-    Pickled are the weights, as NumPy arrays under ``_weights`` or in the store of a
-    model file. Loading makes a torch module, ``_loaded_module``, and the first use of
-    ``net_`` the skorch net; training makes the skorch net, ``_net``.
+    A pickle holds the weights as NumPy arrays, under ``_weights`` or in the store of a
+    model file. Loading makes a torch module, ``_loaded_module``; training, or the first
+    use of ``net_`` after loading, makes the skorch net, ``_net``.
     """
 
     def get_weights(self) -> dict[str, np.ndarray]:
@@ -43,7 +43,7 @@ class HeldNetwork:
         }
 
     def __sklearn_is_fitted__(self):
-        # A fit that fails has learned the classes, but has no network.
+        # A fit that failed has set `classes_`, but not the network.
         return "_net" in vars(self) or "_loaded_module" in vars(self)
 
     def _keep_net(self, net):
@@ -63,8 +63,8 @@ class HeldNetwork:
 
         from .training import NoOptimizer
 
-        # Not at once: to predict, a loaded classifier needs no skorch, whose import
-        # takes longer than the prediction.
+        # Built on first use: predictions do not need skorch, whose import takes longer
+        # than they do.
         device = str(next(module.parameters()).device)
         with torch.random.fork_rng():
             net = self._make_net(device, optimizer=NoOptimizer, verbose=0)
@@ -79,7 +79,7 @@ class HeldNetwork:
         return self._loaded_module if net is None else net.module_
 
     def _module_params(self):
-        """Arguments of the network."""
+        """Get the arguments that the network is built with."""
         n_classes = len(self.classes_)
         return {
             "n_channels": self.n_features_in_,
@@ -88,7 +88,7 @@ class HeldNetwork:
             "kernel_size": self.kernel_size,
             "dropout": self.dropout,
         } | {
-            # Without these a loaded network would not be the one that was trained.
+            # Given in net_params, these change the network too.
             name.removeprefix("module__"): value
             for name, value in (self.net_params or {}).items()
             if name.startswith("module__")
@@ -102,7 +102,7 @@ class HeldNetwork:
         return ResidualCNN1d
 
     def _make_net(self, device, **params):
-        """Build the skorch net, its network with random weights."""
+        """Build the skorch net around a network of random weights."""
         from .training import WeightedNet
 
         for name, value in self._module_params().items():
@@ -111,8 +111,8 @@ class HeldNetwork:
         return net.initialize()
 
     def __getstate__(self):
-        # Weights as arrays, no torch objects: a device that the loading machine
-        # lacks, or an optimizer bound to one, cannot get in the way.
+        # Arrays rather than torch objects, which may be bound to a device that the
+        # loading machine lacks.
         state = super().__getstate__().copy()
         trained = [state.pop(name, None) for name in ("_net", "_loaded_module")]
         if any(part is not None for part in trained):
@@ -122,7 +122,7 @@ class HeldNetwork:
         return state
 
     def __setstate__(self, state):
-        # A model of an earlier version lacks the parameters that came since.
+        # A model of an earlier version lacks the parameters that were added later.
         defaults = type(self)().get_params(deep=False)
         state = state | {name: defaults[name] for name in defaults if name not in state}
         weights = state.pop("_weights", None)
@@ -159,4 +159,7 @@ class HeldNetwork:
             module = self._module_class()(**self._module_params())
         claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
         if claimed != {name: np.shape(array) for name, array in weights.items()}:
-            raise ValueError("the weights of a network do not fit its parameters.")
+            raise ValueError(
+                "the weights of a network must have the names and shapes that its "
+                "parameters imply; set the parameters it was trained with."
+            )

@@ -1,8 +1,7 @@
-"""Residual convolutional networks over the frames of a clip.
+"""Define residual convolutional networks over the frames of a clip.
 
-A network is an ordinary :class:`torch.nn.Module` that maps features of shape
-``(n_clips, n_channels, n_frames)`` to logits of shape ``(n_clips, n_outputs)``.
-It does not depend on files, labels or training.
+A network is a :class:`torch.nn.Module` that maps features of shape ``(n_clips,
+n_channels, n_frames)`` to logits of shape ``(n_clips, n_outputs)``.
 """
 
 from itertools import pairwise
@@ -11,7 +10,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ResidualCNN1d", "ResidualCNN2d"]
+__all__ = ["ResidualCNN1d", "ResidualCNN2d", "class_probabilities"]
+
+
+def class_probabilities(logits):
+    """Turn logits into probabilities of shape ``(n_clips, n_classes)``."""
+    if logits.shape[1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=1)
+    return torch.softmax(logits, dim=1)
 
 
 def _check_kernel_size(kernel_size):
@@ -21,6 +28,7 @@ def _check_kernel_size(kernel_size):
 
 
 def _head_layers(n_in, n_hidden, n_outputs, dropout):
+    """Make the two linear layers that turn a pooled vector into logits."""
     return [
         nn.Linear(n_in, n_hidden),
         nn.ReLU(),
@@ -35,19 +43,10 @@ def _mean_and_maximum(x):
 
 
 class _ResidualBlock(nn.Module):
-    """Two convolutions and a skip, as in He et al. (2016), then max pooling.
+    """Apply two convolutions with a skip connection, then max pooling.
 
-    Images are channels-last: what is added, normalised or pooled lies side by side,
-    which makes training on a CPU a quarter faster with one row, a third with many.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Channels.
-    kernel, pool : tuple of two ints
-        Sizes over rows and columns.
-    bias : bool
-        Whether the convolutions have one.
+    Images are channels-last, which makes training on a CPU a quarter faster with one
+    row, a third with many. `kernel` and `pool` are sizes over rows and columns.
     """
 
     def __init__(self, n_in, n_out, kernel, pool, *, bias):
@@ -67,8 +66,8 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x):
         x = self.body(x) + self.skip(x)
-        # A single row or frame has nothing left to pool. Pooled before the ReLU: the
-        # same numbers with less to compare.
+        # A single row or frame cannot be pooled. Pooling before the ReLU gives the same
+        # numbers with fewer comparisons.
         window = [min(pair) for pair in zip(self.pool, x.shape[-2:], strict=True)]
         return F.relu(F.max_pool2d(x, window))
 
@@ -77,9 +76,9 @@ class ResidualCNN1d(nn.Module):
     """Residual CNN over time with global average and max pooling.
 
     The feature channels of a frame are the input channels of the first
-    convolution: a stem, one residual block at `hidden_channels`, one at twice as
-    many, each followed by a halving of the frames, then the mean and the maximum
-    over the frames that remain, joined, and a small two-layer head.
+    convolution. A stem is followed by one residual block at `hidden_channels` and one
+    at twice as many, each of which halves the frames. The mean and the maximum over the
+    remaining frames go to a head of two layers.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ class ResidualCNN1d(nn.Module):
     hidden_channels : int, default=64
         Width of the first block; the second has twice as many.
     kernel_size : int, default=3
-        Frames that one convolution sees, odd.
+        Frames that one convolution covers, odd.
     dropout : float, default=0.5
         Probability of dropping a unit, before the pooling and inside the head.
 

@@ -1,4 +1,4 @@
-"""The torch and skorch side of training: batches of rows, soft weighted targets.
+"""Train a network with torch and skorch, on soft targets with weights.
 
 skorch collates sample by sample, which costs more than the small networks here
 compute. A whole batch is therefore taken from the tensors by one indexing.
@@ -15,20 +15,12 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from .fit_inputs import first_not_finite, set_starting_weights
-from .inference import check_device
 
-__all__ = [
-    "Batches",
-    "ClipTensors",
-    "NoOptimizer",
-    "WeightedNet",
-    "train",
-    "training_params",
-]
+__all__ = ["NoOptimizer", "WeightedNet", "train"]
 
 
 class ClipTensors(Dataset):
-    """Features, one-column-per-output targets and weights, indexed by the batch."""
+    """Hold features, targets and weights of clips; an index is a batch of rows."""
 
     def __init__(self, X, targets, weights):
         self.X = torch.as_tensor(X, dtype=torch.float32)
@@ -43,7 +35,7 @@ class ClipTensors(Dataset):
 
 
 class Batches(Sampler):
-    """Row indices of each batch, shuffled or in order.
+    """Iterate over the row indices of each batch, shuffled or in order.
 
     A last batch of a single row joins the one before it: batch normalisation has
     no variance to divide by in one row of one frame.
@@ -73,16 +65,10 @@ class Batches(Sampler):
 
 
 class WeightedNet(NeuralNetClassifier):
-    """A skorch classifier whose rows carry soft targets and a weight each.
+    """Extend skorch's classifier by soft targets, weights of rows and augmentations.
 
-    Parameters
-    ----------
-    augmentations : sequence of callables, default=()
-        Change the features and targets of each training batch.
-    precision : {"bf16"} or None, default=None
-        In which the network is trained and validated; the logits are float32.
-    frozen : sequence of str, default=()
-        Parts of the network that training leaves as they are.
+    The parameters are those of :class:`~skbreath.ResidualCNNClassifier`. The logits are
+    float32 with any `precision`.
     """
 
     def __init__(self, *args, augmentations=(), precision=None, frozen=(), **kwargs):
@@ -96,7 +82,9 @@ class WeightedNet(NeuralNetClassifier):
         for part in self._frozen_parts():
             part.requires_grad_(False).eval()
         if not any(weights.requires_grad for weights in self.module_.parameters()):
-            raise ValueError(f"frozen={self.frozen} leaves nothing to train.")
+            raise ValueError(
+                f"frozen={self.frozen} leaves nothing to train; list fewer parts."
+            )
         return self
 
     def _frozen_parts(self):
@@ -106,8 +94,8 @@ class WeightedNet(NeuralNetClassifier):
             except AttributeError as error:
                 known = [known for known, _ in self.module_.named_modules() if known]
                 raise ValueError(
-                    f"frozen names {name!r}, which the network does not have; its "
-                    f"parts are {known}."
+                    f"frozen must list parts of the network, got {name!r}; its parts "
+                    f"are {known}."
                 ) from error
 
     def infer(self, x, **fit_params):
@@ -117,7 +105,7 @@ class WeightedNet(NeuralNetClassifier):
             return super().infer(x, **fit_params).float()
 
     def _set_training(self, training=True):
-        # skorch asks for every batch; the walk through the network costs 4 %.
+        # skorch calls this for every batch; to visit all layers costs 4 % of the time.
         if self.module_.training != training:
             super()._set_training(training)
             for part in self._frozen_parts():
@@ -140,9 +128,8 @@ class WeightedNet(NeuralNetClassifier):
         return (loss * weights).sum() / weights.sum()
 
     def run_single_epoch(self, *args, **kwargs):
-        # skorch's callbacks raise KeyboardInterrupt to stop early, and skorch catches
-        # it. One raised while batches are computed is the user's Ctrl-C: `train`
-        # raises it again.
+        # skorch catches KeyboardInterrupt, since its callbacks raise it to stop early.
+        # One from within an epoch is the user's Ctrl-C: `train` raises it again.
         try:
             return super().run_single_epoch(*args, **kwargs)
         except KeyboardInterrupt:
@@ -150,7 +137,7 @@ class WeightedNet(NeuralNetClassifier):
             raise
 
 
-def chosen_precision(precision, device):
+def _chosen_precision(precision, device):
     """Resolve "auto": "bf16" where the processor computes in it, else None."""
     if precision != "auto":
         return precision
@@ -170,7 +157,7 @@ class NoOptimizer:
         pass
 
 
-def training_params(estimator, n_train, held_back):
+def _training_params(estimator, n_train, held_back):
     """Translate hyper-parameters of a classifier into those of a `WeightedNet`.
 
     Without rows `held_back` for early stopping, training runs for all epochs.
@@ -190,7 +177,7 @@ def training_params(estimator, n_train, held_back):
         "callbacks": callbacks,
         "callbacks__valid_acc": None,
         "augmentations": _callables(estimator.augmentations),
-        "precision": chosen_precision(estimator.precision, estimator.device),
+        "precision": _chosen_precision(estimator.precision, estimator.device),
         "frozen": tuple(estimator.frozen or ()),
         "verbose": estimator.verbose,
     }
@@ -218,49 +205,50 @@ def training_params(estimator, n_train, held_back):
 
 
 def _callables(augmentations):
-    """Check that augmentations can be called on a batch, before any training."""
+    """Check before training that augmentations can be called on a batch."""
     augmentations = tuple(augmentations or ())
     for number, augment in enumerate(augmentations):
         if callable(augment) and not isinstance(augment, type):
             continue
         what = f"the class {augment.__name__}" if callable(augment) else repr(augment)
         raise TypeError(
-            f"augmentations[{number}] is {what}; each has to be callable on a batch: "
-            "an instance, such as Mixup(), or a function (X, targets) -> (X, targets)."
+            f"augmentations[{number}] must be callable on a batch: an instance, such "
+            f"as Mixup(), or a function (X, targets) -> (X, targets), got {what}."
         )
     return augmentations
 
 
+def _check_device(device):
+    """Raise an error if torch cannot compute on a device here."""
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device={device!r} is not available here ({why}); take one that torch "
+            "finds on this machine, such as 'cpu'."
+        ) from error
+
+
 def train(estimator, X, targets, weights, split, start):
-    """Build the net of a classifier and train it.
+    """Build the skorch net of a classifier and train it.
 
-    Parameters
-    ----------
-    estimator : ResidualCNNClassifier
-    X : ndarray of shape (n_clips, n_channels, n_frames), float32
-    targets : ndarray of shape (n_clips, n_outputs)
-    weights : ndarray of shape (n_clips,)
-    split : tuple of ndarray of int
-        Training rows and validation rows.
-    start : dict of str to ndarray, or None
-        Initial weights; None means random ones.
-
-    Returns
-    -------
-    net : WeightedNet
+    `targets` (n_clips, n_outputs) and `weights` (n_clips,) are those of the loss,
+    `split` holds the indices of training and validation rows, and `start` the initial
+    weights of the network; None means random ones.
     """
 
     def tensors(rows):
-        # Nothing writes to them, so all rows need no copy; but torch warns of memory
-        # that is read-only.
+        # All rows need no copy, since they are only read. torch warns of read-only
+        # memory.
         whole = len(rows) == len(X) and X.flags.writeable
         return ClipTensors(X if whole else X[rows], targets[rows], weights[rows])
 
     rows, valid = split
     held_back = tensors(valid)
-    check_device(estimator.device)
+    _check_device(estimator.device)
     net = estimator._make_net(
-        estimator.device, **training_params(estimator, len(rows), held_back)
+        estimator.device, **_training_params(estimator, len(rows), held_back)
     )
     if start is not None:
         set_starting_weights(estimator, net.module_, start)
@@ -268,15 +256,14 @@ def train(estimator, X, targets, weights, split, start):
     if getattr(net, "interrupted_", False):
         raise KeyboardInterrupt
     _check_converged(net.module_, X[:1], estimator.lr)
-    net.train_split = None  # the model does not carry its data along
+    net.train_split = None  # otherwise the model would hold the data
     return net
 
 
 def _check_converged(module, clip, lr):
     """Raise an error if the network predicts NaN, which would become a label.
 
-    Weights that a last step made too large may still be finite, so one clip is
-    predicted as well.
+    Weights that are too large may still be finite, so one clip is predicted as well.
     """
     wrong = first_not_finite(module)
     if wrong is None:
@@ -288,6 +275,6 @@ def _check_converged(module, clip, lr):
     else:
         what = f"the weight {wrong!r} of the network is not finite"
     raise ValueError(
-        f"training diverged: {what}; lower lr (now {lr:g}), or see whether one of the "
-        "augmentations makes NaN."
+        f"training diverged: {what}; lower lr (now {lr:g}), or check whether one "
+        "of the augmentations gives NaN."
     )

@@ -11,7 +11,7 @@ from ..ensemble.boosted_trees import BoostedTrees
 from ..features import filters
 from ..features.feature_set import ALL_GROUPS
 from ..features.loops import SHORTEST_MATCH
-from ..networks.inference import class_probabilities
+from ..networks.residual_cnn import class_probabilities
 
 __all__ = [
     "FeatureGraph",

@@ -13,14 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from ..audio.reader import AudioReader
-from ..ensemble.fold_average import FoldAverage
+from ..ensemble.mixture import FoldAverage
 from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier, member_names
 from ..features.breath_features import BreathFeatures
 from ..features.channel_scaler import ChannelScaler
 from ..features.summary_pooling import SummaryPooling
 from ..networks.classifier import ResidualCNNClassifier
-from ..networks.inference import class_probabilities
+from ..networks.residual_cnn import class_probabilities
 from ..utils.sklearn_compat import BaseSearchCV
 from .estimator_graphs import (
     FeatureGraph,

@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
-from ..ensemble.fold_average import FoldAverage
 from ..ensemble.inspection import (
     DelegatingMixin,
     child_models,
@@ -22,6 +21,7 @@ from ..ensemble.inspection import (
     training_record,
     unwrap,
 )
+from ..ensemble.mixture import FoldAverage
 from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier
 from ..fitting.cross_fitting import check_group_cv

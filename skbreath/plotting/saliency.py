@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..ensemble.fold_average import FoldAverage
+from ..ensemble.mixture import FoldAverage
 from .axes import INK, ORANGE, TitledDisplay
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ def report(
     result : Bunch
         From :func:`~skbreath.evaluate` (with ``return_estimator=True`` the page has
         the weights, thresholds and losses of the folds) or
-        :func:`~skbreath.judge`.
+        :func:`~skbreath.evaluate_fitted`.
     path : str or path
         HTML file; an old one is replaced in one step when the new one is complete.
     X : paths or waveforms, default=None

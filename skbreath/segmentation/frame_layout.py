@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..phases.phase_table import COLUMNS, phase_table
-from .frame_scores import ActivityScorer, ActivityStream, ClipStream, TrainingRows
+from .frame_scores import ActivityScorer, ClipStream, TrainingRows
 from .frames import FrameContext, frame_features
 
-__all__ = ["FrameLayout", "textbook_phases"]
+__all__ = ["FrameLayout"]
 
 _HOP_S = 0.016
 _HOPS_PER_FRAME = 4
@@ -20,7 +18,7 @@ _RESAMPLING_S = 0.035
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """Parameters of :class:`~skbreath.PhaseSegmenter` that define its frames.
+    """Hold the parameters of :class:`~skbreath.PhaseSegmenter` that define its frames.
 
     `clip_classifier` is fitted, or None.
     """
@@ -47,24 +45,24 @@ class FrameLayout:
             missing = [label for label in self.labels if label not in classes]
             if missing:
                 raise ValueError(
-                    f"the clip classifier has the classes {classes}, without "
-                    f"{missing[0]!r}; name them by labels=."
+                    f"the clip classifier must have the classes {list(self.labels)}, "
+                    f"got {classes} without {missing[0]!r}; set labels= to its classes."
                 )
-        self.features()  # raises an error for impossible bands
+        self.features()  # raises an error if the bands do not fit the rate
 
     @property
     def hop(self):
-        """Samples from frame to frame."""
+        """Number of samples from frame to frame."""
         return max(1, round(_HOP_S * self.sample_rate))
 
     @property
     def hop_s(self):
-        """Seconds from frame to frame."""
+        """Time from frame to frame in s."""
         return self.hop / self.sample_rate
 
     @property
     def lag_frames(self):
-        """Frames that the decoder waits."""
+        """Number of frames that the decoder waits."""
         return round(self.lag / self.hop_s)
 
     @property
@@ -72,10 +70,9 @@ class FrameLayout:
         return max(2, round(self.clip_duration * self.sample_rate))
 
     def latency(self, sample_rate, fitted):
-        """Compute the longest delay from the end of a phase to its emission, in s.
+        """Compute the longest delay from the end of a phase to its output, in s.
 
-        `sample_rate` is that of the blocks, `fitted` whether there is a model of
-        frames.
+        `sample_rate` is that of the blocks; `fitted` is whether a frame model is used.
         """
         clip = ClipStream.n_ahead(self._window, self.hop, _CLIP_STRIDE)
         frames = self.context().n_ahead + _HOPS_PER_FRAME // 2
@@ -96,7 +93,7 @@ class FrameLayout:
         )
 
     def context(self):
-        """Make the stream from frames to rows."""
+        """Make the stream that turns frames into rows."""
         return FrameContext(self.hop_s, self.lookahead)
 
     def _clips(self):
@@ -109,35 +106,10 @@ class FrameLayout:
         )
 
     def rows(self):
-        """Make the stream from frames and samples to rows for a classifier."""
+        """Make the stream that turns frames and samples into rows for a classifier."""
         clips = None if self.clip_classifier is None else self._clips()
         return TrainingRows(self.context(), clips)
 
     def activity_scorer(self):
         """Make the scorer that uses only the clip classifier and the level."""
-        activity = ActivityStream(self.hop_s)
-        return ActivityScorer(activity, self._clips(), len(self.labels))
-
-
-def textbook_phases(labels, random_state=0):
-    """Make tables of phases of typical breathing, to use without annotations.
-
-    10 to 28 breaths a minute, I:E 1:1 to 1:2.5, and a turn and a rest of varying
-    length. Labels follow each other in the given order.
-    """
-    rng = np.random.default_rng(random_state)
-    tables = []
-    for _ in range(12):
-        time, rows = 0.0, []
-        cycle = 60 / rng.uniform(10, 28)
-        turn, rest = rng.uniform(0.02, 0.12), rng.uniform(0.02, 0.25)
-        shares = rng.dirichlet(np.full(len(labels), 12.0)) * (1 - turn - rest)
-        for _ in range(12):
-            for number, (label, share) in enumerate(zip(labels, shares, strict=True)):
-                end = time + cycle * share * rng.uniform(0.8, 1.25)
-                rows.append((time, end, label))
-                last = number == len(labels) - 1
-                gap = cycle * (rest if last else turn) * rng.uniform(0.7, 1.4)
-                time = end + gap
-        tables.append(phase_table(rows, COLUMNS))
-    return tables
+        return ActivityScorer(self.hop_s, self._clips(), len(self.labels))

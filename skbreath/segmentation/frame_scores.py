@@ -1,39 +1,52 @@
 """Turn frames and samples into probabilities of pause and labels, block by block.
 
-A classifier of clips can be slid over a recording. It predicts which phase a clip is,
-not whether there is one: that is decided by the level, compared with the quietest
-level shortly before.
+There are two ways. A :class:`FrameModel`, fitted on annotated recordings, classifies
+frames. Without annotations a classifier of clips is slid over the recording; it
+predicts which phase a clip is, and the level, compared with the quietest level shortly
+before, decides whether there is a phase.
 """
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
+from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import ThreadpoolController
+
+from ..ensemble.boosted_trees import fast_version
 
 __all__ = [
     "ActivityScorer",
-    "ActivityStream",
     "ClipStream",
+    "FrameModel",
     "FrameScorer",
     "TrainingRows",
+    "default_classifier",
 ]
 
-# The floor of a band follows its level: down by this share per s, up by so many dB
-# per s, fast enough for a rising noise, slow enough for a long exhale.
+# The floor of a band follows its level: down by this share per s, and up by this many
+# dB per s, which is fast enough for a rising noise and slow enough for a long exhale.
 _DOWN, _UP_DB = 12.0, 1.5
 _SMOOTH_S = 0.08
-# A band counts from so far above its floor, which lies below the mean of a noise, to
-# a ceiling; breathing is likely where the loudest bands exceed `_HEARD_DB` on average.
-_MARGIN_DB, _CEILING_DB, _HEARD_DB, _WIDTH_DB = 6.0, 20.0, 1.5, 0.75
-_SHARE = 6
+# The level of a band counts between a margin above its floor, which lies below the mean
+# of a noise, and a ceiling. Breathing is likely where the loudest sixth of the bands
+# exceeds `_BREATH_DB` on average.
+_MARGIN_DB, _CEILING_DB, _BREATH_DB, _WIDTH_DB = 6.0, 20.0, 1.5, 0.75
+_LOUDEST = 6
+# Share of the training frames that count as unfamiliar.
+_UNFAMILIAR_SHARE = 0.002
+_TOLERANCE_DB = 4.0
+# Bands are limited to this far below the loudest one.
+_DYNAMIC_RANGE_DB = 40.0
 
 
 class _Lockstep:
-    """Align rows of several sources: pass them on when all sources have them."""
+    """Align the rows of two sources, which arrive at different times."""
 
-    def __init__(self, n_sources):
-        self._waiting = [[] for _ in range(n_sources)]
+    def __init__(self):
+        self._waiting = [[], []]
 
     def push(self, *parts):
-        """Add to each source (None: nothing); get as many rows of each as all have."""
+        """Add rows to each source (None: no rows); get the rows that both have."""
         for waiting, part in zip(self._waiting, parts, strict=True):
             if part is not None and len(part):
                 waiting.append(part)
@@ -53,20 +66,11 @@ class _Lockstep:
 
 
 class ClipStream:
-    """Compute log probabilities of the labels for each frame, from windows around it.
+    """Compute log probabilities of the labels for each frame, from a window around it.
 
-    Parameters
-    ----------
-    classifier : classifier
-        Fitted, from waveforms (n, n_samples) to probabilities.
-    labels : sequence of str
-        Labels, all among its classes.
-    window : int
-        Samples of a clip.
-    hop : int
-        Samples from frame to frame.
-    stride : int
-        Frames from window to window; between them values are interpolated.
+    `classifier` is fitted on waveforms. `window` and `hop`, from frame to frame, are in
+    samples; `stride`, from window to window, in frames: between windows, values are
+    interpolated.
     """
 
     def __init__(self, classifier, labels, *, window, hop, stride):
@@ -80,7 +84,7 @@ class ClipStream:
 
     @staticmethod
     def n_ahead(window, hop, stride):
-        """Return how many frames must follow a frame before it has a value."""
+        """Count the frames that must follow a frame before its value is computed."""
         return -(-(window - window // 2) // hop) + stride
 
     def push(self, samples):
@@ -102,14 +106,14 @@ class ClipStream:
         return between.reshape(-1, len(self._columns))
 
     def finish(self, n_frames):
-        """Get the last `n_frames` rows: after the end there is silence."""
+        """Get the last `n_frames` rows, with silence after the end."""
         rows = [np.zeros((0, len(self._columns)))]
         while sum(map(len, rows)) < n_frames:
             rows.append(self.push(np.zeros(self._window, dtype=np.float32)))
         return np.concatenate(rows)[:n_frames]
 
 
-class ActivityStream:
+class _ActivityStream:
     """Compute the probability of breathing from levels of bands above their floors."""
 
     def __init__(self, hop_s):
@@ -118,7 +122,7 @@ class ActivityStream:
         self._bands = self._floor = None
 
     def push(self, bands):
-        """Take mel bands of frames in dB; get as many probabilities."""
+        """Take mel bands of frames in dB; get a probability for each frame."""
         from .kernels import follow_floor
 
         if len(bands) == 0:
@@ -130,20 +134,20 @@ class ActivityStream:
         self._bands = bands[len(bands) - self._smooth + 1 :].copy()
         above = np.empty((len(bands) - self._smooth + 1, bands.shape[1]))
         follow_floor(bands, self._smooth, self._floor, self._down, self._up, above)
-        heard = np.sort(np.clip(above - _MARGIN_DB, 0, _CEILING_DB), axis=1)
-        heard = np.ascontiguousarray(heard[:, -(bands.shape[1] // _SHARE) :])
-        return 1 / (1 + np.exp(-(heard.mean(axis=1) - _HEARD_DB) / _WIDTH_DB))
+        loud = np.sort(np.clip(above - _MARGIN_DB, 0, _CEILING_DB), axis=1)
+        loud = np.ascontiguousarray(loud[:, -(bands.shape[1] // _LOUDEST) :])
+        return 1 / (1 + np.exp(-(loud.mean(axis=1) - _BREATH_DB) / _WIDTH_DB))
 
 
 class TrainingRows:
     """Make rows for the frame classifier from bands and samples.
 
-    The log probabilities of `clips`, a ClipStream or None, are further columns.
+    `clips` is a ClipStream, whose log probabilities are further columns, or None.
     """
 
     def __init__(self, context, clips=None):
         self._context, self._clips = context, clips
-        self._steps = _Lockstep(2)
+        self._steps = _Lockstep()
 
     def push(self, bands, samples):
         """Take frames and samples; get rows, or None."""
@@ -168,8 +172,78 @@ class TrainingRows:
         return None if parts is None else np.column_stack(parts).astype(np.float32)
 
 
+def default_classifier():
+    """Make boosted trees, which are fast and do not depend on the block size."""
+    return HistGradientBoostingClassifier(
+        max_iter=150,
+        learning_rate=0.08,
+        max_leaf_nodes=15,
+        min_samples_leaf=40,
+        l2_regularization=1.0,
+        max_features=0.3,
+        early_stopping=False,
+    )
+
+
+class FrameModel:
+    """Classify frames as pause (class 0) or label, and detect unfamiliar frames.
+
+    A Gaussian model of the training spectra, the first `n_spectrum` columns of a row,
+    detects frames unlike them.
+    """
+
+    def __init__(self, classifier, n_classes, n_spectrum):
+        self.classifier = clone(classifier)
+        self.n_classes, self.n_spectrum = n_classes, n_spectrum
+
+    def fit(self, rows, classes):
+        """Fit on float32 rows and their classes, 0 for a pause."""
+        self.classifier.fit(rows, classes)
+        self.fast_classifier = fast_version(self.classifier)
+        counts = np.bincount(classes, minlength=self.n_classes)
+        self.log_prior = np.log((counts + 1) / (counts + 1).sum())
+        spectra = self._spectra(rows)
+        model = LedoitWolf().fit(spectra)
+        self.centre = model.location_
+        # Another filter or sample width should not make a sound unfamiliar.
+        tolerance = _TOLERANCE_DB**2 * np.eye(spectra.shape[1])
+        values, vectors = np.linalg.eigh(model.covariance_ + tolerance)
+        self.whitening = vectors / np.sqrt(values)
+        distance = self._distance(rows)
+        self.farthest = np.quantile(distance, 1 - _UNFAMILIAR_SHARE)
+        return self
+
+    def __getstate__(self):
+        state = dict(self.__dict__)
+        state.pop("fast_classifier", None)
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if hasattr(self.classifier, "classes_"):
+            self.fast_classifier = fast_version(self.classifier)
+
+    def _spectra(self, rows):
+        """Get spectra in dB relative to their loudest band."""
+        spectra = rows[:, : self.n_spectrum].astype(np.float64)
+        loudest = spectra.max(axis=1, keepdims=True)
+        return np.maximum(spectra - loudest, -_DYNAMIC_RANGE_DB)
+
+    def _distance(self, rows):
+        """Compute squared Mahalanobis distances from the training spectra."""
+        spectra = self._spectra(rows) - self.centre
+        return np.square(spectra @ self.whitening).sum(axis=1)
+
+    def predict(self, rows):
+        """Predict probabilities, (n_rows, n_classes), and whether rows are familiar."""
+        probability = np.zeros((len(rows), self.n_classes))
+        fast = self.fast_classifier
+        probability[:, fast.classes_] = fast.predict_proba(rows)
+        return probability, self._distance(rows) <= self.farthest
+
+
 class FrameScorer:
-    """Compute probabilities by a fitted FrameModel from new TrainingRows."""
+    """Compute probabilities by a fitted FrameModel from rows of TrainingRows."""
 
     def __init__(self, rows, model):
         self._rows, self._model = rows, model
@@ -180,7 +254,7 @@ class FrameScorer:
         return self._predict(self._rows.push(bands, samples))
 
     def finish(self):
-        """Get those of the last frames."""
+        """Get (probability, familiar) of the last frames."""
         return self._predict(self._rows.finish())
 
     def _predict(self, rows):
@@ -194,9 +268,10 @@ class FrameScorer:
 class ActivityScorer:
     """Compute probabilities from the level and a clip classifier alone."""
 
-    def __init__(self, activity, clips, n_labels):
-        self._activity, self._clips, self._n_labels = activity, clips, n_labels
-        self._steps = _Lockstep(2)
+    def __init__(self, hop_s, clips, n_labels):
+        self._activity = _ActivityStream(hop_s)
+        self._clips, self._n_labels = clips, n_labels
+        self._steps = _Lockstep()
 
     def push(self, bands, samples):
         """Take frames and samples; get (probability, familiar) of frames."""
@@ -204,7 +279,7 @@ class ActivityScorer:
         return self._mix(self._steps.push(active, self._clips.push(samples)))
 
     def finish(self):
-        """Get those of the last frames."""
+        """Get (probability, familiar) of the last frames."""
         n = self._steps.n_waiting(0)
         return self._mix(self._steps.push(None, self._clips.finish(n)))
 

@@ -1,12 +1,10 @@
-"""Compute frames of features, and rows for a classifier, of sound of any length.
+"""Compute frames of features, and rows for a classifier, from blocks of sound.
 
-Frames, and every value in them, are the same however the sound is cut into blocks:
-a frame is computed from its own samples and from nothing else, and sums over time
-are continued where the last block left them.
+Frames and rows do not depend on how the sound is cut into blocks: a frame is computed
+from its own samples only, and sums over time continue from block to block.
 
-No value of a row depends on the level of the recording: spectra are taken relative to
-their own mean, levels relative to those before and shortly after. A row needs frames
-up to a fixed number ahead, and none later.
+Rows do not depend on the level of the recording: spectra are relative to their mean,
+levels to those before and shortly after.
 """
 
 import numpy as np
@@ -18,13 +16,13 @@ from ..features.breath_features import BreathFeatures
 __all__ = ["FrameContext", "FrameStream", "frame_features"]
 
 _LOWEST = 1e-12
-# Frames computed at once: bounds memory, and is a multiple of the kernels' lanes.
+# Frames computed at once, to limit memory; a multiple of the kernels' lanes.
 _FRAMES_AT_ONCE = 2048
 # Samples at least this close to full scale count as clipped.
 _FULL_SCALE = 0.999
 # Two steps of 16 bits: a recording that is never louder counts as silent.
 _SILENCE = 2 * 2.0**-15
-# Neighbourhoods in s, from and to, relative to the frame; None is next to it.
+# Spans in s, from and to, relative to the frame; None is the frame next to it.
 _SPANS = (
     (-0.8, -0.4),
     (-0.4, -0.2),
@@ -33,23 +31,12 @@ _SPANS = (
     (None, 0.1),
     (0.1, "lookahead"),
 )
-# Running means over the past, in s, that levels are compared with.
+# Lengths in s of the running means that levels are compared with.
 _MEMORIES = (2.0, 5.0, 10.0)
 
 
 def frame_features(**params):
-    """Make the fitted extractor of a :class:`FrameStream`.
-
-    Parameters
-    ----------
-    **params
-        Rate, lengths and bands of :class:`~skbreath.BreathFeatures`.
-
-    Returns
-    -------
-    features : BreathFeatures
-        Of linear mel bands and zero crossings.
-    """
+    """Make a fitted extractor of linear mel bands and zero crossings."""
     features = BreathFeatures(groups=("mel", "zcr"), log_scale=False, **params)
     return features.fit(np.zeros((1, features.n_fft), dtype=np.float32))
 
@@ -57,26 +44,11 @@ def frame_features(**params):
 class FrameStream:
     """Compute mel bands of frames, in dB, from blocks of samples.
 
-    Frame ``t`` is centred on sample ``t * hop_length`` of the sound at `sample_rate`,
-    with zeros before the beginning and after the end.
-
-    Parameters
-    ----------
-    features : BreathFeatures
-        Fitted, from :func:`frame_features`.
-    input_rate : int
-        Rate of the blocks; they are resampled to that of the features.
-
-    Attributes
-    ----------
-    n_samples : int
-        Samples taken so far, at `input_rate`.
-    peak : float
-        Highest magnitude so far.
-    n_clipped : int
-        Samples at full scale so far.
-    latest : ndarray of shape (n,), float32
-        Samples of the latest block, at `sample_rate`.
+    Blocks are resampled from `input_rate` to the rate of the `features`, made by
+    :func:`frame_features`. Frame ``t`` is centred on sample ``t * hop_length``, with
+    zeros before the beginning and after the end. `n_samples`, `n_clipped` (samples at
+    full scale) and `peak` are of all blocks so far; `latest` is the latest block after
+    resampling.
     """
 
     def __init__(self, features, input_rate):
@@ -88,15 +60,15 @@ class FrameStream:
                 input_rate, sample_rate, 1, dtype="float32"
             )
         self._features, self._hop = features, features.hop_length
-        # The extractor centres its frames and pads: this many frames at both ends of
-        # a block hold padding.
+        # The extractor centres and pads its frames, so that this many at both ends of a
+        # block contain padding.
         self._n_edge = -(-(features.n_fft // 2) // self._hop)
         self._lead = self._n_edge * self._hop
         self._samples = np.zeros(self._lead, dtype=np.float32)
 
     @property
     def is_silent(self):
-        """Whether no sample so far is louder than two steps of 16 bits."""
+        """Check whether all samples so far are at most two steps of 16 bits."""
         return self.peak <= _SILENCE
 
     def push(self, samples):
@@ -112,32 +84,33 @@ class FrameStream:
         return self._frames(samples)
 
     def finish(self):
-        """Get the last frames, which reach beyond the end of the sound."""
+        """Get the last frames, which extend beyond the end of the sound."""
         tail = np.zeros(0, dtype=np.float32)
         if self._resampler is not None:
             tail = self._resampler.resample_chunk(tail, last=True)
         self.latest = tail
-        # As many frames as a clip of this length has: one at each hop within it.
+        # The same number of frames as for a clip of this length: one at each hop.
         tail = np.concatenate([tail, np.zeros(self._lead, dtype=np.float32)])
         return self._frames(tail)
 
     def _watch(self, samples):
+        """Check samples, and update peak, clipping and length."""
         if len(samples) == 0:
             return
         loud = np.abs(samples)
         peak = float(loud.max())
         if not peak <= MAX_AMPLITUDE:
             raise ValueError(
-                "the recording has NaN, infinite or overly large samples near "
+                "samples must be finite and not overly large, got NaN or others near "
                 f"sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
-                "export it again, or repair them."
+                "export the recording again."
             )
         self.peak = max(self.peak, peak)
         self.n_clipped += int(np.count_nonzero(loud >= _FULL_SCALE))
         self.n_samples += len(samples)
 
     def _frames(self, samples):
-        # One copy for all of a long block; the rest is views of it.
+        """Compute the frames that are complete with new samples at the final rate."""
         self._samples = np.concatenate([self._samples, samples])
         lead, hop = self._lead, self._hop
         n_ready = (len(self._samples) - 2 * lead) // hop + 1
@@ -153,6 +126,7 @@ class FrameStream:
         return np.concatenate(parts)
 
     def _extract(self, clip):
+        """Compute the frames of one clip, with mel powers in dB."""
         features = self._features._compute(clip[None])[0].astype(np.float64)
         bands = np.ascontiguousarray(features.T)
         levels = np.maximum(np.ascontiguousarray(bands[:, :-1]), _LOWEST)
@@ -160,9 +134,9 @@ class FrameStream:
 
 
 class FrameContext:
-    """Make rows for a classifier from frames, continued from block to block.
+    """Make rows for a classifier from frames, block by block.
 
-    A row looks `lookahead_s`, more than 0.1 s, or `n_ahead` frames ahead.
+    A row needs the frames up to `lookahead_s`, more than 0.1 s, after its own.
     """
 
     def __init__(self, hop_s, lookahead_s):
@@ -188,7 +162,8 @@ class FrameContext:
         if first:
             # Frames before the beginning repeat the first one.
             bands = np.concatenate([np.repeat(bands[:1], self._n_before, 0), bands])
-        return self._rows(self._derive(bands, first))
+        self._append(bands, first)
+        return self._rows(len(bands))
 
     def finish(self):
         """Get the last rows; frames after the end repeat the last one."""
@@ -196,8 +171,8 @@ class FrameContext:
             return None
         return self.push(np.repeat(self._bands[-1:, :], self.n_ahead, 0))
 
-    def _derive(self, bands, first):
-        """Append the series and their sums over time; count the new frames."""
+    def _append(self, bands, first):
+        """Append shape and level of frames and their sums over time to the buffers."""
         levels = bands[:, :-1].mean(axis=1)
         shape = bands[:, :-1] - levels[:, None]
         coarse = 0.5 * (shape[:, 0::2] + shape[:, 1::2])
@@ -211,9 +186,9 @@ class FrameContext:
         self._bands = np.concatenate([self._bands, bands])
         self._shape = np.concatenate([self._shape, shape])
         self._series = np.concatenate([self._series, series])
-        return len(bands)
 
     def _rows(self, n_new):
+        """Compute the rows that are complete with new frames, or None."""
         # Buffers begin at frame `origin`; rows are made for `low` to `high`.
         self._seen += n_new
         origin = self._seen - len(self._series)
@@ -223,7 +198,7 @@ class FrameContext:
             return None
         here = slice(low - origin, high - origin)
         frame = np.arange(low, high)
-        # The buffer of sums may reach further back than that of the frames.
+        # The buffer of sums may be longer than that of the frames.
         at = frame - (self._seen + 1 - len(self._sums))
         now, n_coarse = self._series[here], self._series.shape[1] - 2
         columns = [self._shape[here], now[:, -1:]]
@@ -240,6 +215,7 @@ class FrameContext:
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _forget(self):
+        """Drop the frames that no later row needs."""
         keep = self._n_before + self.n_ahead + 1
         for name in ("_bands", "_shape", "_series"):
             setattr(self, name, getattr(self, name)[-keep:].copy())

@@ -1,10 +1,9 @@
-"""Compiled kernels of the segmenter: the decoder, and the noise floor of bands.
+"""Compile the decoder of :mod:`skbreath.segmentation.decoder`, and noise floors.
 
-The decoder is described in :mod:`skbreath.segmentation.decoder`. A hypothesis is a
-segment that has begun: a state and its first frame. The hypotheses of the last `lag`
-frames are kept, and the one segment that all of them follow. The sum of the frame
-scores up to the beginning of the segment is subtracted from its score, so that no score
-changes from frame to frame.
+A hypothesis is a segment that has begun: a state and its first frame. Kept are the
+hypotheses of the last `lag` frames and the committed segment before all of them. The
+sum of the frame scores up to the beginning of a segment is subtracted from its score,
+so that scores do not change from frame to frame.
 """
 
 from typing import NamedTuple
@@ -19,10 +18,12 @@ NEVER = -1e18
 
 
 class State(NamedTuple):
-    """Mutable state of the decoder; `committed`: (state, first frame, frames seen)."""
+    """Hold the mutable state of the decoder."""
 
     capacity: np.ndarray
+    """(rows of the ring buffers, lag)"""
     committed: np.ndarray
+    """(state, first frame) of the committed segment, and the number of frames so far"""
     committed_score: np.ndarray
     score: np.ndarray
     before: np.ndarray
@@ -44,7 +45,7 @@ def new_state(model, lag):
 
 @kernel
 def _lasting(model, k, first, now, ending):
-    """Log probability that a segment from `first` ends at `now`, or lasts that long."""
+    """Compute the log probability that a segment ends at `now`, or lasts that long."""
     table = model.log_survival
     if ending:
         table = model.log_residual if first == 0 else model.log_duration
@@ -76,6 +77,7 @@ def _best(model, state, now, k, ending):
 
 @kernel
 def _best_of_all(model, state, now):
+    """Find state and first frame of the best hypothesis before `now`."""
     best, best_k, best_first = NEVER * 10, 0, 0
     for k in range(len(state.total)):
         value, first = _best(model, state, now, k, False)
@@ -96,7 +98,7 @@ def _ancestor(state, k, first, frame):
 
 @kernel
 def _commit(model, state, now, out, n_out):
-    """Make frame ``now - 1 - lag`` final, and drop hypotheses that disagree."""
+    """Make frame ``now - 1 - lag`` final, and drop the hypotheses that disagree."""
     capacity, lag = state.capacity[0], state.capacity[1]
     frame = now - 1 - lag
     best_k, best_first = _best_of_all(model, state, now)
@@ -184,19 +186,8 @@ def finish(model, state, out):
 def follow_floor(bands, smooth, floor, down, up, above):
     """Fill `above` with the smoothed level of each band above its running floor.
 
-    Parameters
-    ----------
-    bands : ndarray of shape (smooth - 1 + n_frames, n_bands)
-        In dB.
-    smooth : int
-        Frames that are averaged.
-    floor : ndarray of shape (n_bands,)
-        Updated in place.
-    down, up : float
-        Share of the distance that the floor falls, and most dB that it rises, per
-        frame.
-    above : ndarray of shape (n_frames, n_bands)
-        Overwritten.
+    `bands` (smooth - 1 + n_frames, n_bands) are in dB, and `floor` is updated in place.
+    Per frame it falls by the share `down` of its distance, or rises by `up` dB at most.
     """
     for t in range(len(above)):
         for b in range(len(floor)):

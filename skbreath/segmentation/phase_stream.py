@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..phases.phase_table import phase_table
-from .decoder import LagDecoder, frame_scores, segment_times
+from .decoder import LagDecoder, log_likelihoods, segment_times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     import pandas as pd
     from numpy.typing import ArrayLike
 
     from .decoder import PhaseModel
+    from .frame_layout import FrameLayout
     from .frames import FrameStream
 
 __all__ = ["PhaseStream"]
@@ -29,34 +29,29 @@ _UNLIKE_SHARE = 0.3
 class PhaseStream:
     """Find the phases of one recording that arrives in blocks.
 
-    Made by :meth:`skbreath.PhaseSegmenter.partial`. It emits exactly the phases that
-    :meth:`~skbreath.PhaseSegmenter.predict` gives for the whole recording, whatever
-    the size of the blocks. Each phase comes at most ``latency`` s of audio after its
-    end, and is final.
+    Made by :meth:`skbreath.PhaseSegmenter.partial`. The phases are exactly those that
+    :meth:`~skbreath.PhaseSegmenter.predict` gives for the whole recording, for any size
+    of the blocks. Each is returned at most ``latency`` s of audio after its end, and is
+    final.
 
     Parameters
     ----------
     frames : FrameStream
-        Samples to frames.
-    scorer : object
-        Frames to probabilities of pause and labels: ``push(bands, samples)`` and
-        ``finish()`` give (probabilities, is_familiar).
+        Makes frames from samples.
+    scorer : FrameScorer or ActivityScorer
+        Makes probabilities of pause and labels from frames.
     model : PhaseModel
-        Of the decoder.
-    labels : tuple of str
-        The labels, in the order of the scores.
+        Durations and transitions for the decoder.
+    layout : FrameLayout
+        Labels, and the times of the frames.
     input_rate : int
         Rate of the blocks in Hz.
-    hop_s : float
-        From one frame to the next, in s.
-    lag : int
-        Frames that the decoder waits.
     emission_weight : float
         Weight of the frame scores against durations and sequence.
     log_prior : ndarray of shape (1 + n_labels,)
-        Of the classes in training, divided out of the probabilities.
+        Log of the class shares in training, which the probabilities are divided by.
     latency : float
-        In s; for information.
+        Value of the attribute.
 
     Attributes
     ----------
@@ -71,22 +66,21 @@ class PhaseStream:
         frames: FrameStream,
         scorer: Any,
         model: PhaseModel,
+        layout: FrameLayout,
         *,
-        labels: Sequence[str],
         input_rate: int,
-        hop_s: float,
-        lag: int,
         emission_weight: float,
         log_prior: np.ndarray,
         latency: float,
     ) -> None:
         self.latency, self.note = latency, ""
-        self._frames, self._scorer, self._labels = frames, scorer, labels
-        self._decoder = LagDecoder(model, lag)
-        self._rate, self._hop_s, self._lag = input_rate, hop_s, lag
+        self._frames, self._scorer, self._rate = frames, scorer, input_rate
+        self._labels, self._hop_s = layout.labels, layout.hop_s
+        self._lag = layout.lag_frames
+        self._decoder = LagDecoder(model, self._lag)
         self._weight, self._log_prior = emission_weight, log_prior
         self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
-        self._sums = np.zeros((1, 2 * len(labels)))  # of probabilities, by frame
+        self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
         self._finished = False
 
     @property
@@ -104,7 +98,7 @@ class PhaseStream:
             return None
         state, first = now
         label = self._labels[state // 2] if state % 2 == 0 else None
-        return label, max(0.0, (first - 0.5) * self._hop_s)
+        return label, segment_times(first, first, self._hop_s)[0]
 
     def push(self, block: ArrayLike) -> pd.DataFrame:
         """Take samples; get the phases that are now complete.
@@ -130,13 +124,13 @@ class PhaseStream:
         block = np.asarray(block)
         if block.ndim != 1:
             raise ValueError(
-                f"a block must be one-dimensional, got {block.shape}; pass one "
-                "channel, such as block[:, 0]."
+                f"a block must be one-dimensional, got the shape {block.shape}; pass "
+                "one channel, such as block[:, 0]."
             )
         if block.dtype.kind in "iu" and len(block):
             raise ValueError(
-                f"a block has integer samples ({block.dtype}); scale them to -1..1, "
-                "such as block / 32768 for 16 bits."
+                "a block must hold floating-point numbers, got integer samples "
+                f"({block.dtype}); scale them to -1..1: block / 32768 for int16."
             )
         block = block.astype(np.float32, copy=False)
         return self._table(self._take(self._frames.push(block)))
@@ -169,13 +163,14 @@ class PhaseStream:
         return self._score(*self._scorer.push(bands, self._frames.latest))
 
     def _score(self, probability, familiar):
+        """Decode the probabilities of new frames; get rows of complete phases."""
         if len(probability) == 0:
             return []
-        scores = frame_scores(probability, self._log_prior)
+        scores = log_likelihoods(probability, self._log_prior)
         active = probability[:, 0] < 0.5
         self._n_active += int(active.sum())
         self._n_unlike += int((active & ~familiar).sum())
-        # The confidence of a phase counts unfamiliar frames as nothing.
+        # Unfamiliar frames count as 0 in the confidence of a phase.
         values = np.concatenate(
             [probability[:, 1:] * familiar[:, None], probability[:, 1:]], axis=1
         )
@@ -185,6 +180,7 @@ class PhaseStream:
         return self._rows(self._decoder.push(self._weight * scores))
 
     def _rows(self, segments):
+        """Turn decoded segments into rows of phases, with mean probabilities."""
         rows = []
         origin = self._n_decoded + 1 - len(self._sums)
         for state, first, stop in segments:
@@ -208,7 +204,7 @@ class PhaseStream:
 
     def _table(self, rows):
         duration = self._frames.n_samples / self._rate
-        if self._finished:  # the last frame may reach beyond the end
+        if self._finished:  # the last frame may extend beyond the end
             rows = [
                 (s, min(e, duration), *rest) for s, e, *rest in rows if s < duration
             ]
@@ -216,13 +212,14 @@ class PhaseStream:
 
     @property
     def is_unusable(self) -> bool:
-        """Whether the recording so far is silent or too short to hold phases."""
+        """Check whether the recording so far is silent or too short to hold phases."""
         return self._frames.is_silent or self._is_short()
 
     def _is_short(self):
         return self._frames.n_samples < _SHORTEST_S * self._rate
 
     def _doubts(self):
+        """List reasons to doubt the result, or return ""."""
         frames = self._frames
         if frames.n_samples == 0:
             return "is empty: it has no samples"

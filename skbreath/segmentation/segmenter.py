@@ -30,11 +30,14 @@ from ..utils.sklearn_compat import (
     _fit_context,
     _set_random_states,
 )
-from .decoder import PhaseModel, estimate_phase_model
-from .emission_weight import choose_emission_weight
-from .frame_layout import FrameLayout, textbook_phases
-from .frame_model import FrameModel, default_classifier
-from .frame_scores import FrameScorer
+from .decoder import (
+    PhaseModel,
+    choose_emission_weight,
+    estimate_phase_model,
+    textbook_phases,
+)
+from .frame_layout import FrameLayout
+from .frame_scores import FrameModel, FrameScorer, default_classifier
 from .frames import FrameStream
 from .phase_stream import PhaseStream
 
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseSegmenter"]
 
-# Neighbouring frames are nearly the same: every other one is enough for training.
+# Neighbouring frames are nearly equal: every other one is enough for training.
 _TRAINING_STEP = 2
 # Weight for a clip classifier alone, chosen on simulated recordings.
 _CLIP_WEIGHT = 0.4
@@ -62,9 +65,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
     a model of the durations and the order of phases and pauses, turns the scores into
     phases. No value depends on the level of the recording.
 
-    The work goes through a recording once, from the beginning to the end, with a
-    bounded look-ahead: recordings of any length take the same memory, and
-    :meth:`partial` gives the same phases from a microphone while they happen.
+    A recording is processed once, from the beginning to the end, with a bounded
+    look-ahead: recordings of any length take the same memory, and :meth:`partial` gives
+    the same phases from a microphone while they happen.
 
     Parameters
     ----------
@@ -249,8 +252,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         recordings = as_recordings(recordings, self.sample_rate)
         if len(annotations) != len(recordings):
             raise ValueError(
-                f"{len(recordings)} recordings, but {len(annotations)} annotations; "
-                "give one table for each."
+                "annotations must hold one table for each recording, got "
+                f"{len(annotations)} for {len(recordings)}."
             )
         tables = [
             check_phases(table, name_annotations(table, recording), labels=self.labels)
@@ -260,8 +263,8 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         missing = [label for label in self.labels if label not in present]
         if missing:
             raise ValueError(
-                f"no annotation has the label {missing[0]!r}; set labels= to those in "
-                f"the annotations, such as labels={sorted(present)}."
+                f"annotations must contain all labels, got none of {missing[0]!r}; set "
+                f"labels= to those in the annotations, such as {sorted(present)}."
             )
         parts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_training_rows)(layout, features, recording, table)
@@ -453,16 +456,15 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             FrameStream(features, rate),
             scorer,
             self.phase_model_,
-            labels=layout.labels,
+            layout,
             input_rate=rate,
-            hop_s=layout.hop_s,
-            lag=layout.lag_frames,
             emission_weight=self.emission_weight_,
             log_prior=log_prior,
             latency=layout.latency(rate, model is not None),
         )
 
     def _predict_one(self, recording):
+        """Find the phases of one recording, with the note as an attribute."""
         stream, tables = None, []
         for rate, block in recording.blocks():
             stream = self.partial(rate) if stream is None else stream
@@ -474,7 +476,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return table
 
     def __getstate__(self):
-        # Plain tables and names, which a model file can hold and check.
+        # A model file can hold and check dicts, but not these classes.
         state = dict(super().__getstate__())
         if "phase_model_" in state:
             state["phase_model_"] = state["phase_model_"]._asdict()
@@ -492,6 +494,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         super().__setstate__(state)
 
     def _fit_frames(self, rows, classes):
+        """Fit the FrameModel on rows and classes of several recordings."""
         classifier = self.classifier
         classifier = default_classifier() if classifier is None else classifier
         model = FrameModel(classifier, 1 + len(self.labels), self.n_mels)
@@ -499,6 +502,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return model.fit(np.concatenate(rows), np.concatenate(classes))
 
     def _make_layout(self):
+        """Make the FrameLayout of the parameters, and check them."""
         layout = FrameLayout(
             sample_rate=self.sample_rate,
             labels=tuple(self.labels),
@@ -514,6 +518,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         return layout
 
     def _set_fitted(self, layout):
+        """Set the fitted attributes that the layout determines."""
         self.layout_, self.features_ = layout, layout.features()
         self.classes_ = np.array(list(self.labels), dtype=object)
         fitted = self.frame_model_ is not None

@@ -13,8 +13,6 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
 
 from skbreath import ThresholdClassifier, WeightedVotingClassifier
-from skbreath.ensemble.mixture import MixtureLearner
-from skbreath.ensemble.weights import GivenProbabilities
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
@@ -43,7 +41,7 @@ def overconfident(seed=0, n=600):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("weights", ["learned", None, [1, 2]])
-def test_a_calibrated_vote_knows_how_sure_it_is(method, weights):
+def test_calibration_improves_the_probabilities_of_a_vote(method, weights):
     members = [("first", ScoreReader(0)), ("second", ScoreReader(1))]
     plain = WeightedVotingClassifier(members, weights=weights).fit(*overconfident())
     vote = clone(plain).set_params(calibration=method).fit(*overconfident())
@@ -137,13 +135,14 @@ def test_temperature_leaves_some_doubt_where_no_row_is_wrong(n_rows):
 def test_temperature_of_many_rows_is_that_of_scikit_learn():
     scores = np.clip(rng.normal(0.5, 0.25, 4000), 0.01, 0.99)
     y = np.where(rng.random(4000) < scores**2 / (scores**2 + (1 - scores) ** 2), 1, 0)
-    proba = np.column_stack([1 - scores, scores])
-    ours = MixtureLearner(np.array([0, 1]), np.ones(1), calibration="temperature")
-    theirs = CalibratedClassifierCV(
-        FrozenEstimator(GivenProbabilities(np.array([0, 1]))), method="temperature"
+    X = np.column_stack([1 - scores, scores])
+    ours = WeightedVotingClassifier(
+        [("a", ScoreReader(1))], weights=[1], calibration="temperature", cv=2
     )
+    fitted = ScoreReader(1).fit(X, y)
+    theirs = CalibratedClassifierCV(FrozenEstimator(fitted), method="temperature")
     np.testing.assert_allclose(
-        ours.learn(proba[None], y).calibrate(proba),
-        theirs.fit(proba, y).predict_proba(proba),
+        ours.fit(X, y).predict_proba(X),
+        theirs.fit(X, y).predict_proba(X),
         atol=2e-3,
     )

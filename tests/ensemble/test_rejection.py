@@ -19,10 +19,10 @@ from skbreath import (
     ThresholdClassifier,
     accuracy_coverage_curve,
     evaluate,
+    evaluate_fitted,
     predict_with_rejection,
     rejection_mask,
 )
-from skbreath.ensemble.rejection import labels_and_confidence
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +71,13 @@ def test_what_is_rejected_lies_on_both_sides_of_the_threshold(model, data):
 def test_confidence_at_one_half_is_the_probability_of_the_label(data):
     X, y = data
     plain = LogisticRegression().fit(X, y)
-    _, proba, confidence = labels_and_confidence(plain, X)
-    assert np.array_equal(confidence, proba.max(axis=1))
+    confidence = evaluate_fitted(plain, X, y, n_resamples=2).predictions["confidence"]
+    assert np.array_equal(confidence, plain.predict_proba(X).max(axis=1))
     fixed = ThresholdClassifier(
         plain, pos_label="I", cv="prefit", refit=False, thresholds=[0.5]
     ).fit(X, y)
-    assert np.allclose(labels_and_confidence(fixed, X)[2], confidence)
+    predictions = evaluate_fitted(fixed, X, y, n_resamples=2).predictions
+    assert np.allclose(predictions["confidence"], confidence)
 
 
 class Given(ClassifierMixin, BaseEstimator):
@@ -93,7 +94,7 @@ class Given(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-@given(st.floats(-0.2, 1.2), st.lists(st.floats(0, 1), min_size=1, max_size=20))
+@given(st.floats(-0.2, 1.2), st.lists(st.floats(0, 1), min_size=2, max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_confidence_grows_from_one_half_at_the_threshold_to_one(threshold, positive):
     X, y = np.array([[0.0], [1.0]]), ["E", "I"]
@@ -102,7 +103,9 @@ def test_confidence_grows_from_one_half_at_the_threshold_to_one(threshold, posit
     ).fit(X, y)
     model.best_threshold_ = threshold
     rows = np.sort(positive)[:, None]
-    labels, _, confidence = labels_and_confidence(model, rows)
+    y = np.resize(["E", "I"], len(rows))
+    predictions = evaluate_fitted(model, rows, y, n_resamples=2).predictions
+    labels, confidence = predictions["y_pred"], predictions["confidence"]
     assert not rejection_mask(model, rows, reject_below=0.5).any()
     assert (confidence <= 1).all()
     assert (np.diff(confidence[labels == "I"]) >= 0).all()
@@ -146,7 +149,9 @@ def test_probabilities_that_are_not_finite_are_refused_by_row(data):
     X, y = np.array([[0.1], [np.nan], [0.9], [np.nan]]), ["E", "I", "E", "I"]
     model = Given().fit(X, y)
     for ask in (predict_with_rejection, rejection_mask):
-        with pytest.raises(ValueError, match=r"Given are NaN.*2 of 4.*rows 1, 3"):
+        with pytest.raises(
+            ValueError, match=r"Given must be finite.*2 of 4.*rows 1, 3"
+        ):
             ask(model, X, reject_below=0.7)
 
 

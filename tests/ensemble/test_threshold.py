@@ -155,7 +155,7 @@ def test_a_grid_gives_a_grid_value_in_the_middle_of_the_best_run():
     assert model.best_threshold_ == pytest.approx(0.5)
 
 
-def test_neighbouring_floats_are_told_apart():
+def test_threshold_separates_neighbouring_floats():
     low, high = 0.5, np.nextafter(0.5, 1)
     model = held_out([low, low, high, high], [0, 0, 1, 1])
     assert model.best_score_ == 1
@@ -232,7 +232,7 @@ def test_a_symmetric_metric_needs_no_positive_class(scoring):
         ({"pos_label": "inhale"}, "'inhale' is not a class of y"),
         (
             {"scoring": "roc_auc"},
-            "a metric of scores, which a threshold does not change",
+            "must be a metric of labels",
         ),
         (
             {"pos_label": "I", "scoring": make_scorer(f1_score, pos_label="E")},
@@ -241,7 +241,10 @@ def test_a_symmetric_metric_needs_no_positive_class(scoring):
         ({"pos_label": "I", "thresholds": []}, "at least one"),
         ({"pos_label": "I", "thresholds": [0.5, np.nan]}, "finite"),
         ({"pos_label": "I", "cv": "prefit"}, "set refit=False"),
-        ({"pos_label": "I", "cv": 3, "refit": False}, "a single split, cv has 3"),
+        (
+            {"pos_label": "I", "cv": 3, "refit": False},
+            "single split and needs a cv of one, got 3",
+        ),
     ],
 )
 def test_wrong_settings_are_errors(params, message):

@@ -490,5 +490,5 @@ def test_without_refit_the_models_of_the_folds_vote(learned):
 def test_without_refit_something_must_be_learned():
     X, y = make_classification(60, random_state=0)
     vote = WeightedVotingClassifier([("bayes", GaussianNB())], refit=False)
-    with pytest.raises(ValueError, match="refit=False keeps the models"):
+    with pytest.raises(ValueError, match="refit=False needs learned weights"):
         vote.fit(X, y)

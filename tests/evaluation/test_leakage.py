@@ -6,6 +6,7 @@ from optuna.distributions import FloatDistribution
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -21,6 +22,7 @@ from skbreath import (
     evaluate,
     load_kaggle_breath,
     make_breath_classifier,
+    make_breath_sounds,
 )
 from skbreath.fitting.cross_fitting import check_group_cv
 
@@ -29,7 +31,7 @@ FITS = []  # rows and groups of every fit of a Watcher
 
 
 class Watcher(ClassifierMixin, BaseEstimator):
-    """A naive Bayes that tells which rows (column 0) it was fitted on."""
+    """A naive Bayes that records the rows (column 0) it was fitted on."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -126,14 +128,14 @@ def test_copies_in_other_groups_are_found_out():
     assert leaks(GaussianNB(), X, y, groups) == []
 
 
-def test_parts_that_cannot_be_told_the_groups_are_found_out():
+def test_parts_that_hold_rows_out_without_groups_are_found_out():
     X, y, groups = table_of()
-    deaf = HistGradientBoostingClassifier(early_stopping=True, max_iter=5)
-    table = check_leakage(make_pipeline(deaf), X, y, groups)
+    without_groups = HistGradientBoostingClassifier(early_stopping=True, max_iter=5)
+    table = check_leakage(make_pipeline(without_groups), X, y, groups)
     assert table.loc["groups", "leaks"]
     assert "histgradientboostingclassifier" in table.loc["groups", "detail"]
-    listening = ResidualCNNClassifier(hidden_channels=4, max_epochs=1, random_state=0)
-    assert "groups" not in leaks(listening, X, y, groups)
+    with_groups = ResidualCNNClassifier(hidden_channels=4, max_epochs=1, random_state=0)
+    assert "groups" not in leaks(with_groups, X, y, groups)
 
 
 def test_torn_folds_are_found_out():
@@ -151,6 +153,16 @@ def test_model_that_was_trained_on_the_clips_is_found_out(breath_folder):
     assert "10 of these clips" in table.loc["known clips", "detail"]
     new = [part[40:] for part in (clips.paths, clips.target, clips.recording)]
     assert not check_leakage(model, *new, cv=2).loc["known clips", "leaks"]
+
+
+def test_search_whose_best_model_was_trained_on_the_clips_is_found_out():
+    sounds = make_breath_sounds(40, random_state=0)
+    threshold = ThresholdClassifier(GaussianNB(), pos_label="I", cv=2)
+    model = make_pipeline(BreathFeatures(groups=("rms",)), SummaryPooling(), threshold)
+    grid = {"thresholdclassifier__estimator__var_smoothing": [1e-9]}
+    search = GridSearchCV(model, grid, cv=2).fit(sounds.waveforms, sounds.target)
+    data = sounds.waveforms, sounds.target, np.repeat(np.arange(10), 4)
+    assert check_leakage(search, *data, cv=2).loc["known clips", "leaks"]
 
 
 @pytest.mark.parametrize(
@@ -182,19 +194,6 @@ def test_no_split_shares_a_recording(model):
         seen = set(groups[rows])
         assert len(rows) == np.isin(groups, list(seen)).sum()
         assert any(not (seen & held_out) for held_out in outer)
-
-
-def test_early_stopping_splits_share_no_recording():
-    from skbreath.networks.fit_inputs import validation_split
-
-    X, y, groups = table_of()
-    for seed in range(5):
-        random_state = np.random.RandomState(seed)
-        train, held = validation_split(
-            (y == "I").astype(int), groups, 0.2, random_state
-        )
-        assert not set(groups[train]) & set(groups[held])
-        assert len(train) + len(held) == len(y)
 
 
 def fitted_state(model):

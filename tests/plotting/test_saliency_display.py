@@ -14,7 +14,7 @@ from skbreath import (
     make_net_member,
     make_spectrogram_member,
 )
-from skbreath.ensemble.fold_average import FoldAverage
+from skbreath.ensemble.mixture import FoldAverage
 from skbreath.plotting.saliency import grad_cam
 
 

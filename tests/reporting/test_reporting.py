@@ -33,7 +33,7 @@ from skbreath import (
     SummaryPooling,
     WeightedVotingClassifier,
     evaluate,
-    judge,
+    evaluate_fitted,
     load_model,
     make_breath_sounds,
     report,
@@ -222,7 +222,9 @@ def test_a_network_alone_has_its_curve_and_a_broken_loss_is_shown(tmp_path):
     fitted = network(4).fit(made.waveforms[:60], made.target[:60])
     save_model(fitted, tmp_path / "model.skb")
     fitted = load_model(tmp_path / "model.skb")
-    result = judge(fitted, made.waveforms[60:], made.target[60:], n_resamples=10)
+    result = evaluate_fitted(
+        fitted, made.waveforms[60:], made.target[60:], n_resamples=10
+    )
     (part,) = write(tmp_path, result, model=fitted).numbers["training"]
     assert part["name"] == "the network" and len(part["train"]["each"][0]) == 4
     fitted[-1].history_[2]["train_loss"] = float("nan")
@@ -251,7 +253,9 @@ def test_bare_result_makes_a_smaller_page(tmp_path):
 def test_fitted_model_judged_on_other_clips(tmp_path):
     made = sounds()
     fitted = model().fit(made.waveforms[:60], made.target[:60])
-    result = judge(fitted, made.waveforms[60:], made.target[60:], n_resamples=10)
+    result = evaluate_fitted(
+        fitted, made.waveforms[60:], made.target[60:], n_resamples=10
+    )
     page = write(tmp_path, result, model=fitted, X=made.waveforms[60:], n_errors=3)
     assert page.numbers["start"] == fitted["classifier"].best_threshold_
     assert "at the threshold of the model" in page.words
@@ -312,7 +316,7 @@ def test_each_clip_is_read_once(tmp_path, drift):
     fitted = model()
     fitted.set_params(audio=CountingReader(drift=drift))
     fitted.fit(paths[:60], target[:60])
-    result = judge(fitted, paths[50:], target[50:], n_resamples=10)
+    result = evaluate_fitted(fitted, paths[50:], target[50:], n_resamples=10)
     CountingReader.reads.clear()
     page = write(tmp_path, result, model=fitted, X=paths[50:])
     assert CountingReader.reads == Counter(paths[50:].tolist())
@@ -355,7 +359,7 @@ def test_a_model_judged_on_its_own_clips_says_so(tmp_path):
     fitted = make_pipeline(features, vote).fit(
         sounds.waveforms[:40], sounds.target[:40]
     )
-    result = judge(fitted, sounds.waveforms, sounds.target)
+    result = evaluate_fitted(fitted, sounds.waveforms, sounds.target)
     report(result, tmp_path / "r.html", X=sounds.waveforms, model=fitted)
     text = " ".join((tmp_path / "r.html").read_text().split())
     assert "The model was trained on 40 of these clips" in text

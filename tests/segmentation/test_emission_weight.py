@@ -6,8 +6,7 @@ import pytest
 
 from skbreath import PhaseSegmenter
 from skbreath.phases.phase_table import label_frames
-from skbreath.segmentation.decoder import estimate_phase_model
-from skbreath.segmentation.emission_weight import choose_emission_weight
+from skbreath.segmentation.decoder import choose_emission_weight, estimate_phase_model
 
 LABELS = ("I", "E")
 
@@ -23,8 +22,8 @@ def breathing(cycle, seconds=60.0):
     return pd.DataFrame(sorted(rows), columns=["start_s", "end_s", "label"])
 
 
-class Judge:
-    """Rows are probabilities already."""
+class GivenFrames:
+    """A frame model whose rows are the probabilities."""
 
     log_prior = np.zeros(3)
 
@@ -32,8 +31,8 @@ class Judge:
         return rows, np.ones(len(rows), dtype=bool)
 
 
-def judged(table, hop_s, sure, burst_s, rng):
-    """Right frames, but for bursts in which each label looks like the other one."""
+def frame_probabilities(table, hop_s, sure, burst_s, rng):
+    """Correct frames, except for bursts in which the labels are swapped."""
     n = int(60 / hop_s)
     classes = label_frames(table, LABELS, np.arange(n) * hop_s)
     rows = np.full((n, 3), (1 - sure) / 2)
@@ -49,12 +48,12 @@ def chosen(cycles, lag, burst_s, seed=0):
     rng = np.random.default_rng(seed)
     frames = layout(lag)
     tables = [breathing(cycle) for cycle in cycles]
-    rows = [judged(t, frames.hop_s, 0.8, burst_s, rng) for t in tables]
+    rows = [frame_probabilities(t, frames.hop_s, 0.8, burst_s, rng) for t in tables]
 
     def fit_models(train, step):
         assert step > 1
         model = estimate_phase_model([tables[i] for i in train], LABELS, frames.hop_s)
-        return Judge(), model
+        return GivenFrames(), model
 
     return choose_emission_weight(fit_models, rows, tables, frames)
 
@@ -65,8 +64,8 @@ def test_a_decoder_that_waits_needs_to_trust_frames_less():
 
 
 def test_slow_breathers_count_as_much_as_fast_ones():
-    # Most phases are of the fast, whom trusting frames serves; by F1 alone the weight
-    # would be 0.8, and the slow would breathe several times too often.
+    # Most phases are fast, for which a large weight is best; by F1 alone the weight
+    # would be 0.8, and the rate of slow breathing several times too high.
     assert chosen([1.6, 1.7, 7.0, 1.8] * 2, 1.0, burst_s=0.5) <= 0.4
 
 
@@ -77,6 +76,8 @@ def test_a_single_recording_leaves_no_choice():
 def test_groups_must_fit():
     frames = layout(0.1)
     table = breathing(4.0)
-    rows = [judged(table, frames.hop_s, 0.8, 0.1, np.random.default_rng(0))]
-    with pytest.raises(ValueError, match="1 recordings, but 2 groups"):
+    rows = [
+        frame_probabilities(table, frames.hop_s, 0.8, 0.1, np.random.default_rng(0))
+    ]
+    with pytest.raises(ValueError, match="each of the 1 recordings, got 2"):
         choose_emission_weight(None, rows, [table], frames, groups=[1, 2])

@@ -82,7 +82,7 @@ def test_rows_are_the_means_they_claim():
     assert np.isclose(rows[t, first + 16], level[t] - grown.mean(), atol=1e-4)
 
 
-def test_what_was_heard_is_noted():
+def test_silence_clipping_and_wrong_samples_are_detected():
     stream = frames()
     stream.push(np.zeros(100, dtype=np.float32))
     assert stream.is_silent

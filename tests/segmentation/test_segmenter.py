@@ -71,7 +71,7 @@ def joined(out, rest):
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
 
 
-def test_phases_of_unheard_recordings_are_found(segmenter):
+def test_phases_of_new_recordings_are_found(segmenter):
     found = segmenter.predict(SOUNDS[4:])
     assert (event_scores(TABLES[4:], found)["f1"] > 0.8).all()
     assert np.all(np.abs(rate_errors(TABLES[4:], found)) < 1)
@@ -177,7 +177,7 @@ def test_the_weight_of_frames_is_chosen_on_held_out_groups():
         .emission_weight_
         == 0.3
     )
-    with pytest.raises(ValueError, match="2 recordings, but 3 groups"):
+    with pytest.raises(ValueError, match="each of the 2 recordings, got 3"):
         clone(model).set_params(emission_weight="auto").fit(
             SOUNDS[:2], TABLES[:2], groups=[1, 2, 3]
         )
@@ -189,7 +189,7 @@ def test_model_files_hold_segmenters(segmenter, clip_classifier, tmp_path):
         save_model(model, tmp_path / "phases.skb")
         again = load_model(tmp_path / "phases.skb")
         for expected, table in zip(
-            model.predict(SOUNDS[4:]), again.predict(SOUNDS[4:]), strict=True
+            model.predict(SOUNDS[4:5]), again.predict(SOUNDS[4:5]), strict=True
         ):
             pd.testing.assert_frame_equal(table, expected)
 
@@ -210,7 +210,7 @@ def test_phase_models_that_contradict_themselves_are_refused(segmenter):
     ):
         state = segmenter.__getstate__()
         state["phase_model_"] = state["phase_model_"] | {name: wrong}
-        with pytest.raises(ValueError, match="durations of phases do not fit"):
+        with pytest.raises(ValueError, match="arrays of a phase model must agree"):
             PhaseSegmenter().__setstate__(state)
 
 
@@ -330,9 +330,9 @@ def test_wrong_annotations_name_recording_and_row(table, what, tmp_path):
 
 
 def test_wrong_input_is_refused(segmenter, tmp_path):
-    with pytest.raises(ValueError, match="2 recordings, but 1 annotations"):
+    with pytest.raises(ValueError, match="got 1 for 2"):
         PhaseSegmenter().fit(SOUNDS[:2], TABLES[:1])
-    with pytest.raises(ValueError, match="no annotation has the label 'I'"):
+    with pytest.raises(ValueError, match="got none of 'I'"):
         PhaseSegmenter().fit(SOUNDS[:1], [TABLES[0].query("label == 'E'")])
     with pytest.raises(ValueError, match="n_mels must be even"):
         PhaseSegmenter(n_mels=31).fit(SOUNDS[:1], TABLES[:1])
