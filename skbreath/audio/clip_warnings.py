@@ -3,15 +3,20 @@
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import next_fast_len, rfft
+from scipy.stats import binom
 
-from .drift import find_drift
-from .files import ROW_NUMBERING_NOTE, shorten
+from ..utils.text import ROW_NUMBERING_NOTE, shorten
 
 __all__ = [
     "AudioWarning",
     "batch_of_run",
+    "describe_reference",
+    "drift_scores",
+    "find_drift",
     "warn_of_cut",
     "warn_of_drift",
     "warn_of_silence",
@@ -23,6 +28,29 @@ _QUIET_PEAK = 2.0**-14
 _SPARE_S = 0.01
 # Warnings of the run so far, while one of its batches is read; None outside of a run.
 _already_warned = ContextVar("already_warned", default=None)
+
+MIN_CLIPS = 50
+"""Lowest number of training clips for a reference."""
+
+# A clip is unusual beyond this quantile of the distances of the training clips.
+_USUAL = 0.985
+# A single clip is reported if it is this many times as far as any training clip.
+_FAR = 2.0
+# Clips are not independent and recordings vary from day to day: this share of unusual
+# clips is tolerated. A larger share is reported if it is significant at this level.
+_TOLERATED, _CHANCE = 0.03, 1e-3
+# In Hz, up to half the sampling rate. Breath in the chest is below 2 kHz; the bands
+# above differ between microphones and sampling rates.
+_EDGES = (0, 125, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000)
+_N_FRAMES = 8
+_FRAME_SECONDS = 0.016
+# Variance in dB^2 added to each band: differences below 1 dB are not meaningful.
+_RIDGE = 1.0
+# Lowest level in dB relative to full scale; silence has it.
+_FLOOR = -120.0
+# Smallest reported difference: in interquartile ranges of the training clips, and
+# the smallest range in dB.
+_WORTH, _WORTH_DB = 1.0, 6.0
 
 
 class AudioWarning(UserWarning):
@@ -120,7 +148,7 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     clips : list of str or ndarray
         As above.
     reference : dict
-        From :func:`~skbreath.audio.drift.describe_reference`.
+        From :func:`~skbreath.audio.clip_warnings.describe_reference`.
     ignore : ndarray of bool of shape (n_clips,)
         Clips to leave out, such as silent ones.
     """
@@ -156,3 +184,211 @@ def _warn(chosen, clips, what, advice):
         AudioWarning,
         stacklevel=4,
     )
+
+
+def describe_reference(waveforms, sample_rate):
+    """Compute the statistics of the training clips.
+
+    Parameters
+    ----------
+    waveforms : ndarray of shape (n_clips, n_samples), float32
+        Training clips.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    reference : dict of str to int, float or ndarray, or None
+        Plain data, independent of the order of clips. None for fewer than
+        :data:`MIN_CLIPS` clips, or clips shorter than 64 samples.
+
+    Examples
+    --------
+    >>> clips = np.random.default_rng(0).normal(size=(60, 8000)).astype("float32")
+    >>> reference = describe_reference(clips, 8000)
+    >>> find_drift(clips, reference) is None
+    True
+    >>> find_drift(clips / 100, reference).reasons
+    ['level: 40 dB quieter']
+    """
+    n_clips, n_samples = waveforms.shape
+    if n_clips < MIN_CLIPS or n_samples < 64:
+        return None
+    levels = _band_levels(waveforms, sample_rate)
+    # Sorted, so that the sums do not depend on the order of clips.
+    levels = levels[np.lexsort(levels.T)]
+    covariance = np.cov(levels.T) + _RIDGE * np.eye(levels.shape[1])
+    reference = {
+        "sample_rate": int(sample_rate),
+        "mean": levels.mean(axis=0),
+        "precision": np.linalg.inv(covariance),
+        "quartiles": np.quantile(levels, [0.25, 0.5, 0.75], axis=0),
+    }
+    scores = _left_out(_distances(levels, reference), n_clips)
+    # A difference of 1 dB is not a drift, even if all training clips are the same.
+    reference["usual"] = max(1.0, float(np.quantile(scores, _USUAL)))
+    reference["far"] = _FAR**2 * max(1.0, float(scores.max()))
+    return reference
+
+
+def drift_scores(waveforms, reference):
+    """Compute the distance of each clip from the training clips.
+
+    Clips with a distance above 1 are unusual.
+
+    Parameters
+    ----------
+    waveforms : ndarray of shape (n_clips, n_samples), float32
+        Clips.
+    reference : dict
+        From :func:`describe_reference`.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_clips,)
+        Mahalanobis distances, divided by the highest usual one.
+    """
+    levels = _band_levels(waveforms, reference["sample_rate"])
+    return np.sqrt(_distances(levels, reference) / reference["usual"])
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Result of :func:`find_drift`.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Unusual clips, those with the largest distance first.
+    reasons : list of str
+        Descriptions of the differences.
+    """
+
+    rows: np.ndarray
+    reasons: list[str]
+
+
+def find_drift(waveforms, reference):
+    """Compare clips with the training clips.
+
+    About one clip in seventy is unusual by chance, so a few of many are ignored.
+    Reported are clips far beyond all training clips, and more unusual clips than
+    chance and the variation between days explain.
+
+    Parameters
+    ----------
+    waveforms : ndarray of shape (n_clips, n_samples), float32
+        Clips to compare.
+    reference : dict
+        From :func:`describe_reference`.
+
+    Returns
+    -------
+    drift : Drift or None
+        None if there is nothing to report.
+    """
+    levels = _band_levels(waveforms, reference["sample_rate"])
+    distances = _distances(levels, reference)
+    unusual = distances > reference["usual"]
+    too_many = binom.isf(_CHANCE, len(levels), _TOLERATED) if len(levels) > 1 else 0
+    if unusual.sum() <= too_many:
+        unusual = distances > reference["far"]
+    if not unusual.any():
+        return None
+    rows = np.flatnonzero(unusual)
+    rows = rows[np.argsort(-distances[rows], kind="stable")]
+    return Drift(rows, _reasons(levels[rows], reference))
+
+
+def _edges(sample_rate):
+    inside = [edge for edge in _EDGES if edge < 0.45 * sample_rate]
+    return [*inside, sample_rate / 2]
+
+
+def _band_levels(waveforms, sample_rate):
+    """Compute levels in dB, of shape (n_clips, 1 + n_bands): whole clip, then bands.
+
+    Frames spread over the clip are enough for an average, and take a tenth of the time
+    of a transform of all.
+    """
+    n_clips, n_samples = waveforms.shape
+    length = next_fast_len(max(32, round(_FRAME_SECONDS * sample_rate)), real=True)
+    length = min(length, n_samples)
+    window = np.hanning(length + 2)[1:-1]
+    window = (window / np.sqrt((window**2).sum())).astype(np.float32)
+    starts = np.linspace(0, n_samples - length, _N_FRAMES).astype(int)
+    frames = np.empty((n_clips, _N_FRAMES, length), dtype=np.float32)
+    for number, start in enumerate(starts):
+        np.multiply(waveforms[:, start : start + length], window, out=frames[:, number])
+    spectrum = rfft(frames, axis=-1).view(np.float32)
+    np.square(spectrum, out=spectrum)
+    frequencies = np.fft.rfftfreq(length, 1 / sample_rate)
+    # Real and imaginary parts lie side by side.
+    band = np.searchsorted(_edges(sample_rate)[1:-1], frequencies, side="right")
+    bands = np.eye(len(_edges(sample_rate)) - 1, dtype=np.float32)[np.repeat(band, 2)]
+    power = spectrum.sum(axis=1) @ bands
+    power *= 2 / (_N_FRAMES * length)
+    total = np.einsum("ij,ij->i", waveforms, waveforms) / n_samples
+    power = np.column_stack([total, power]).astype(np.float64)
+    return 10 * np.log10(power + 10 ** (_FLOOR / 10))
+
+
+def _distances(levels, reference):
+    """Compute squared Mahalanobis distances."""
+    centred = levels - reference["mean"]
+    return np.einsum("ij,jk,ik->i", centred, reference["precision"], centred)
+
+
+def _left_out(distances, n_clips):
+    """Compute squared distances from the mean and covariance of all *other* clips.
+
+    A clip is closer to statistics that include it than a new clip is. The formula of
+    Sherman and Morrison corrects this without fitting again.
+    """
+    factor = n_clips / (n_clips - 1)
+    inside = 1 - factor * distances / (n_clips - 1)
+    return factor**2 * (n_clips - 2) / (n_clips - 1) * distances / inside
+
+
+def _reasons(levels, reference):
+    """Describe how the median of `levels` differs from that of the training clips."""
+    low, middle, high = reference["quartiles"]
+    difference = np.median(levels, axis=0) - middle
+    spread = np.maximum(high - low, _WORTH_DB)
+    level, bands = difference[0], difference[1:]
+    edges = _edges(reference["sample_rate"])
+    reasons = []
+    if abs(level) > _WORTH * spread[0]:
+        word = "louder" if level > 0 else "quieter"
+        reasons.append(f"level: {abs(level):.0f} dB {word}")
+    median = np.median(levels, axis=0)[1:]
+    silent = median < _FLOOR + 6
+    if silent.all():
+        return reasons
+    lost = silent & (low[1:] > _FLOOR + 6)
+    if lost[-1] and abs(level) < 20:
+        kept = edges[np.flatnonzero(~lost)[-1] + 1]
+        reasons.append(
+            f"sampling rate: nothing above {kept:.0f} Hz, as if recorded at "
+            f"{2 * kept:.0f} Hz or less"
+        )
+    # Differences of bands without the difference of the whole level. Silent bands do
+    # not show any.
+    relative = np.where(silent, 0, bands - level)
+    for first, last, sign in _runs(relative, _WORTH * spread[1:]):
+        excess = np.median(relative[first : last + 1])
+        word = "more" if sign > 0 else "less"
+        reasons.append(
+            f"band: {abs(excess):.0f} dB {word} between {edges[first]:.0f} and "
+            f"{edges[last + 1]:.0f} Hz"
+        )
+    return reasons or ["microphone or noise: an unusual mix of frequencies"]
+
+
+def _runs(values, limits):
+    """Yield (first, last, sign) of neighbours beyond the limits on one side."""
+    signs = np.sign(values) * (np.abs(values) > limits)
+    changes = np.flatnonzero(np.diff(signs)) + 1
+    for run in np.split(np.arange(len(signs)), changes):
+        if signs[run[0]]:
+            yield run[0], run[-1], signs[run[0]]

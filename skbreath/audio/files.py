@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
+from ..utils.text import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,12 +25,6 @@ RATES = (100, 1_000_000)
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 # Larger samples overflow the single precision power spectrum.
 MAX_AMPLITUDE = 1e15
-# Items listed in a message; the rest are counted.
-SHOWN = 10
-# Follows row numbers in messages: a step of a pipeline gets only a part of the rows.
-ROW_NUMBERING_NOTE = (
-    "of those given to this step (in cross-validation the rows of a fold)"
-)
 
 # Log messages of libsndfile about a file that ends too early.
 _CUT_SHORT = re.compile(
@@ -41,14 +37,6 @@ _MEANINGLESS = ("Internal", "File does not exist")
 # Opening a pipe without a writer must not block. Windows has no such pipes, but needs
 # the flag for binary files.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def shorten(items, separator=", "):
-    """Join the first ten items, and the number of the others, as text."""
-    items = list(items)
-    shown = separator.join(map(str, items[:SHOWN]))
-    more = len(items) - SHOWN
-    return f"{shown}{separator}and {more} more" if more > 0 else shown
 
 
 def has_audio_suffix(path):

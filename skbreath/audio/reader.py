@@ -9,9 +9,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.estimator_state import VersionedState, uncacheable_token
 from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
-from .clip_memory import VersionedState, uncacheable_token
-from .clip_warnings import AudioWarning, warn_of_cut, warn_of_drift, warn_of_silence
+from .clip_warnings import (
+    AudioWarning,
+    describe_reference,
+    warn_of_cut,
+    warn_of_drift,
+    warn_of_silence,
+)
 from .decoding import (
     check_audio_files,
     inspect_audio_files,
@@ -19,7 +25,6 @@ from .decoding import (
     map_chunks,
     read_clip,
 )
-from .drift import describe_reference
 from .files import AudioError, find_audio_files
 from .inputs import as_float32, as_paths, as_paths_or_waveforms, check_rows
 

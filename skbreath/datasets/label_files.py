@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..audio.files import shorten
 from ..utils.files import atomic_path
+from ..utils.text import shorten
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -10,7 +10,7 @@ import pandas as pd
 import soxr
 from sklearn.utils import Bunch
 
-from ..audio.recordings import as_recordings
+from ..audio.inputs import as_recordings
 from ..phases.phase_table import BEYOND_END_S, check_phases, name_annotations
 from ..utils.sklearn_compat import Interval, StrOptions, validate_params
 

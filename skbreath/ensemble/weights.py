@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from ..utils.optuna_logging import quiet_optuna
+from ..utils.contexts import quiet_optuna
 
 __all__ = ["GivenProbabilities", "check_weights", "learn_weights"]
 

@@ -13,13 +13,13 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..audio.clip_memory import VersionedState
-from ..audio.files import MAX_AMPLITUDE, ROW_NUMBERING_NOTE, shorten
-from ..utils.garbage_collection import collector_paused
+from ..audio.files import MAX_AMPLITUDE
+from ..utils.contexts import collector_paused
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
+from ..utils.text import ROW_NUMBERING_NOTE, shorten
 from .feature_set import GROUPS, FeatureStack
-from .filters import DELTA_WIDTH
-from .kernel_plan import make_plan
+from .filters import DELTA_WIDTH, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -385,11 +385,11 @@ def _extract(clips, stack, plan, features):
     clips = np.ascontiguousarray(clips, dtype=features.dtype)
     with collector_paused():
         # Compiled code, and numba with it, is loaded when the first clip needs it.
-        from . import kernels, loops
+        from . import kernels
 
         kernels.extract(clips, plan, features)
         if "loop" in stack.groups:
-            loops.loop_channels(
+            kernels.loop_channels(
                 clips, stack.hop_length, stack.shortest_loop(), features[:, -2:]
             )
     return bad

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..audio.clip_memory import VersionedState
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import _fit_context
 
 if TYPE_CHECKING:

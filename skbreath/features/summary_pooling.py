@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import assert_all_finite, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..audio.clip_memory import VersionedState
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import Interval, _check_feature_names_in, _fit_context
 from .channel_scaler import CLIPS_AT_A_TIME, check_channels
 

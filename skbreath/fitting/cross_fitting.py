@@ -18,8 +18,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils.sklearn_compat import _check_method_params, _safe_indexing
-from .fit_log import inside_fit, log_each_fit
 from .labels import check_fitted_classes, check_present
+from .training_record import inside_fit, log_each_fit
 
 __all__ = [
     "check_group_cv",

@@ -1,6 +1,7 @@
 """Record what a model is fitted on, as digests that identify each clip."""
 
 import hashlib
+import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -8,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..audio.inputs import as_paths
-from .fit_log import is_inside_fit
 
 __all__ = ["clip_digests", "recording"]
 
+_LOGGER = logging.getLogger("skbreath")
+_INSIDE = ContextVar("inside_fit", default=False)
 _RECORDING = ContextVar("recording_training", default=False)
 
 
@@ -101,3 +103,37 @@ def clip_digests(X):
 def _bytes_of(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+@contextmanager
+def inside_fit():
+    """Stop meta-estimators that are fitted in this block from logging."""
+    token = _INSIDE.set(True)
+    try:
+        yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def is_inside_fit():
+    """Return whether a meta-estimator is fitting here."""
+    return _INSIDE.get()
+
+
+def log_fits(number, message, *args):
+    """Log that `number` more fits are finished, with a message and its arguments.
+
+    Examples
+    --------
+    >>> with inside_fit():
+    ...     log_fits(1, "not logged: part of a larger fit")
+    """
+    if not _INSIDE.get():
+        _LOGGER.info(message, *args, extra={"finished_fits": number})
+
+
+def log_each_fit(results, message):
+    """Yield results as they come, logging a finished fit for each."""
+    for result in results:
+        log_fits(1, message)
+        yield result

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..features import filters
 from ..features.feature_set import ALL_GROUPS
-from ..features.loops import SHORTEST_MATCH
+from ..features.kernels import SHORTEST_MATCH
 from .table_graphs import constant
 
 __all__ = ["FeatureGraph", "LoopGraph"]

@@ -24,7 +24,7 @@ from skbreath import (
     ThresholdClassifier,
     WeightedVotingClassifier,
 )
-from skbreath.audio.drift import describe_reference, drift_scores
+from skbreath.audio.clip_warnings import describe_reference, drift_scores
 
 DTYPES = st.one_of(
     npst.floating_dtypes(),

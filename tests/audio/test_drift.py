@@ -23,7 +23,7 @@ from skbreath import (
     make_breath_classifier,
     make_breath_sounds,
 )
-from skbreath.audio.drift import describe_reference, drift_scores, find_drift
+from skbreath.audio.clip_warnings import describe_reference, drift_scores, find_drift
 
 RATE = 16000
 

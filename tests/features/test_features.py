@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skbreath import BreathFeatures, ChannelScaler, SummaryPooling
-from skbreath.features.feature_set import GROUPS
+
+GROUPS = BreathFeatures().groups
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:n_fft=.* is too large:UserWarning",
@@ -328,3 +329,17 @@ def test_names_travel_through_a_pipeline():
     assert pipeline.get_feature_names_out().tolist() == [
         "rms_mean", "zcr_mean", "rms_std", "zcr_std", "rms_bin0", "zcr_bin0",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "hop_length", "expected"),
+    [(16000, 256, 63), (15999, 256, 63), (1, 256, 1), (255, 256, 1), (9, 3, 4)],
+)
+def test_frames_are_centred_on_every_hop(n_samples, hop_length, expected):
+    features = BreathFeatures(groups=["zcr"], hop_length=hop_length)
+    assert features.fit_transform(np.zeros((1, n_samples))).shape[2] == expected
+
+
+def test_channels_keep_the_order_of_the_groups():
+    features = BreathFeatures(groups=("mfcc", "rms"), n_mfcc=2).fit(np.zeros((1, 9)))
+    assert features.channel_names_.tolist() == ["rms", "mfcc_0", "mfcc_1"]

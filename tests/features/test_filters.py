@@ -1,4 +1,4 @@
-"""The constants of the stack against librosa's and scipy's own."""
+"""The constants of the features against librosa's and scipy's own."""
 
 import librosa
 import numpy as np
@@ -8,6 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbreath.features import filters
+from skbreath.features.feature_set import GROUPS, FeatureStack
+
+STACK = FeatureStack(
+    sample_rate=16000, groups=GROUPS, n_mels=64, n_fft=1024, hop_length=256, fmin=0.0,
+    fmax=None, n_mfcc=13, n_contrast_bands=6, log_scale=True, dtype="float32",
+)  # fmt: skip
 
 
 def test_window_is_periodic_hann():
@@ -56,3 +62,32 @@ def test_contrast_bands_lie_in_the_spectrum(sample_rate, n_fft, n_bands):
     assert stop[-1] == n_fft // 2 + 1
     assert (n_extreme >= 1).all()
     assert (n_extreme <= stop - first).all()
+
+
+def plan_of(n_frames=63, **changes):
+    stack = STACK._replace(**changes)
+    return filters.make_plan(stack, *stack.mel_filters(), n_frames)
+
+
+def test_filters_of_another_shape_are_refused():
+    mel, mfcc = STACK.mel_filters()
+    for shapes in ((mel[:, :-1], mfcc), (mel, mfcc[:-1])):
+        with pytest.raises(ValueError, match="Expected mel filters of shapes"):
+            filters.make_plan(STACK, *shapes, 63)
+
+
+def test_groups_left_out_leave_no_gap():
+    plan = plan_of(groups=("delta", "contrast"))
+    assert plan.first_rows == (-1, -1, -1, 0, -1, 7, -1)
+    assert len(plan.mel_bands) == 0
+    assert len(plan.cepstral_bands) == 128
+
+
+def test_crossings_need_no_spectrum():
+    plan = plan_of(groups=("zcr",))
+    assert not plan.needs_frames
+    assert not plan.needs_spectrum
+
+
+def test_short_clips_have_narrow_deltas():
+    assert [len(plan_of(n).slope) for n in (2, 3, 6, 63)] == [0, 3, 5, 9]

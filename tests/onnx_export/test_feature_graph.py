@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skbreath import BreathFeatures
-from skbreath.features.loops import loop_periods
+from skbreath.features.kernels import loop_periods
 from skbreath.onnx_export.feature_graph import FeatureGraph, LoopGraph
 
 EVERYTHING = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
