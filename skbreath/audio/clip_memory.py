@@ -92,10 +92,12 @@ class ClipMemory:
 
 
 def _call(key, func, args, kwargs):
+    """Call `func`; the cache compares only `key`."""
     return func(*args, **kwargs)
 
 
 def _key(func, args, kwargs, ignore):
+    """Hash a call by its function, the package version and its files' content."""
     arguments = dict(inspect.signature(func).bind(*args, **kwargs).arguments)
     for name in ignore:
         arguments.pop(name, None)
@@ -113,6 +115,7 @@ def _content(X):
 
 
 def _digest(path):
+    """Hash the content of a file; a missing one is left to its reader."""
     if not os.path.isfile(path):
         return path  # reading it raises the error
     with open(path, "rb") as file:

@@ -70,12 +70,9 @@ class AudioWarning(UserWarning):
 
 @contextmanager
 def batch_of_run(warned):
-    """Read clips as one batch of a run; warn once per run, not once per batch.
+    """Warn of drift once per run, not once per batch of clips read in this block.
 
-    Parameters
-    ----------
-    warned : set
-        Empty before the first batch, and the same object for all batches.
+    `warned` is a set: empty before the first batch, and the same for all batches.
     """
     token = _already_warned.set(warned)
     try:
@@ -85,16 +82,9 @@ def batch_of_run(warned):
 
 
 def warn_of_cut(clips, n_samples, sample_rate):
-    """Warn of waveforms in arrays that are cut, as their rate may be another one.
+    """Warn of waveforms in arrays that are cut to `n_samples`.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_given), or list of str
-        Files have a rate of their own and cause no warning.
-    n_samples : int
-        Samples that are used.
-    sample_rate : int
-        In Hz.
+    They may have another rate than `sample_rate`; files have a rate of their own.
     """
     if isinstance(clips, list):
         return
@@ -111,19 +101,9 @@ def warn_of_cut(clips, n_samples, sample_rate):
 
 
 def warn_of_silence(waveforms, clips):
-    """Warn of clips without any sound.
+    """Warn of clips without any sound, and return which these are.
 
-    Parameters
-    ----------
-    waveforms : ndarray of shape (n_clips, n_samples)
-        As read.
-    clips : list of str or ndarray
-        The paths, for the message; clips in arrays are listed by row.
-
-    Returns
-    -------
-    silent : ndarray of bool of shape (n_clips,)
-        Whether the warning lists a clip.
+    `clips` are the paths, for the message; clips in arrays are listed by row.
     """
     highest, lowest = waveforms.max(axis=1), waveforms.min(axis=1)
     still = highest == lowest
@@ -139,19 +119,7 @@ def warn_of_silence(waveforms, clips):
 
 
 def warn_of_drift(waveforms, clips, reference, ignore):
-    """Warn of clips unlike the training clips, with the reasons.
-
-    Parameters
-    ----------
-    waveforms : ndarray of shape (n_clips, n_samples), float32
-        As read.
-    clips : list of str or ndarray
-        As above.
-    reference : dict
-        From :func:`~skbreath.audio.clip_warnings.describe_reference`.
-    ignore : ndarray of bool of shape (n_clips,)
-        Clips to leave out, such as silent ones.
-    """
+    """Warn of clips unlike the training clips, but for those in the mask `ignore`."""
     warned = _already_warned.get()
     rows = np.flatnonzero(~ignore)
     if rows.size == 0 or (warned is not None and "drift" in warned):
@@ -170,6 +138,7 @@ def warn_of_drift(waveforms, clips, reference, ignore):
 
 
 def _warn(chosen, clips, what, advice):
+    """Warn of the chosen clips, by their paths, or by rows if they came as an array."""
     rows = np.flatnonzero(chosen).tolist()
     if isinstance(clips, list):
         names = shorten(repr(clips[row]) for row in rows)
@@ -187,29 +156,9 @@ def _warn(chosen, clips, what, advice):
 
 
 def describe_reference(waveforms, sample_rate):
-    """Compute the statistics of the training clips.
+    """Compute the statistics of the training clips, whatever their order.
 
-    Parameters
-    ----------
-    waveforms : ndarray of shape (n_clips, n_samples), float32
-        Training clips.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    reference : dict of str to int, float or ndarray, or None
-        Plain data, independent of the order of clips. None for fewer than
-        :data:`MIN_CLIPS` clips, or clips shorter than 64 samples.
-
-    Examples
-    --------
-    >>> clips = np.random.default_rng(0).normal(size=(60, 8000)).astype("float32")
-    >>> reference = describe_reference(clips, 8000)
-    >>> find_drift(clips, reference) is None
-    True
-    >>> find_drift(clips / 100, reference).reasons
-    ['level: 40 dB quieter']
+    None for fewer than `_MIN_CLIPS` clips, or clips shorter than 64 samples.
     """
     n_clips, n_samples = waveforms.shape
     if n_clips < MIN_CLIPS or n_samples < 64:
@@ -232,21 +181,9 @@ def describe_reference(waveforms, sample_rate):
 
 
 def drift_scores(waveforms, reference):
-    """Compute the distance of each clip from the training clips.
+    """Compute the distance of each clip from the training clips; above 1 is unusual.
 
-    Clips with a distance above 1 are unusual.
-
-    Parameters
-    ----------
-    waveforms : ndarray of shape (n_clips, n_samples), float32
-        Clips.
-    reference : dict
-        From :func:`describe_reference`.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_clips,)
-        Mahalanobis distances, divided by the highest usual one.
+    These are Mahalanobis distances, divided by the highest usual one.
     """
     levels = _band_levels(waveforms, reference["sample_rate"])
     return np.sqrt(_distances(levels, reference) / reference["usual"])
@@ -254,38 +191,18 @@ def drift_scores(waveforms, reference):
 
 @dataclass(frozen=True)
 class Drift:
-    """Result of :func:`find_drift`.
-
-    Attributes
-    ----------
-    rows : ndarray of int
-        Unusual clips, those with the largest distance first.
-    reasons : list of str
-        Descriptions of the differences.
-    """
+    """Unusual clips, the most distant first, and descriptions of the differences."""
 
     rows: np.ndarray
     reasons: list[str]
 
 
 def find_drift(waveforms, reference):
-    """Compare clips with the training clips.
+    """Compare clips with the training clips; None if there is nothing to report.
 
     About one clip in seventy is unusual by chance, so a few of many are ignored.
     Reported are clips far beyond all training clips, and more unusual clips than
     chance and the variation between days explain.
-
-    Parameters
-    ----------
-    waveforms : ndarray of shape (n_clips, n_samples), float32
-        Clips to compare.
-    reference : dict
-        From :func:`describe_reference`.
-
-    Returns
-    -------
-    drift : Drift or None
-        None if there is nothing to report.
     """
     levels = _band_levels(waveforms, reference["sample_rate"])
     distances = _distances(levels, reference)
@@ -301,6 +218,7 @@ def find_drift(waveforms, reference):
 
 
 def _edges(sample_rate):
+    """List the edges of the frequency bands in Hz, up to half the sampling rate."""
     inside = [edge for edge in _EDGES if edge < 0.45 * sample_rate]
     return [*inside, sample_rate / 2]
 

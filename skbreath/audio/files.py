@@ -125,23 +125,8 @@ class AudioError(ValueError):
 def open_audio(path, *, allow_empty=False):
     """Open a file with soundfile, after all checks that work without decoding.
 
-    Parameters
-    ----------
-    path : str
-        File in any format that libsndfile reads.
-    allow_empty : bool, default=False
-        Whether a sound file may hold no samples.
-
-    Yields
-    ------
-    sound : soundfile.SoundFile
-        Open for reading; the header has at least one frame, unless `allow_empty`.
-
-    Raises
-    ------
-    AudioError
-        With this path and the reason, also for decoding errors inside the ``with``
-        block.
+    Raises AudioError, also for decoding errors inside the ``with`` block. Files without
+    samples are such an error, unless `allow_empty`.
     """
     try:
         with _open_file(path) as file:
@@ -207,6 +192,7 @@ def _open_file(path):
 
 
 def _check_header(sound, allow_empty):
+    """Raise an error for a damaged header, or one that announces missing data."""
     log = sound.extra_info
     cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
     if "Junk after the last page" in log:

@@ -1,4 +1,4 @@
-"""Validate `X`: paths in any container, or waveforms."""
+"""Validate inputs: paths in any container, waveforms, or whole recordings."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def as_float32(X):
 
 
 class Recording:
-    """A path, or a waveform with its rate in Hz; `name` is used in errors."""
+    """Recording in a file, or a waveform with its rate in Hz; errors use its name."""
 
     def __init__(self, source, sample_rate, name, allow_empty=False):
         self.source, self.sample_rate, self.name = source, sample_rate, name
@@ -139,7 +139,7 @@ class Recording:
     def blocks(self):
         """Yield the rate in Hz and the next mono float32 samples, once through.
 
-        One empty block if there are no samples.
+        If there are no samples, yields one empty block.
         """
         # A generator, not a context manager: errors of the caller must not be
         # reported as errors of the file.

@@ -235,6 +235,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return waveforms
 
     def _check_clips(self, X, reset):
+        """Validate `X`, and return it as a list of paths or float32 waveforms."""
         paths = as_paths(X)
         if paths is None:
             X = validate_data(
@@ -251,6 +252,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return paths
 
     def _n_samples_of(self, clips):
+        """Compute the length in samples of the result for these clips."""
         if self.duration is not None:
             return max(1, round(self.duration * self.sample_rate))
         if not isinstance(clips, list):
@@ -261,6 +263,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return max(n for _, chunk in lengths for n in chunk)
 
     def _read(self, clips, n_samples):
+        """Read the clips, and cut or pad them to `n_samples`."""
         if not isinstance(clips, list):
             if clips.shape[1] >= n_samples:
                 return np.ascontiguousarray(clips[:, :n_samples])

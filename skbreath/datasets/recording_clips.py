@@ -137,6 +137,7 @@ def clips_from_recordings(
 
 
 def _fill(phase, n_samples, fill):
+    """Cut a phase to `n_samples`, or fill it up by repetition or zeros."""
     phase = phase[:n_samples].astype(np.float32)
     if fill == "loop":
         return np.resize(phase, n_samples)

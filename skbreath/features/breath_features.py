@@ -271,6 +271,7 @@ class BreathFeatures(  # type: ignore[call-arg]
         return features
 
     def _plan(self, n_frames):
+        """Get the constants of the kernels for clips of `n_frames`."""
         width = min(n_frames, DELTA_WIDTH)  # nothing else depends on the frames
         if width not in self._plans:
             self._plans[width] = make_plan(self._stack, *self._mel_filters(), n_frames)
@@ -354,6 +355,7 @@ class BreathFeatures(  # type: ignore[call-arg]
 
 
 def _bad_rows(X):
+    """Find the rows with NaN, infinite or too large samples."""
     # The extremes are NaN or infinite if a sample is, and do not need a copy of X.
     loudest = np.maximum(
         X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
@@ -396,6 +398,7 @@ def _extract(clips, stack, plan, features):
 
 
 def _extract_new(clips, stack, plan, shape):
+    """Extract the features of clips to a new array; return it, and the bad rows."""
     features = np.empty((len(clips), *shape), dtype=plan.mel_weights.dtype)
     bad = _extract(clips, stack, plan, features)
     return features, bad

@@ -30,59 +30,20 @@ def write_features(
     batch_size=512,
     advance=lambda n: None,
 ):
-    """Extract the features of files, and write them batch by batch.
+    """Extract the features of files, and write them to `out`, batch by batch.
 
-    Parameters
-    ----------
-    out : str or os.PathLike
-        File to write, in the format of its suffix.
+    The suffix of `out` is the format:
 
-        - ``.npz``: ``features`` (n_clips, n_channels, n_frames), ``channel_names``,
-          ``paths``.
-        - ``.npy``: ``features`` alone; names and paths are in ``<out>.json``.
-        - ``.csv``, ``.parquet``: one row per frame, with ``path``, ``frame``, the
-          time of its centre ``time_s``, and the channels. Parquet needs pyarrow.
+    - ``.npz``: ``features`` (n_clips, n_channels, n_frames), ``channel_names``,
+      ``paths``.
+    - ``.npy``: ``features`` alone; names and paths are in ``<out>.json``.
+    - ``.csv``, ``.parquet``: one row per frame, with ``path``, ``frame``, the time of
+      its centre ``time_s``, and the channels. Parquet needs pyarrow.
 
-        With `summary` features are (n_clips, n_columns), and tables have one row per
-        file.
-    paths : list of str
-        Audio files, each readable.
-    features : BreathFeatures, default=None
-        What to extract; None means its defaults at `sample_rate`.
-    summary : bool, default=False
-        Summarise each clip, by :class:`~skbreath.SummaryPooling`.
-    sample_rate : int, default=16000
-        Rate in Hz that clips are resampled to.
-    duration : float, default=1.0
-        Length in s that clips are cut or padded to.
-    batch_size : int, default=512
-        Number of files in a batch.
-    advance : callable
-        Callback, called with the number of files processed since the last call.
+    With `summary` features are (n_clips, n_columns), and tables have one row per file.
+    `advance` is called with the number of files processed since the last call.
 
-    Returns
-    -------
-    shape : tuple of int
-        Shape of the features.
-    names : list of str
-        Names of the channels or columns.
-
-    Raises
-    ------
-    ValueError, ImportError, OSError
-        If the format is unknown, pyarrow is missing, or the file cannot be written.
-    AudioError
-        If a file cannot be read; then no file is written.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, soundfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "a.wav", np.zeros(16000), 16000)
-    >>> write_features(folder / "a.npz", [str(folder / "a.wav")])[0]
-    (1, 112, 63)
-    >>> sorted(np.load(folder / "a.npz"))
-    ['channel_names', 'features', 'paths']
+    Returns the shape of the features, and the names of the channels or columns.
     """
     out = check_destination(out)
     if out.suffix.lower() not in FORMATS:

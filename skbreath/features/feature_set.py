@@ -1,4 +1,4 @@
-"""Parameters of the features: their checks and the names of the channels."""
+"""Check the parameters of the features, and name the channels."""
 
 from typing import NamedTuple
 
@@ -38,15 +38,7 @@ class FeatureStack(NamedTuple):
     dtype: str
 
     def check(self):
-        """Check the parameters, but for the number of mel bands.
-
-        Raises
-        ------
-        ValueError
-            If groups are unknown, repeated or empty; if `n_fft` is odd, `hop_length`
-            above it, the band empty or beyond half the sample rate; if there are
-            more cepstral coefficients than bands, or no octave for the contrast.
-        """
+        """Check all parameters but the number of mel bands."""
         self._check_frames()
         self._check_bands()
         unknown = [group for group in self.groups if group not in ALL_GROUPS]
@@ -97,15 +89,7 @@ class FeatureStack(NamedTuple):
     def mel_filters(self):
         """Compute the mel filters of the group "mel", and those of the MFCC.
 
-        Returns
-        -------
-        mel_filters, mfcc_filters : ndarray of shape (n_bands, n_fft // 2 + 1)
-            Without rows where no group needs them.
-
-        Raises
-        ------
-        ValueError
-            If a band of the group "mel" contains no bin of the spectrum.
+        Both have shape (n_bands, n_fft // 2 + 1), without rows if no group needs them.
         """
         mel, mfcc = (
             filters.mel_filters(
@@ -146,13 +130,7 @@ class FeatureStack(NamedTuple):
         return max(1, round(SHORTEST_LOOP_S * self.sample_rate))
 
     def channel_names(self):
-        """List the names of the channels, in order.
-
-        Returns
-        -------
-        names : list of str
-            Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
-        """
+        """List the names of the channels, in order."""
         return [
             name
             for group in ALL_GROUPS

@@ -1,7 +1,7 @@
-"""Windows, filters, taps and bands of the features: librosa's definitions.
+"""Define windows, filters, taps and bands of the features, with librosa's definitions.
 
 The fast kernels and the exportable network take their constants from here. All are in
-double precision.
+double precision, but for the plan of the kernels, which is in the type of the features.
 """
 
 import warnings
@@ -55,15 +55,11 @@ def hann_window(n_fft):
 
 
 def mel_filters(sample_rate, n_fft, n_mels, fmin=0.0, fmax=None):
-    """Compute librosa's mel filters in double precision.
+    """Compute librosa's mel filters of the power spectrum, in double precision.
 
-    Importing librosa takes longer than predicting a clip: the filters are computed
-    when :class:`~skbreath.BreathFeatures` is fitted, and kept with the model.
-
-    Returns
-    -------
-    filters : ndarray of shape (n_mels, n_fft // 2 + 1)
-        To be applied to the power spectrum. Rows of zeros are bands without a bin.
+    Rows of zeros are bands without a bin. Importing librosa takes longer than
+    predicting a clip: the filters are computed when :class:`~skbreath.BreathFeatures`
+    is fitted, and kept with the model.
     """
     import librosa
 
@@ -89,20 +85,9 @@ def delta_taps(n_frames, order):
 
     The derivative of the line or parabola that fits a window of frames best. Frames
     within half a window of an end take the value of the first or last whole window,
-    as with ``mode="interp"`` of :func:`librosa.feature.delta`.
-
-    Parameters
-    ----------
-    n_frames : int
-        Frames of the clip. The window has 9 frames, or the largest odd number that
-        fits, where librosa raises an error.
-    order : {1, 2}
-        Order of the derivative.
-
-    Returns
-    -------
-    taps : ndarray of shape (width,)
-        Empty for fewer than 3 frames, where the derivative is set to 0.
+    as with ``mode="interp"`` of :func:`librosa.feature.delta`. The window has 9 frames,
+    or the largest odd number of `n_frames`; it is empty for fewer than 3 frames, where
+    the derivative is set to 0.
     """
     width = min(DELTA_WIDTH, n_frames - (n_frames + 1) % 2)
     if width < 3:
@@ -115,20 +100,11 @@ def delta_taps(n_frames, order):
 
 
 def contrast_bands(sample_rate, n_fft, n_bands):
-    """Compute the octave bands of the spectral contrast.
+    """Compute the octave bands of the spectral contrast (Jiang et al., ICME 2002).
 
-    One band below 200 Hz, then octaves from 200 Hz on; the last one reaches to half
-    the sample rate. Octaves that would start at or above it are left out. librosa has
-    no function for the bands alone.
-
-    Parameters
-    ----------
-    sample_rate : float
-        In Hz.
-    n_fft : int
-        Length of the Fourier transform.
-    n_bands : int
-        Requested octaves above 200 Hz.
+    One band below 200 Hz, then `n_bands` octaves; the last one reaches to half the
+    sample rate. Octaves that would start at or above it are left out. librosa does not
+    have a function for the bands alone.
 
     Returns
     -------
@@ -138,11 +114,6 @@ def contrast_bands(sample_rate, n_fft, n_bands):
         First bin, last bin + 1, and the number of bins in a peak or a valley.
         Bands overlap by a bin, and all but the last are without their highest one,
         as in librosa.
-
-    References
-    ----------
-    D.-N. Jiang et al., "Music type classification by spectral contrast feature",
-    ICME 2002.
     """
     nyquist = sample_rate / 2
     starts = CONTRAST_FMIN * 2.0 ** np.arange(n_bands)
@@ -217,10 +188,12 @@ class Plan(NamedTuple):
 
 
 def _parts(values):
+    """Stack the real and the imaginary part on a new last axis."""
     return np.stack([values.real, values.imag], axis=-1)
 
 
 def _radices(n):
+    """Factor a transform's length into odd primes, then fours, and at most one two."""
     # Odd primes, then fours, and at most one two, last, where it needs no twiddles.
     fours = []
     while n % 4 == 0:
@@ -239,6 +212,7 @@ def _radices(n):
 
 
 def _transform_tables(n_fft):
+    """Compute radices, twiddles, roots, order of frequencies, and split twiddles."""
     n = n_fft // 2
     radices = _radices(n)
     tables, done, order = [], 1, np.zeros(1, dtype=np.int64)
@@ -296,25 +270,9 @@ def _log_constants(dtype):
 
 
 def make_plan(stack, mel_filters, mfcc_filters, n_frames):
-    """Compute the constants of the kernels.
+    """Compute the constants of the kernels from a checked stack and its mel filters.
 
-    Parameters
-    ----------
-    stack : FeatureStack
-        Checked.
-    mel_filters, mfcc_filters : ndarray
-        From :meth:`FeatureStack.mel_filters`.
-    n_frames : int
-        Frames of a clip, on which the width of the deltas depends.
-
-    Returns
-    -------
-    plan : Plan
-
-    Raises
-    ------
-    ValueError
-        If the shapes of the filters are not those of the stack.
+    The width of the deltas depends on `n_frames`, the frames of a clip.
     """
     shapes = [np.shape(mel_filters), np.shape(mfcc_filters)]
     if shapes != stack.filter_shapes():  # the kernels do not check any bounds

@@ -341,16 +341,10 @@ def _derivative(rows, taps, out):
 
 @cached_kernel
 def extract(clips, plan, out):
-    """Compute the features of each clip.
+    """Compute the features of clips (n_clips, n_samples), overwriting `out`.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_samples)
-        Finite samples, of the type of `plan` and `out`.
-    plan : Plan
-        Constants, from :func:`skbreath.features.filters.make_plan`.
-    out : ndarray of shape (n_clips, n_channels, n_frames)
-        Overwritten.
+    `out` has shape (n_clips, n_channels, n_frames). Samples are finite; `clips`, `plan`
+    and `out` are of one type.
     """
     n_samples, n_frames, dtype = clips.shape[1], out.shape[2], out.dtype
     wide = plan.window.dtype
@@ -467,33 +461,10 @@ def _find_periods(clips, shortest, periods):
 
 
 def loop_periods(clips, shortest):
-    """Find the period of clips that repeat themselves sample by sample.
+    """Find the period of clips that repeat themselves, in samples; else their length.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_samples)
-        Waveforms as they were read: processing after the repetition, such as
-        resampling or added noise, hides it.
-    shortest : int
-        Shortest period to find, in samples; the result for silence.
-
-    Returns
-    -------
-    periods : ndarray of shape (n_clips,), dtype int64
-        In samples; the length of the clip where it does not repeat itself.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> sound = np.random.default_rng(0).normal(size=600)
-    >>> clip = np.resize(sound, 1000)
-    >>> loop_periods(np.stack([clip, np.arange(1000.0)]), shortest=100)
-    array([ 600, 1000])
-
-    References
-    ----------
-    Knuth D. E., Morris J. H., Pratt V. R. (1977). Fast pattern matching in strings.
-    SIAM Journal on Computing 6 (2), 323-350.
+    Processing after the repetition, such as resampling or added noise, hides it.
+    Silence has the period `shortest`, the shortest one that is searched for.
     """
     periods = np.empty(len(clips), dtype=np.int64)
     _find_periods(clips, shortest, periods)
@@ -501,17 +472,11 @@ def loop_periods(clips, shortest):
 
 
 def loop_channels(clips, hop_length, shortest, out):
-    """Compute the two channels of the group ``"loop"``.
+    """Compute the two channels of the group "loop".
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_samples)
-        Waveforms.
-    hop_length, shortest : int
-        Samples between frames, and of the shortest period looked for.
-    out : ndarray of shape (n_clips, 2, n_frames)
-        Receives the position of each frame's centre within its period, from -1 at
-        the beginning to 1 at the end, and the period as a part of the clip.
+    They are written to `out` of shape (n_clips, 2, n_frames): the position of each
+    frame's centre within its period, from -1 at the beginning to 1 at the end, and the
+    period as a part of the clip.
     """
     n_samples = clips.shape[1]
     periods = loop_periods(clips, min(shortest, n_samples))[:, None]

@@ -1,4 +1,4 @@
-"""Summaries of channels over time: one row per clip."""
+"""Summarise channels over time: one row per clip."""
 
 from __future__ import annotations
 
@@ -199,6 +199,7 @@ default=("mean", "std")
         return columns + bins
 
     def _kinds(self):
+        """List the suffixes of the columns of each channel."""
         bins = [f"bin{i}" for i in range(self.n_bins)]
         return [*self.statistics, *(["bins_mean"] if self.relative else []), *bins]
 

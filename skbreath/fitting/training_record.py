@@ -1,4 +1,9 @@
-"""Record what a model is fitted on, as digests that identify each clip."""
+"""Record the data a model is fitted on, and log finished fits to show progress.
+
+Only the outermost estimator records and logs: fits within its fit may run in other
+processes, whose log records would be lost. A log record of the logger ``skbreath`` has
+level INFO and the attribute ``finished_fits``.
+"""
 
 import hashlib
 import logging
@@ -21,17 +26,9 @@ _RECORDING = ContextVar("recording_training", default=False)
 def recording(estimator, X, y, groups):
     """Record in `estimator` what it is fitted on, when the block ends without error.
 
-    Only the outermost estimator keeps a record, not those fitted within its fit.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets the attribute ``training_record_``: a dict of ``n_clips``, ``classes``
-        (rows by label, as text), ``n_groups`` (None without groups), ``digest``
-        (of all rows, whatever their order) and ``clips`` (what
-        :func:`clip_digests` gives, sorted; None if it gives none).
-    X, y, groups
-        Arguments of its fit.
+    The attribute ``training_record_`` is a dict of ``n_clips``, ``classes`` (rows by
+    label, as text), ``n_groups`` (None without groups), ``digest`` (of all rows,
+    whatever their order) and ``clips`` (from :func:`clip_digests`, sorted).
     """
     vars(estimator).pop("training_record_", None)  # of an earlier fit
     if _RECORDING.get() or is_inside_fit():
@@ -47,6 +44,7 @@ def recording(estimator, X, y, groups):
 
 
 def _record(X, y, groups):
+    """Make the record of `X`, `y` and `groups`."""
     y = np.asarray(y).astype(str)
     labels, counts = np.unique(y, return_counts=True)
     clips = clip_digests(X)
@@ -66,23 +64,10 @@ def _record(X, y, groups):
 
 
 def clip_digests(X):
-    """Compute one number per clip from its content.
+    """Compute a uint64 per clip from its content.
 
-    Parameters
-    ----------
-    X : sequence of paths, or array-like of shape (n_clips, ...)
-        Files count by their bytes, arrays by their values as float32.
-
-    Returns
-    -------
-    digests : ndarray of shape (n_clips,), uint64, or None
-        None if `X` holds neither files nor numbers.
-
-    Examples
-    --------
-    >>> one, other, same = clip_digests([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    >>> bool(one == same), bool(one == other)
-    (True, False)
+    None if `X` holds neither files nor numbers. Files count by their bytes, arrays by
+    their values as float32.
     """
     try:
         paths = as_paths(X)
@@ -101,6 +86,7 @@ def clip_digests(X):
 
 
 def _bytes_of(path):
+    """Read the bytes of a file."""
     with open(path, "rb") as file:
         return file.read()
 
@@ -116,18 +102,12 @@ def inside_fit():
 
 
 def is_inside_fit():
-    """Return whether a meta-estimator is fitting here."""
+    """Return whether a meta-estimator is being fitted in this context."""
     return _INSIDE.get()
 
 
 def log_fits(number, message, *args):
-    """Log that `number` more fits are finished, with a message and its arguments.
-
-    Examples
-    --------
-    >>> with inside_fit():
-    ...     log_fits(1, "not logged: part of a larger fit")
-    """
+    """Log that `number` more fits are finished, with a message and its arguments."""
     if not _INSIDE.get():
         _LOGGER.info(message, *args, extra={"finished_fits": number})
 

@@ -1,11 +1,10 @@
-"""Convert label tracks from text to rows and back, one pair of functions a format.
+"""Convert label tracks from text to rows and back, with two functions for each format.
 
-A reader takes the lines of a file and gives rows ``(line, start_s, end_s, label)``,
+A reader takes the lines of a file and returns rows ``(line, start_s, end_s, label)``,
 plus a dict of further columns; a writer takes a checked table and the length of the
-recording and gives text. crowsetta reads most of these,
-but it does not write Audacity tracks or TextGrids, does not support HF_Lung or ICBHI,
-requires frequencies for Raven, and its errors do not name a line. The tests compare
-with it.
+recording and returns text. crowsetta reads most of these formats, but it does not write
+Audacity tracks or TextGrids, does not support HF_Lung or ICBHI, requires frequencies
+for Raven, and its errors do not name a line. The tests compare with it.
 """
 
 import csv
@@ -27,6 +26,7 @@ class LineError(ValueError):
 
 
 def _number(text, line, what):
+    """Convert text to a float; the error names the line."""
     try:
         return float(text)
     except ValueError:
@@ -69,6 +69,7 @@ def read_hf_lung(lines):
 
 
 def _clock(text, line):
+    """Convert a time like 00:00:01.500 to seconds."""
     match = _CLOCK.match(text)
     if match is None:
         raise LineError(line, f"{text!r} is not a time like 00:00:01.500")
@@ -273,6 +274,7 @@ def write_json(phases, duration):
 
 
 def _triples(phases):
+    """Iterate over (start_s, end_s, label)."""
     return phases[["start_s", "end_s", "label"]].itertuples(index=False, name=None)
 
 

@@ -172,12 +172,14 @@ def write_label_track(
 
 
 def _known(format):
+    """Check that a format is one of those above."""
     if format not in READERS:
         raise ValueError(f"format must be one of {list(READERS)}, got {format!r}.")
     return format
 
 
 def _decode(path):
+    """Read a file as UTF-8, or as UTF-16 if it starts with its byte order mark."""
     raw = path.read_bytes()
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:

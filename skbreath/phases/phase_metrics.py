@@ -28,6 +28,7 @@ _TABLES = {"truth": "no_validation", "predicted": "no_validation"}
 
 
 def _paired(truth, predicted):
+    """Check both arguments, and pair their tables by recording."""
     truth = as_phase_tables(truth, "truth")
     predicted = as_phase_tables(predicted, "predicted")
     if len(truth) != len(predicted):
@@ -39,6 +40,7 @@ def _paired(truth, predicted):
 
 
 def _labels_of(pairs):
+    """List the labels of all tables, sorted."""
     return sorted({label for pair in pairs for table in pair for label in table.label})
 
 
@@ -290,6 +292,7 @@ def rate_errors(
 
 
 def _rates(matched, n_true, n_found, name):
+    """Compute the scores of a label from the numbers of events or segments."""
     total = n_true + n_found
     return {
         name: matched,
@@ -300,6 +303,7 @@ def _rates(matched, n_true, n_found, name):
 
 
 def _frame(rows, matched, **more):
+    """Make a table of scores with a row per label."""
     columns = ["n_true", "n_predicted", matched, "sensitivity", "ppv", "f1", *more]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.rename_axis("label")

@@ -35,35 +35,11 @@ def phase_table(rows=(), columns=(*COLUMNS, "probability")):
 def check_phases(
     phases, name="phases", *, labels=None, duration=None, slack=_ROUNDING, lines=None
 ):
-    """Check a table of phases, and sort it by time.
+    """Check a table of phases, and return it sorted by time, with times as float64.
 
-    Parameters
-    ----------
-    phases : DataFrame
-        With the columns ``start_s``, ``end_s`` (in s) and ``label``.
-    name : str, default="phases"
-        Name used in errors, such as the file it was read from.
-    labels : collection of str, default=None
-        Allowed labels; None allows any.
-    duration : float, default=None
-        Length of the recording in s, if known: no phase may begin or end after it.
-    slack : float, default=1e-5
-        Tolerance of `duration`, in s.
-    lines : sequence of int, default=None
-        Line of the file that each row comes from; None names rows, counted from 0.
-
-    Returns
-    -------
-    phases : DataFrame
-        Sorted by start, with a new index; times as float64. Overlaps of up to 10
-        microseconds, from rounding in a file, are allowed.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a time is negative or not a finite number, a phase ends
-        before it begins or beyond `duration`, a label is missing or unknown, or
-        phases overlap. The message names the rows or lines.
+    Errors start with `name`, and name rows, or the `lines` of the file they come from.
+    `labels` are those allowed (None: any); times may exceed `duration` by `slack`, in
+    s. Overlaps of up to 10 microseconds, from rounding in a file, are allowed.
     """
     if not isinstance(phases, pd.DataFrame):
         raise ValueError(
@@ -111,7 +87,7 @@ def check_phases(
 
 
 def name_annotations(phases, recording):
-    """Name annotations for an error: by their recording, and their file if known."""
+    """Name annotations in an error: by their recording, and their file if known."""
     path = getattr(phases, "attrs", {}).get("path")
     beside = "" if path is None else f" ({path!r})"
     return f"annotations of {recording.name}{beside}"
