@@ -29,9 +29,8 @@ _SPARE_S = 0.01
 # Warnings of the run so far, while one of its batches is read; None outside of a run.
 _already_warned = ContextVar("already_warned", default=None)
 
-MIN_CLIPS = 50
-"""Lowest number of training clips for a reference."""
-
+# Lowest number of training clips for a reference.
+_MIN_CLIPS = 50
 # A clip is unusual beyond this quantile of the distances of the training clips.
 _USUAL = 0.985
 # A single clip is reported if it is this many times as far as any training clip.
@@ -133,7 +132,7 @@ def warn_of_drift(waveforms, clips, reference, ignore):
     advice = "do not trust the labels of {it} untested"
     if warned is not None:
         warned.add("drift")
-        advice += " (said once; later batches may hold more)"
+        advice += " (reported once; later batches may hold more)"
     _warn(unusual, clips, what, advice)
 
 
@@ -161,7 +160,7 @@ def describe_reference(waveforms, sample_rate):
     None for fewer than `_MIN_CLIPS` clips, or clips shorter than 64 samples.
     """
     n_clips, n_samples = waveforms.shape
-    if n_clips < MIN_CLIPS or n_samples < 64:
+    if n_clips < _MIN_CLIPS or n_samples < 64:
         return None
     levels = _band_levels(waveforms, sample_rate)
     # Sorted, so that the sums do not depend on the order of clips.

@@ -50,7 +50,7 @@ def iter_blocks(sound, n_frames=None):
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
             raise UnsupportedAudio("is damaged: a part of it is lost (copy it again)")
         mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
-        # The extremes carry NaN and infinity along.
+        # The extremes are NaN or infinite if any sample is.
         if not (mono.min() >= -MAX_AMPLITUDE and mono.max() <= MAX_AMPLITUDE):
             finite = np.isfinite(mono)
             what = f"{np.count_nonzero(~finite)} NaN or infinite samples"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # turn a few bytes into gigabytes.
 RATES = (100, 1_000_000)
 # Suffixes of the files that are picked up from a folder.
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+_AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 # Larger samples overflow the single precision power spectrum.
 MAX_AMPLITUDE = 1e15
 
@@ -41,7 +41,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY
 
 def has_audio_suffix(path):
     """Return whether a file name ends like that of an audio file."""
-    return os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES
+    return os.path.splitext(path)[1].lower() in _AUDIO_SUFFIXES
 
 
 def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
@@ -86,7 +86,9 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
             if has_audio_suffix(name)
         )
         if not inside:
-            raise ValueError(f"No audio file in the folder {path}.")
+            raise ValueError(
+                f"Expected audio files in the folder {path}, found none; name another."
+            )
         files += inside
     return files
 
@@ -183,7 +185,7 @@ def _open_file(path):
         try:
             yield descriptor
         finally:
-            # Then results and errors come from a file that is partly old.
+            # The samples read may then be a mix of old and new ones.
             now = os.fstat(descriptor)
             if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
                 raise UnsupportedAudio("changed while it was read (try again)")

@@ -70,7 +70,7 @@ def as_paths(X):
             return None
         entries, shape = X.ravel().tolist(), X.shape
     if shape == (0,):
-        raise ValueError("X is empty: there is no clip to read.")
+        raise ValueError("X is empty: expected one clip or more.")
     is_path = [isinstance(entry, (str, os.PathLike)) for entry in entries]
     if not any(is_path):
         return None
@@ -184,8 +184,8 @@ def as_recordings(recordings, sample_rate, *, allow_empty=False):
         if not np.isfinite(waveform).all():
             raise ValueError(f"{name} has NaN or infinite samples; repair them.")
         if len(waveform) == 0 and not allow_empty:
-            raise ValueError(f"{name} has no samples.")
+            raise ValueError(f"{name} is empty: expected one sample or more.")
         made.append(Recording(waveform, sample_rate, name))
     if not made:
-        raise ValueError("there are no recordings.")
+        raise ValueError("recordings is empty: expected one recording or more.")
     return made

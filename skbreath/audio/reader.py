@@ -12,37 +12,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..utils.estimator_state import VersionedState, uncacheable_token
 from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
 from .clip_warnings import (
-    AudioWarning,
     describe_reference,
     warn_of_cut,
     warn_of_drift,
     warn_of_silence,
 )
-from .decoding import (
-    check_audio_files,
-    inspect_audio_files,
-    load_audio,
-    map_chunks,
-    read_clip,
-)
-from .files import AudioError, find_audio_files
-from .inputs import as_float32, as_paths, as_paths_or_waveforms, check_rows
+from .decoding import check_audio_files, map_chunks, read_clip
+from .inputs import as_float32, as_paths, check_rows
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ..utils.typing import Clips
 
-__all__ = [
-    "AudioError",
-    "AudioReader",
-    "AudioWarning",
-    "as_paths_or_waveforms",
-    "check_audio_files",
-    "find_audio_files",
-    "inspect_audio_files",
-    "load_audio",
-]
+__all__ = ["AudioReader"]
 
 
 class AudioReader(TransformerMixin, VersionedState, BaseEstimator):

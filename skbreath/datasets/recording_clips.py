@@ -125,7 +125,10 @@ def clips_from_recordings(
             clips.append(_fill(phase, n_samples, fill))
             rows.append((number, start, end, label))
     if not clips:
-        raise ValueError(f"no phase is as long as min_duration={min_duration} s.")
+        raise ValueError(
+            f"Expected phases of min_duration={min_duration} s or more, found none; "
+            "lower min_duration."
+        )
     frame = pd.DataFrame(rows, columns=["recording", "start_s", "end_s", "label"])
     return Bunch(
         waveforms=np.stack(clips),

@@ -33,7 +33,7 @@ Synthetic breath sounds
 -----------------------
 {n_clips} clips of {duration} s at {sample_rate} Hz from {n_subjects} made-up
 subjects, about half inhales ("I"), half exhales ("E"). Made by
-skbreath.datasets.make_breath_sounds with difficulty {difficulty}. They imitate
+skbreath.make_breath_sounds with difficulty {difficulty}. They imitate
 the difficulties of the task, not the physiology: results on them do not transfer to
 recordings.
 """

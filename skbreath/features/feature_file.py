@@ -14,9 +14,7 @@ from ..utils.files import atomic_path, check_destination
 from .breath_features import BreathFeatures
 from .summary_pooling import SummaryPooling
 
-__all__ = ["FORMATS", "write_features"]
-
-FORMATS = (".npz", ".npy", ".csv", ".parquet")
+__all__ = ["write_features"]
 
 
 def write_features(
@@ -46,8 +44,9 @@ def write_features(
     Returns the shape of the features, and the names of the channels or columns.
     """
     out = check_destination(out)
-    if out.suffix.lower() not in FORMATS:
-        raise ValueError(f"{out} must end in one of {', '.join(FORMATS)}.")
+    open_file = _FORMATS.get(out.suffix.lower())
+    if open_file is None:
+        raise ValueError(f"{out} must end in one of {', '.join(_FORMATS)}.")
     reader = AudioReader(sample_rate=sample_rate, duration=duration)
     n_samples = round(duration * sample_rate)
     features = features or BreathFeatures(sample_rate=sample_rate)
@@ -67,9 +66,6 @@ def write_features(
         return block if pooling is None else pooling.transform(block)
 
     hop_s = features.hop_length / sample_rate
-    open_file = {".npz": _open_npz, ".npy": _open_npy, ".csv": _open_csv}.get(
-        out.suffix.lower(), _open_parquet
-    )
     with open_file(out, shape, np.dtype(features.dtype), names, paths, hop_s) as write:
         for batch in gen_batches(len(paths), batch_size):
             write(batch, extract(batch))
@@ -169,3 +165,11 @@ def _open_parquet(out, shape, dtype, names, paths, hop_s):
         finally:
             if writer is not None:
                 writer.close()
+
+
+_FORMATS = {
+    ".npz": _open_npz,
+    ".npy": _open_npy,
+    ".csv": _open_csv,
+    ".parquet": _open_parquet,
+}

@@ -6,14 +6,12 @@ import numpy as np
 
 from . import filters
 
-__all__ = ["ALL_GROUPS", "GROUPS", "LOOP_CHANNELS", "SHORTEST_LOOP_S", "FeatureStack"]
+__all__ = ["ALL_GROUPS", "GROUPS", "SHORTEST_LOOP_S", "FeatureStack"]
 
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2")
 """Channel groups computed by default, in the order of the channels."""
 
 ALL_GROUPS = (*GROUPS, "loop")
-
-LOOP_CHANNELS = ("loop_position", "loop_period")
 
 SHORTEST_LOOP_S = 0.1
 """Repetitions with a shorter period in seconds are not taken for breaths."""
@@ -143,7 +141,7 @@ class FeatureStack(NamedTuple):
         if group in ("rms", "zcr"):
             return [group]
         if group == "loop":
-            return list(LOOP_CHANNELS)
+            return ["loop_position", "loop_period"]
         if group == "contrast":
             edges, _ = filters.contrast_bands(
                 self.sample_rate, self.n_fft, self.n_contrast_bands

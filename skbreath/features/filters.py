@@ -194,7 +194,7 @@ def _parts(values):
 
 def _radices(n):
     """Factor a transform's length into odd primes, then fours, and at most one two."""
-    # Odd primes, then fours, and at most one two, last, where it needs no twiddles.
+    # The two comes last, where it does not need twiddles.
     fours = []
     while n % 4 == 0:
         fours.append(4)

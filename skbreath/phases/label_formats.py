@@ -8,11 +8,12 @@ for Raven, and its errors do not name a line. The tests compare with it.
 """
 
 import csv
-import io
 import json
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
-__all__ = ["ADVENTITIOUS", "READERS", "LineError", "WRITERS", "sniff"]
+__all__ = ["ADVENTITIOUS", "FORMATS", "LineError", "sniff"]
 
 ADVENTITIOUS = ("D", "Wheeze", "Rhonchi", "Stridor")
 """Labels of HF_Lung files that are not phases and overlap them."""
@@ -147,7 +148,7 @@ def read_textgrid(lines):
     if texts[:2] != ['"ooTextFile"', '"TextGrid"']:
         raise LineError(1, "not a TextGrid of Praat in text form")
     if '"IntervalTier"' not in texts:
-        raise LineError(1, "the TextGrid has no interval tier")
+        raise LineError(1, "expected an interval tier in the TextGrid, found none")
     at = texts.index('"IntervalTier"') + 4  # past class, name, xmin, xmax
     rows = []
     try:
@@ -245,8 +246,7 @@ def read_csv(lines):
 
 
 def write_csv(phases, duration):
-    columns = ["start_s", "end_s", "label"]
-    columns += [name for name in ("probability",) if name in phases]
+    columns = _columns(phases)
     return phases[columns].to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
@@ -266,11 +266,12 @@ def read_json(lines):
 
 
 def write_json(phases, duration):
-    columns = [c for c in ("start_s", "end_s", "label", "probability") if c in phases]
-    rows = phases[columns].round(6).to_dict("records")
-    buffer = io.StringIO()
-    json.dump({"duration_s": duration, "phases": rows}, buffer, indent=1)
-    return buffer.getvalue() + "\n"
+    rows = phases[_columns(phases)].round(6).to_dict("records")
+    return json.dumps({"duration_s": duration, "phases": rows}, indent=1) + "\n"
+
+
+def _columns(phases):
+    return [c for c in ("start_s", "end_s", "label", "probability") if c in phases]
 
 
 def _triples(phases):
@@ -278,23 +279,21 @@ def _triples(phases):
     return phases[["start_s", "end_s", "label"]].itertuples(index=False, name=None)
 
 
-READERS = {
-    "audacity": read_audacity,
-    "hf_lung": read_hf_lung,
-    "icbhi": read_icbhi,
-    "textgrid": read_textgrid,
-    "raven": read_raven,
-    "csv": read_csv,
-    "json": read_json,
-}
-WRITERS = {
-    "audacity": write_audacity,
-    "hf_lung": write_hf_lung,
-    "icbhi": write_icbhi,
-    "textgrid": write_textgrid,
-    "raven": write_raven,
-    "csv": write_csv,
-    "json": write_json,
+class Format(NamedTuple):
+    """Reader and writer of a format."""
+
+    read: Callable
+    write: Callable
+
+
+FORMATS = {
+    "audacity": Format(read_audacity, write_audacity),
+    "hf_lung": Format(read_hf_lung, write_hf_lung),
+    "icbhi": Format(read_icbhi, write_icbhi),
+    "textgrid": Format(read_textgrid, write_textgrid),
+    "raven": Format(read_raven, write_raven),
+    "csv": Format(read_csv, write_csv),
+    "json": Format(read_json, write_json),
 }
 _SUFFIXES = {".textgrid": "textgrid", ".csv": "csv", ".json": "json"}
 

@@ -212,7 +212,7 @@ def test_submission(folder, tmp_path):
     ("ids", "labels", "message"),
     [
         (["a", "b"], ["I"], "2 ids, but 1 labels"),
-        ([], [], "no predictions"),
+        ([], [], "ids is empty"),
         (["a", "b"], ["I", None], r"missing labels in 1 of 2 rows: line 3 \('b'\)"),
         (["a", "b"], ["I", np.nan], "missing labels"),
         (["a", "b"], ["I", ""], "missing labels"),

@@ -49,7 +49,7 @@ def test_groups_follow_the_recordings(tmp_path):
     [
         ({"annotations": []}, "1 recordings, but 0 annotations"),
         ({"groups": [1, 2]}, "1 recordings, but 2 groups"),
-        ({"min_duration": 9.0}, "no phase is as long"),
+        ({"min_duration": 9.0}, "Expected phases of min_duration"),
         ({"annotations": [PHASES.assign(end_s=99.0)]}, "beyond the end"),
         ({"fill": "mirror"}, "fill"),
     ],
