@@ -11,7 +11,6 @@ from sklearn.utils import gen_batches
 from ..audio.decoding import inspect_audio_files
 from ..audio.reader import AudioReader
 from ..utils.files import atomic_path, check_destination
-from .breath_features import BreathFeatures
 from .summary_pooling import SummaryPooling
 
 __all__ = ["write_features"]
@@ -21,12 +20,12 @@ def write_features(
     out,
     paths,
     *,
-    features=None,
-    summary=False,
-    sample_rate=16000,
-    duration=1.0,
-    batch_size=512,
-    advance=lambda n: None,
+    features,
+    summary,
+    sample_rate,
+    duration,
+    batch_size,
+    advance,
 ):
     """Extract the features of files, and write them to `out`, batch by batch.
 
@@ -49,7 +48,6 @@ def write_features(
         raise ValueError(f"{out} must end in one of {', '.join(_FORMATS)}.")
     reader = AudioReader(sample_rate=sample_rate, duration=duration)
     n_samples = round(duration * sample_rate)
-    features = features or BreathFeatures(sample_rate=sample_rate)
     features.fit(np.zeros((1, n_samples), dtype=np.float32))
     names = features.get_feature_names_out()
     n_frames = 1 + n_samples // features.hop_length

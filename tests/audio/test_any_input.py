@@ -24,7 +24,6 @@ from skbreath import (
     ThresholdClassifier,
     WeightedVotingClassifier,
 )
-from skbreath.audio.clip_warnings import describe_reference, drift_scores
 
 DTYPES = st.one_of(
     npst.floating_dtypes(),
@@ -134,18 +133,3 @@ def test_classifiers(name, data):
         proba = classifier.predict_proba(X)
         assert proba.shape == (len(X), len(classifier.classes_))
         assert np.isfinite(proba).all()
-
-
-@settings(deadline=None, max_examples=15)
-@given(
-    clips=npst.arrays(
-        np.float32,
-        st.tuples(st.integers(50, 60), st.integers(64, 200)),
-        elements=st.floats(-1e6, 1e6, width=32),
-        fill=st.floats(-1, 1, width=32),
-    ),
-    rate=st.integers(100, 1_000_000),
-)
-def test_drift_of_any_sound_is_a_finite_number(clips, rate):
-    scores = drift_scores(clips, describe_reference(clips, rate))
-    assert np.isfinite(scores).all() and (scores >= 0).all()

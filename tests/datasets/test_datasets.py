@@ -73,7 +73,7 @@ def test_test(folder):
     assert clips.day.tolist() == ["20190713", "20180724"]
 
 
-def test_files_without_a_row_are_told(folder):
+def test_files_without_a_row_give_a_warning(folder):
     extra = folder / "train" / "steth_20190101_10_00_00_002.wav"
     extra.touch()
     (folder / "train" / "notes.txt").touch()
@@ -340,7 +340,7 @@ def test_written_sounds_load_like_the_competition(tmp_path):
     assert len(set(found)) == 40
 
 
-def test_names_of_written_sounds_do_not_tell_the_label(tmp_path):
+def test_names_of_written_sounds_do_not_contain_the_label(tmp_path):
     sounds = make_breath_sounds(300, 10, duration=0.05, random_state=0)
     folder = write_breath_sounds(sounds, tmp_path / "breath", test_size=0)
     clips = pd.read_csv(folder / "train.csv", dtype=str)

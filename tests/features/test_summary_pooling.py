@@ -97,7 +97,7 @@ def test_other_numbers_of_channels_are_refused():
         pooling.transform(np.zeros((2, 2, 4)))
 
 
-def test_relative_bins_tell_course_from_level():
+def test_relative_bins_separate_course_and_level():
     X = np.array([[[0.0, 1, 2, 9], [4, 4, 4, 4]]])
     pooling = SummaryPooling(n_bins=2, statistics=(), relative=True).fit(X)
     np.testing.assert_allclose(pooling.transform(X), [[3, 4, -2.5, 0, 2.5, 0]])

@@ -56,7 +56,7 @@ def test_what_is_written_is_read_again(format, phases, tmp_path_factory):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_format_is_told_from_the_file(format, tmp_path):
+def test_format_is_detected_from_the_file(format, tmp_path):
     path = tmp_path / f"labels{FORMATS[format][0]}"
     write_label_track(path, PHASES, format)
     pd.testing.assert_frame_equal(
