@@ -1,4 +1,4 @@
-"""Text for messages."""
+"""Build text for messages."""
 
 __all__ = ["ROW_NUMBERING_NOTE", "shorten"]
 

@@ -1,4 +1,4 @@
-"""Every kind of file that people point a program at, and what becomes of it.
+"""Make and read many kinds of good and bad audio files.
 
 Each kind makes its file in a folder of its own. ``python tests/audio/audio_matrix.py``
 reads all of them, under limits of memory and time, and writes ``docs/audio-files.md``.
@@ -22,13 +22,13 @@ import soundfile
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = REPOSITORY / "docs" / "audio-files.md"
 RATE = 16000
-# What reading a bad file may take; a good one of a second takes a thousandth of it.
+# Limits for reading a bad file; a good one of a second takes a thousandth of them.
 MEMORY, SECONDS = 256 * 2**20, 10
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A file, and the sound that a right reading of it gives (None: any)."""
+    """File, and the sound that it holds (None: any)."""
 
     path: str
     samples: np.ndarray | None = None
@@ -52,7 +52,7 @@ def kind(group, description, outcome="reads"):
 
 
 def tone(n_samples=4000):
-    """Samples that 8 bits hold exactly, so that most formats do."""
+    """Make samples that are exact in 8 bits, and so in most formats."""
     phase = np.arange(n_samples) * 0.05
     return np.round(np.sin(phase) * 100) / 128
 
@@ -92,7 +92,7 @@ def encode(folder, name, samples=None, rate=RATE, **options):
 
 
 def content_kind(group, description, outcome, make_content, name="clip.wav", **sound):
-    """A kind that is nothing but the bytes of a file."""
+    """Register a kind of file by its bytes."""
 
     @kind(group, description, outcome)
     def make(folder):
@@ -142,7 +142,7 @@ def _(folder):
     return Sound(path)
 
 
-@kind(GROUP, "FIFO that nobody writes to", "not a regular file")
+@kind(GROUP, "FIFO without a writer", "not a regular file")
 def _(folder):
     path = os.path.join(folder, "pipe.wav")
     os.mkfifo(path)
@@ -510,7 +510,7 @@ def put(place, value):
 
 
 def empty_flac(content):
-    """Only the header, with a count of no samples."""
+    """Write only the header, with a count of 0 samples."""
     content[21] &= 0xF0
     return put(22, bytes(4))(content[:86])
 
@@ -561,7 +561,7 @@ GROUP = "Files that change while they are read"
 
 
 def changing(description, change, outcome="reads"):
-    """`change` happens after the first block of samples has been decoded."""
+    """Register a file that `change` alters once its first block is decoded."""
 
     @kind(GROUP, description, outcome)
     def make(folder):
@@ -592,7 +592,7 @@ def replace(path):
 
 changing("cut short", lambda path: os.truncate(path, 2**20), "changed while")
 changing("grows", lambda path: open(path, "ab").write(bytes(10)), "changed while")
-changing("written anew in place", overwrite, "changed while")
+changing("written again in place", overwrite, "changed while")
 changing("replaced by another (the old one is read)", replace)
 changing("deleted (it is read to its end)", os.unlink)
 
@@ -646,14 +646,7 @@ def _is_right(sound, samples, rate):
 
 
 def run():
-    """Outcomes of all kinds, read in a process of its own.
-
-    Returns
-    -------
-    outcomes : dict of str to dict
-        ``outcome`` and ``right`` by description; a kind that killed the process, and
-        those after it, are missing.
-    """
+    """Read all kinds in a process of its own; return outcomes by description."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o711)
         inside = os.path.join(folder, "files")
@@ -675,13 +668,13 @@ def run():
 
 
 def document(outcomes):
-    """Text of the table."""
+    """Write the table as text."""
     lines = [
-        "# Audio files: what is read, and what is refused",
+        "# Audio files: which are read, and which are errors",
         "",
         f"{len(KINDS)} kinds of files, and what `AudioReader`, `load_audio` and the "
         "commands make of",
-        "them. A file is read right, or named in an `AudioError` with its reason; "
+        "them. A file is read correctly, or named in an `AudioError` with its reason; "
         "nothing is",
         f"replaced by zeros. None of them takes more than {SECONDS} seconds or "
         f"{MEMORY // 2**20} MB: memory",

@@ -1,6 +1,6 @@
 """Whatever array comes in: a result of the right shape, or an error in words.
 
-What is refused, and how, is tested module by module; here only that nothing else
+Errors are tested module by module; here only that nothing else
 happens, whatever the shape, type and values.
 """
 
@@ -50,7 +50,7 @@ def any_array(max_dims=4):
 
 
 def numbers(n_dims):
-    """Arrays of the right shape with any numbers, NaN and infinity among them."""
+    """Draw arrays of the right shape with any numbers, also NaN and infinity."""
     dtypes = st.one_of(
         npst.floating_dtypes(endianness="?"),
         npst.integer_dtypes(endianness="?"),
@@ -61,7 +61,7 @@ def numbers(n_dims):
 
 
 def result(call, *args):
-    """What comes out, or None after a proper error."""
+    """Return the result of a call, or None if it raises an error with a message."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

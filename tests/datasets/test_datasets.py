@@ -187,7 +187,7 @@ def test_labelled_folder(tmp_path):
     assert unlabelled.target is None and unlabelled.groups is None
 
 
-def test_labelled_folder_refuses_repeats_and_one_class(tmp_path):
+def test_labelled_folder_with_repeats_or_one_class_is_an_error(tmp_path):
     (tmp_path / "a.wav").touch()
     (tmp_path / "b.wav").touch()
     table = tmp_path / "my.csv"
@@ -278,7 +278,7 @@ def test_some_clips_are_loops():
 
 
 def _log_bands(waveforms):
-    """Mean and deviation over time of the level in 30 bands below 2 kHz."""
+    """Compute mean and deviation over time of the level in 30 bands below 2 kHz."""
     _, _, power = spectrogram(waveforms, 16000, nperseg=512, noverlap=256)
     power = power[:, :60].reshape(len(waveforms), 30, 2, -1).mean(axis=2)
     level = 10 * np.log10(power + 1e-12)

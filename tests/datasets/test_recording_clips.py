@@ -54,7 +54,7 @@ def test_groups_follow_the_recordings(tmp_path):
         ({"fill": "mirror"}, "fill"),
     ],
 )
-def test_wrong_input_is_refused(options, what):
+def test_wrong_input_is_an_error(options, what):
     given = {"recordings": [RAMP], "annotations": [PHASES], "sample_rate": 1000}
     with pytest.raises(ValueError, match=what):
         clips_from_recordings(**(given | options))

@@ -198,7 +198,7 @@ def test_bits_do_not_depend_on_the_batch(batch_size, n_jobs, dtype):
 def test_workers_without_shared_memory_give_the_same_bits():
     X = np.stack([noise(2000, seed=seed) for seed in range(9)])
     estimator = BreathFeatures(batch_size=2).fit(X)
-    with joblib.parallel_config("loky", n_jobs=2):
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
         elsewhere = estimator.transform(X)
     assert np.array_equal(elsewhere, estimator.transform(X))
 
@@ -253,7 +253,7 @@ def test_bad_parameters_are_named_with_their_bound(params, message):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
-def test_bad_samples_are_refused_with_their_rows(value):
+def test_bad_samples_are_errors_with_their_rows(value):
     X = np.stack([noise(2000)] * 5)
     estimator = BreathFeatures().fit(X)
     X[[1, 3], [0, 1999]] = value
@@ -285,7 +285,7 @@ def test_integer_samples_are_taken_as_they_are():
     assert np.array_equal(features, BreathFeatures().fit_transform(X.astype("f")))
 
 
-def test_other_lengths_than_in_fit_are_refused():
+def test_other_lengths_than_in_fit_are_errors():
     with pytest.raises(ValueError, match="X has 1999 features"):
         BreathFeatures().fit(noise(2000)[None]).transform(noise(1999)[None])
 

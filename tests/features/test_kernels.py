@@ -73,7 +73,7 @@ def plan_of(n_frames=63, **changes):
     return filters.make_plan(stack, *stack.mel_filters(), n_frames)
 
 
-def test_filters_of_another_shape_are_refused():
+def test_filters_of_another_shape_are_errors():
     mel, mfcc = STACK.mel_filters()
     for shapes in ((mel[:, :-1], mfcc), (mel, mfcc[:-1])):
         with pytest.raises(ValueError, match="Expected mel filters of shapes"):

@@ -97,7 +97,7 @@ def test_statistics_of_too_few_phases_are_nan(n):
     assert len(statistics.breaths) == n
 
 
-def test_wrong_tables_are_refused():
+def test_wrong_tables_are_errors():
     with pytest.raises(ValueError, match="beyond the end"):
         breath_statistics(breathing(5), duration=3)
     with pytest.raises(ValueError, match="a label other than 'I', 'E'"):
