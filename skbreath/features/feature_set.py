@@ -58,6 +58,7 @@ class FeatureStack(NamedTuple):
             )
 
     def _check_bands(self):
+        """Check the edges of the mel bands, and the number of coefficients."""
         nyquist = self.sample_rate / 2
         if self.fmax is not None and self.fmax > nyquist:
             raise ValueError(

@@ -253,6 +253,7 @@ def _sparse(weights, dtype):
 
 
 def _log_constants(dtype):
+    """Compute the constants of the logarithm for a floating type."""
     float_, info = dtype.type, np.finfo(dtype)
     integer = np.dtype(f"int{info.bits}")
     octave = 10.0 * np.log10(2.0)

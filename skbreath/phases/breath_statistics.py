@@ -186,6 +186,7 @@ def _pauses(phases, duration, apnoea_s):
 
 
 def _summary(phases, breaths, cycles, pauses, inhale, exhale):
+    """Make the series of statistics of the whole recording."""
     length = phases["end_s"] - phases["start_s"]
     ti = length[phases["label"] == inhale].to_numpy()
     te = length[phases["label"] == exhale].to_numpy()

@@ -40,6 +40,7 @@ def _filled(lines):
 
 
 def read_audacity(lines):
+    """Read start, end and label, separated by tabs."""
     rows = []
     for number, line in _filled(lines):
         if line.startswith("\\"):  # frequencies of the label above
@@ -53,12 +54,14 @@ def read_audacity(lines):
 
 
 def write_audacity(phases, duration):
+    """Write start, end and label, separated by tabs."""
     return "".join(
         f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in _triples(phases)
     )
 
 
 def read_hf_lung(lines):
+    """Read label, start and end, separated by blanks."""
     rows = []
     for number, line in _filled(lines):
         cells = line.split()
@@ -79,6 +82,7 @@ def _clock(text, line):
 
 
 def write_hf_lung(phases, duration):
+    """Write label, start and end with milliseconds, separated by blanks."""
     lines = []
     for start, end, label in _triples(phases):
         clocks = []
@@ -94,6 +98,7 @@ def write_hf_lung(phases, duration):
 
 
 def read_icbhi(lines):
+    """Read cycles: start, end, and whether there are crackles and wheezes."""
     rows = []
     for number, line in _filled(lines):
         cells = line.split()
@@ -108,6 +113,7 @@ def read_icbhi(lines):
 
 
 def write_icbhi(phases, duration):
+    """Write cycles: those of the table, or from inhale to inhale."""
     if (phases["label"] == "cycle").all():
         cycles = list(_triples(phases))
     else:  # from inhale to inhale, each as long as its sounds
@@ -167,6 +173,7 @@ def read_textgrid(lines):
 
 
 def write_textgrid(phases, duration):
+    """Write one interval tier, in the long form."""
     intervals, time = [], 0.0
     for start, end, label in _triples(phases):
         if start > time + 1e-9:
@@ -193,6 +200,7 @@ def write_textgrid(phases, duration):
 
 
 def read_raven(lines):
+    """Read a selection table of Raven."""
     reader = csv.reader(lines, delimiter="\t")
     header = next(reader, [])
     names = {name.strip(): column for column, name in enumerate(header)}
@@ -219,6 +227,7 @@ def read_raven(lines):
 
 
 def write_raven(phases, duration):
+    """Write a selection table of Raven."""
     names = ("Selection", "View", "Channel", *_RAVEN)
     head = "\t".join((*names, "Low Freq (Hz)", "High Freq (Hz)", "Annotation"))
     return f"{head}\n" + "".join(
@@ -228,6 +237,7 @@ def write_raven(phases, duration):
 
 
 def read_csv(lines):
+    """Read a table with a header, and probabilities if there are any."""
     reader = csv.DictReader(lines)
     for name in ("start_s", "end_s", "label"):
         if name not in (reader.fieldnames or []):
@@ -246,11 +256,13 @@ def read_csv(lines):
 
 
 def write_csv(phases, duration):
+    """Write a table with a header, and probabilities if there are any."""
     columns = _columns(phases)
     return phases[columns].to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def read_json(lines):
+    """Read what :func:`write_json` writes."""
     try:
         phases = json.loads("".join(lines))["phases"]
         rows = []
@@ -266,6 +278,7 @@ def read_json(lines):
 
 
 def write_json(phases, duration):
+    """Write the duration and a list of phases."""
     rows = phases[_columns(phases)].round(6).to_dict("records")
     return json.dumps({"duration_s": duration, "phases": rows}, indent=1) + "\n"
 
