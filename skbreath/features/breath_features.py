@@ -230,7 +230,8 @@ class BreathFeatures(  # type: ignore[call-arg]
         filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
         _check_bad_rows(_bad_rows(X), len(X))
-        self._stack, self._plans = stack, {}
+        self._stack: FeatureStack = stack
+        self._plans: dict = {}
         self.mel_filters_, self.mfcc_filters_ = filters
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
