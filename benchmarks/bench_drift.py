@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold
 
 from benchmarks import harness
 from skbreath import AudioReader, load_audio, load_kaggle_breath
-from skbreath.audio.drift import describe_reference, drift_scores, find_drift
+from skbreath.audio.clip_warnings import describe_reference, drift_scores, find_drift
 
 RATE = 16000
 SHUFFLES = (11, 12, 13)

@@ -10,20 +10,26 @@ import harness
 import numpy as np
 
 with harness.instrumented():
-    from skbreath.audio import reader
+    from skbreath import (
+        AudioError,
+        AudioReader,
+        AudioWarning,
+        inspect_audio_files,
+        load_audio,
+    )
 
 _FILE = os.path.join(tempfile.mkdtemp(prefix="skbreath-fuzz-"), "clip.wav")
-_READER = reader.AudioReader(duration=0.5)
+_READER = AudioReader(duration=0.5)
 
 
 def target(data):
     with open(_FILE, "wb") as file:
         file.write(data)
     rate = (None, 4000, 16000)[len(data) % 3]
-    durations, found = reader.inspect_audio_files([_FILE], sample_rate=rate)
+    durations, found = inspect_audio_files([_FILE], sample_rate=rate)
     try:
-        samples, read_rate = reader.load_audio(_FILE, sample_rate=rate)
-    except reader.AudioError as error:
+        samples, read_rate = load_audio(_FILE, sample_rate=rate)
+    except AudioError as error:
         ((path, reason),) = error.problems
         assert path == _FILE and reason and "\n" not in str(error)
         assert np.isnan(durations[0]), f"only reading finds: {reason}"
@@ -34,7 +40,7 @@ def target(data):
         assert np.isfinite(samples).all() and read_rate == (rate or read_rate)
     try:
         clip = _READER.transform([_FILE])
-    except reader.AudioError as error:
+    except AudioError as error:
         assert [path for path, _ in error.problems] == [_FILE]
     else:
         assert clip.shape == (1, 8000) and np.isfinite(clip).all()
@@ -53,5 +59,5 @@ def seeds():
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", reader.AudioWarning)
+    warnings.simplefilter("ignore", AudioWarning)
     harness.run(target, seeds())

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import joblib
 
 from .. import __version__
+from ..utils.estimator_state import keyed_by_content
 from .inputs import as_paths
 
 if TYPE_CHECKING:
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
     from ..utils.typing import FilePath
 
-__all__ = ["ClipMemory", "VersionedState", "uncacheable_token"]
-
-_keyed_by_content = ContextVar("keyed_by_content", default=False)
+__all__ = ["ClipMemory"]
 
 
 class ClipMemory:
@@ -95,21 +92,20 @@ class ClipMemory:
 
 
 def _call(key, func, args, kwargs):
+    """Call `func`; the cache compares only `key`."""
     return func(*args, **kwargs)
 
 
 def _key(func, args, kwargs, ignore):
+    """Hash a call by its function, the package version and its files' content."""
     arguments = dict(inspect.signature(func).bind(*args, **kwargs).arguments)
     for name in ignore:
         arguments.pop(name, None)
     if "X" in arguments:
         arguments["X"] = _content(arguments["X"])
     name = f"{func.__module__}.{func.__qualname__}"
-    token = _keyed_by_content.set(True)
-    try:
+    with keyed_by_content():
         return joblib.hash([name, __version__, arguments])
-    finally:
-        _keyed_by_content.reset(token)
 
 
 def _content(X):
@@ -119,34 +115,8 @@ def _content(X):
 
 
 def _digest(path):
+    """Hash the content of a file; a missing one is left to its reader."""
     if not os.path.isfile(path):
         return path  # reading it raises the error
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").digest()
-
-
-class VersionedState:
-    """Mixin that puts the package version into the state of an estimator.
-
-    A cache that hashes estimators then computes again after an update.
-    """
-
-    def __getstate__(self):
-        return super().__getstate__() | {"_skbreath_version": __version__}
-
-    def __setstate__(self, state):
-        state = {k: v for k, v in state.items() if k != "_skbreath_version"}
-        super().__setstate__(state)
-
-
-def uncacheable_token():
-    """Make a unique value, or the empty text within :class:`ClipMemory`.
-
-    In the state of an estimator that reads files it keeps other caches from reusing
-    results, since a hash of the estimator does not depend on the files.
-
-    Returns
-    -------
-    token : str
-    """
-    return "" if _keyed_by_content.get() else uuid4().hex

@@ -32,19 +32,9 @@ _PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
 
 
 def iter_blocks(sound, n_frames=None):
-    """Decode up to `n_frames` (None: all) as mono float32, block by block.
+    """Decode up to `n_frames` (None: all) of an open file, block by block.
 
-    Parameters
-    ----------
-    sound : soundfile.SoundFile
-        From :func:`open_audio`, inside its ``with`` block.
-    n_frames : int or None, default=None
-        Highest number of frames.
-
-    Yields
-    ------
-    block : ndarray of shape (n,), float32
-        Finite samples, none beyond `MAX_AMPLITUDE`.
+    Yields mono float32 samples of shape (n,): finite, none beyond `MAX_AMPLITUDE`.
     """
     wanted = sound.frames if n_frames is None else min(n_frames, sound.frames)
     block = max(1, _BLOCK_SAMPLES // sound.channels)
@@ -60,7 +50,7 @@ def iter_blocks(sound, n_frames=None):
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
             raise UnsupportedAudio("is damaged: a part of it is lost (copy it again)")
         mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
-        # The extremes carry NaN and infinity along.
+        # The extremes are NaN or infinite if any sample is.
         if not (mono.min() >= -MAX_AMPLITUDE and mono.max() <= MAX_AMPLITUDE):
             finite = np.isfinite(mono)
             what = f"{np.count_nonzero(~finite)} NaN or infinite samples"
@@ -72,6 +62,7 @@ def iter_blocks(sound, n_frames=None):
 
 
 def _read_frames(sound, n_frames):
+    """Decode up to `n_frames` (None: all) of an open file to one array."""
     parts = list(iter_blocks(sound, n_frames))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -79,27 +70,8 @@ def _read_frames(sound, n_frames):
 def read_clip(path, sample_rate=None, n_samples=None):
     """Decode a file, average its channels, resample and cut it, without padding.
 
-    Parameters
-    ----------
-    path : str
-        Audio file.
-    sample_rate : int or None, default=None
-        Rate of the result in Hz; None keeps the file's.
-    n_samples : int or None, default=None
-        Samples of the result at most; no more of the file is decoded than they
-        need. None for all.
-
-    Returns
-    -------
-    waveform : ndarray of shape (n,), float32
-        With ``n <= n_samples``.
-    sample_rate : int
-        In Hz.
-
-    Raises
-    ------
-    AudioError
-        See :func:`load_audio`.
+    Returns the waveform, of at most `n_samples`, and its rate in Hz. No more of the
+    file is decoded than that needs.
     """
     with open_audio(path) as sound:
         source = sound.samplerate
@@ -276,6 +248,7 @@ _VALID_FRAMES = 20_000
 
 
 def _inspect(path, sample_rate, n_samples, allow_empty):
+    """Return the duration of a file, and the problems that reading it would raise."""
     try:
         with open_audio(path, allow_empty=allow_empty) as sound:
             duration = sound.frames / sound.samplerate
@@ -293,6 +266,7 @@ def _inspect(path, sample_rate, n_samples, allow_empty):
 
 
 def _run_chunk(function, paths, options):
+    """Apply `function` to paths; return the results, and the problems of the others."""
     results, problems = [], []
     for path in paths:
         try:

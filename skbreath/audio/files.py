@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import soundfile
 
+from ..utils.text import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,15 +22,9 @@ if TYPE_CHECKING:
 # turn a few bytes into gigabytes.
 RATES = (100, 1_000_000)
 # Suffixes of the files that are picked up from a folder.
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+_AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
 # Larger samples overflow the single precision power spectrum.
 MAX_AMPLITUDE = 1e15
-# Items listed in a message; the rest are counted.
-SHOWN = 10
-# Follows row numbers in messages: a step of a pipeline gets only a part of the rows.
-ROW_NUMBERING_NOTE = (
-    "of those given to this step (in cross-validation the rows of a fold)"
-)
 
 # Log messages of libsndfile about a file that ends too early.
 _CUT_SHORT = re.compile(
@@ -43,17 +39,9 @@ _MEANINGLESS = ("Internal", "File does not exist")
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def shorten(items, separator=", "):
-    """Join the first ten items, and the number of the others, as text."""
-    items = list(items)
-    shown = separator.join(map(str, items[:SHOWN]))
-    more = len(items) - SHOWN
-    return f"{shown}{separator}and {more} more" if more > 0 else shown
-
-
 def has_audio_suffix(path):
     """Return whether a file name ends like that of an audio file."""
-    return os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES
+    return os.path.splitext(path)[1].lower() in _AUDIO_SUFFIXES
 
 
 def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
@@ -98,7 +86,9 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
             if has_audio_suffix(name)
         )
         if not inside:
-            raise ValueError(f"No audio file in the folder {path}.")
+            raise ValueError(
+                f"Expected audio files in the folder {path}, found none; name another."
+            )
         files += inside
     return files
 
@@ -137,23 +127,8 @@ class AudioError(ValueError):
 def open_audio(path, *, allow_empty=False):
     """Open a file with soundfile, after all checks that work without decoding.
 
-    Parameters
-    ----------
-    path : str
-        File in any format that libsndfile reads.
-    allow_empty : bool, default=False
-        Whether a sound file may hold no samples.
-
-    Yields
-    ------
-    sound : soundfile.SoundFile
-        Open for reading; the header has at least one frame, unless `allow_empty`.
-
-    Raises
-    ------
-    AudioError
-        With this path and the reason, also for decoding errors inside the ``with``
-        block.
+    Raises AudioError, also for decoding errors inside the ``with`` block. Files without
+    samples are such an error, unless `allow_empty`.
     """
     try:
         with _open_file(path) as file:
@@ -210,7 +185,7 @@ def _open_file(path):
         try:
             yield descriptor
         finally:
-            # Then results and errors come from a file that is partly old.
+            # The samples read may then be a mix of old and new ones.
             now = os.fstat(descriptor)
             if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
                 raise UnsupportedAudio("changed while it was read (try again)")
@@ -219,6 +194,7 @@ def _open_file(path):
 
 
 def _check_header(sound, allow_empty):
+    """Raise an error for a damaged header, or one that announces missing data."""
     log = sound.extra_info
     cut = _CUT_SHORT.search(log) if "should be" in log or "end-of-" in log else None
     if "Junk after the last page" in log:

@@ -1,4 +1,4 @@
-"""Validate `X`: paths in any container, or waveforms."""
+"""Validate inputs: paths in any container, waveforms, or whole recordings."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.utils import check_array
 
-from .files import ROW_NUMBERING_NOTE, shorten
+from ..utils.text import ROW_NUMBERING_NOTE, shorten
+from .decoding import iter_blocks
+from .files import open_audio
 
 if TYPE_CHECKING:
     from ..utils.typing import Clips
 
 # Scale of integer samples by type, as a decoder of such a file would: (zero, full).
 _PCM = {"uint8": (128, 2**7), "int16": (0, 2**15), "int32": (0, 2**31)}
+_BLOCK_SECONDS = 30
 
 
 def as_paths_or_waveforms(X: Clips) -> list[str] | np.ndarray:
@@ -67,7 +70,7 @@ def as_paths(X):
             return None
         entries, shape = X.ravel().tolist(), X.shape
     if shape == (0,):
-        raise ValueError("X is empty: there is no clip to read.")
+        raise ValueError("X is empty: expected one clip or more.")
     is_path = [isinstance(entry, (str, os.PathLike)) for entry in entries]
     if not any(is_path):
         return None
@@ -124,3 +127,65 @@ def as_float32(X):
             "repair them."
         )
     return X
+
+
+class Recording:
+    """Recording in a file, or a waveform with its rate in Hz; errors use its name."""
+
+    def __init__(self, source, sample_rate, name, allow_empty=False):
+        self.source, self.sample_rate, self.name = source, sample_rate, name
+        self.allow_empty = allow_empty
+
+    def blocks(self):
+        """Yield the rate in Hz and the next mono float32 samples, once through.
+
+        If there are no samples, yields one empty block.
+        """
+        # A generator, not a context manager: errors of the caller must not be
+        # reported as errors of the file.
+        if isinstance(self.source, str):
+            with open_audio(self.source, allow_empty=self.allow_empty) as sound:
+                if sound.frames == 0:
+                    yield sound.samplerate, np.zeros(0, dtype=np.float32)
+                for block in iter_blocks(sound):
+                    yield sound.samplerate, block
+            return
+        size = _BLOCK_SECONDS * self.sample_rate
+        for first in range(0, max(len(self.source), 1), size):
+            yield self.sample_rate, self.source[first : first + size]
+
+
+def as_recordings(recordings, sample_rate, *, allow_empty=False):
+    """Convert paths and 1-D waveforms at `sample_rate` to a list of recordings."""
+    if isinstance(recordings, (str, bytes, os.PathLike)):
+        raise ValueError(
+            f"recordings is the single path {recordings!r}; pass a list: [path]."
+        )
+    made = []
+    for number, source in enumerate(recordings):
+        if isinstance(source, (str, os.PathLike)):
+            path = os.fspath(source)
+            made.append(Recording(path, None, repr(path), allow_empty))
+            continue
+        name = f"recording {number}"
+        waveform = np.asarray(source)
+        if waveform.ndim != 1 or waveform.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{name} must be a path or a 1-D waveform of numbers, got "
+                f"{type(source).__name__} of shape {waveform.shape}; one recording "
+                "goes into a list: [waveform]."
+            )
+        if waveform.dtype.kind in "iu":
+            raise ValueError(
+                f"{name} has integer samples ({waveform.dtype}); scale them to -1..1, "
+                "such as waveform / 32768 for 16 bits."
+            )
+        waveform = waveform.astype(np.float32, copy=False)
+        if not np.isfinite(waveform).all():
+            raise ValueError(f"{name} has NaN or infinite samples; repair them.")
+        if len(waveform) == 0 and not allow_empty:
+            raise ValueError(f"{name} is empty: expected one sample or more.")
+        made.append(Recording(waveform, sample_rate, name))
+    if not made:
+        raise ValueError("recordings is empty: expected one recording or more.")
+    return made

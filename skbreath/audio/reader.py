@@ -9,35 +9,23 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils.estimator_state import VersionedState, uncacheable_token
 from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
-from .clip_memory import VersionedState, uncacheable_token
-from .clip_warnings import AudioWarning, warn_of_cut, warn_of_drift, warn_of_silence
-from .decoding import (
-    check_audio_files,
-    inspect_audio_files,
-    load_audio,
-    map_chunks,
-    read_clip,
+from .clip_warnings import (
+    describe_reference,
+    warn_of_cut,
+    warn_of_drift,
+    warn_of_silence,
 )
-from .drift import describe_reference
-from .files import AudioError, find_audio_files
-from .inputs import as_float32, as_paths, as_paths_or_waveforms, check_rows
+from .decoding import check_audio_files, map_chunks, read_clip
+from .inputs import as_float32, as_paths, check_rows
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
 
     from ..utils.typing import Clips
 
-__all__ = [
-    "AudioError",
-    "AudioReader",
-    "AudioWarning",
-    "as_paths_or_waveforms",
-    "check_audio_files",
-    "find_audio_files",
-    "inspect_audio_files",
-    "load_audio",
-]
+__all__ = ["AudioReader"]
 
 
 class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
@@ -230,6 +218,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return waveforms
 
     def _check_clips(self, X, reset):
+        """Validate `X`, and return it as a list of paths or float32 waveforms."""
         paths = as_paths(X)
         if paths is None:
             X = validate_data(
@@ -246,6 +235,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return paths
 
     def _n_samples_of(self, clips):
+        """Compute the length in samples of the result for these clips."""
         if self.duration is not None:
             return max(1, round(self.duration * self.sample_rate))
         if not isinstance(clips, list):
@@ -256,6 +246,7 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         return max(n for _, chunk in lengths for n in chunk)
 
     def _read(self, clips, n_samples):
+        """Read the clips, and cut or pad them to `n_samples`."""
         if not isinstance(clips, list):
             if clips.shape[1] >= n_samples:
                 return np.ascontiguousarray(clips[:, :n_samples])

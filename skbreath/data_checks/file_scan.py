@@ -11,7 +11,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ..audio.decoding import iter_blocks
 from ..audio.files import AudioError, open_audio
 from ..features.feature_set import SHORTEST_LOOP_S
-from ..features.loops import loop_periods
+from ..features.kernels import loop_periods
 
 __all__ = ["scan_files"]
 

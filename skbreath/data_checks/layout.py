@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..audio.files import find_audio_files, has_audio_suffix, shorten
+from ..audio.files import find_audio_files, has_audio_suffix
 from ..datasets.label_files import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
 from ..phases.label_tracks import read_label_track, track_beside
+from ..utils.text import shorten
 
 __all__ = ["DataSet", "Finding", "find_clips", "quoted"]
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ..audio.files import shorten
 from ..utils.files import atomic_path
+from ..utils.text import shorten
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -107,23 +107,25 @@ def load_kaggle_breath(
     labelled = subset == "train"
     table = Path(folder) / f"{subset}.csv"
     frame = _read_table(table, ["ID", "Target"] if labelled else ["ID"])
-    _refuse(table, frame["ID"].duplicated(keep=False), frame["ID"], "repeated IDs")
+    _check_rows(table, frame["ID"].duplicated(keep=False), frame["ID"], "repeated IDs")
     if labelled:
         _check_two_classes(table, frame["Target"], known=("I", "E"))
 
     audio = Path(folder) / subset
     present = set(os.listdir(audio)) if audio.is_dir() else set()
     names = pd.Series([_file_name(i, present) for i in frame["ID"]], index=frame.index)
-    _refuse(
+    _check_rows(
         table,
         ~names.isin(present),
         frame["ID"],
         f"IDs without a file in {str(audio)!r}",
         "copy the files there, or delete the rows",
     )
-    _refuse(table, names.duplicated(keep=False), frame["ID"], "IDs of the same file")
+    _check_rows(
+        table, names.duplicated(keep=False), frame["ID"], "IDs of the same file"
+    )
     parts = names.str.extract(_FILE_NAME)
-    _refuse(
+    _check_rows(
         table,
         parts["recording"].isna(),
         names,
@@ -216,7 +218,7 @@ def load_labelled_folder(
         _check_two_classes(table, frame[label_column])
     written = frame[path_column]
     paths = pd.Series([str(base / path) for path in written], index=frame.index)
-    _refuse(
+    _check_rows(
         table,
         ~paths.map(os.path.isfile).astype(bool),
         written,
@@ -224,7 +226,7 @@ def load_labelled_folder(
         "copy the files there, or give audio_folder",
     )
     normal = paths.map(os.path.normpath)
-    _refuse(table, normal.duplicated(keep=False), written, "repeated paths")
+    _check_rows(table, normal.duplicated(keep=False), written, "repeated paths")
     return Bunch(
         paths=paths.to_numpy(str),
         target=None if label_column is None else frame[label_column].to_numpy(str),
@@ -270,10 +272,10 @@ def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
             f"got {len(ids)} ids, but {len(labels)} labels; give one label for each."
         )
     if len(ids) == 0:
-        raise ValueError("there are no predictions to write.")
-    _refuse(path, ids.isna() | (ids == ""), ids, "missing IDs")
-    _refuse(path, labels.isna() | (labels == ""), ids, "missing labels")
-    _refuse(path, ids.duplicated(keep=False), ids, "repeated IDs")
+        raise ValueError("ids is empty: expected one prediction or more.")
+    _check_rows(path, ids.isna() | (ids == ""), ids, "missing IDs")
+    _check_rows(path, labels.isna() | (labels == ""), ids, "missing labels")
+    _check_rows(path, ids.duplicated(keep=False), ids, "repeated IDs")
     table = pd.DataFrame({"ID": ids.array, "Target": labels.array})
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
@@ -307,12 +309,12 @@ def _read_table(table, columns):
         raise ValueError(f"{str(table)!r} has a header, but no rows.")
     for column in columns:
         frame[column] = frame[column].str.strip()
-        _refuse(table, frame[column] == "", frame[column], f"an empty {column!r}")
+        _check_rows(table, frame[column] == "", frame[column], f"an empty {column!r}")
     return frame
 
 
-def _refuse(table, wrong, values, what, remedy="correct these rows"):
-    """Raise an error with the first ten lines and values where `wrong` is true."""
+def _check_rows(table, wrong, values, what, remedy="correct these rows"):
+    """Raise an error that lists the lines and values where `wrong` is true."""
     wrong = np.asarray(wrong, dtype=bool)
     if not wrong.any():
         return
@@ -326,8 +328,9 @@ def _refuse(table, wrong, values, what, remedy="correct these rows"):
 
 
 def _check_two_classes(table, labels, known=None):
+    """Check that there are two classes, and that all labels are `known` (None: any)."""
     if known is not None:
-        _refuse(
+        _check_rows(
             table,
             ~labels.isin(known),
             labels,

@@ -10,7 +10,7 @@ import pandas as pd
 import soxr
 from sklearn.utils import Bunch
 
-from ..audio.recordings import as_recordings
+from ..audio.inputs import as_recordings
 from ..phases.phase_table import BEYOND_END_S, check_phases, name_annotations
 from ..utils.sklearn_compat import Interval, StrOptions, validate_params
 
@@ -125,7 +125,10 @@ def clips_from_recordings(
             clips.append(_fill(phase, n_samples, fill))
             rows.append((number, start, end, label))
     if not clips:
-        raise ValueError(f"no phase is as long as min_duration={min_duration} s.")
+        raise ValueError(
+            f"Expected phases of min_duration={min_duration} s or more, found none; "
+            "lower min_duration."
+        )
     frame = pd.DataFrame(rows, columns=["recording", "start_s", "end_s", "label"])
     return Bunch(
         waveforms=np.stack(clips),
@@ -137,6 +140,7 @@ def clips_from_recordings(
 
 
 def _fill(phase, n_samples, fill):
+    """Cut a phase to `n_samples`, or fill it up by repetition or zeros."""
     phase = phase[:n_samples].astype(np.float32)
     if fill == "loop":
         return np.resize(phase, n_samples)

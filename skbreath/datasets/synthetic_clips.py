@@ -33,7 +33,7 @@ Synthetic breath sounds
 -----------------------
 {n_clips} clips of {duration} s at {sample_rate} Hz from {n_subjects} made-up
 subjects, about half inhales ("I"), half exhales ("E"). Made by
-skbreath.datasets.make_breath_sounds with difficulty {difficulty}. They imitate
+skbreath.make_breath_sounds with difficulty {difficulty}. They imitate
 the difficulties of the task, not the physiology: results on them do not transfer to
 recordings.
 """
@@ -363,14 +363,17 @@ def sensor_slope(frequency):
 
 
 def gain_of(decibel):
+    """Convert dB to a factor of the amplitude."""
     return 10 ** (decibel / 20)
 
 
 def rms_of(x):
+    """Compute the root mean square."""
     return np.sqrt(np.mean(np.square(x)))
 
 
 def unit_rms(x):
+    """Scale a sound to a root mean square of 1."""
     return x / max(rms_of(x), 1e-12)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ..features.kernels import cached_kernel
+from ..utils.compiled import cached_kernel
 
 __all__ = ["BoostedTrees", "fast_version"]
 

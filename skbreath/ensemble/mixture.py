@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils import Bunch
 
-from ..utils.optuna_logging import quiet_optuna
+from ..utils.contexts import quiet_optuna
 
 __all__ = [
     "FoldAverage",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..audio.files import ROW_NUMBERING_NOTE, shorten
 from ..utils.sklearn_compat import Interval, validate_params
+from ..utils.text import ROW_NUMBERING_NOTE, shorten
 from .inspection import UnwrappedModel, unwrap_steps
 from .threshold import ThresholdClassifier
 

@@ -19,11 +19,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold_each
-from ..fitting.fit_log import inside_fit, log_each_fit
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
 from ..fitting.routing import metadata_context, route_fit
 from ..fitting.scorers import name_positive_class
-from ..fitting.training_record import recording
+from ..fitting.training_record import inside_fit, log_each_fit, recording
 from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
 from .mixture import (
     FoldAverage,

@@ -13,13 +13,13 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..audio.clip_memory import VersionedState
-from ..audio.files import MAX_AMPLITUDE, ROW_NUMBERING_NOTE, shorten
-from ..utils.garbage_collection import collector_paused
+from ..audio.files import MAX_AMPLITUDE
+from ..utils.contexts import collector_paused
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import Interval, StrOptions, _fit_context
+from ..utils.text import ROW_NUMBERING_NOTE, shorten
 from .feature_set import GROUPS, FeatureStack
-from .filters import DELTA_WIDTH
-from .kernel_plan import make_plan
+from .filters import DELTA_WIDTH, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,8 +230,8 @@ class BreathFeatures(  # type: ignore[call-arg]
         filters = stack.mel_filters()
         X = self._check_shape(X, reset=True)
         _check_bad_rows(_bad_rows(X), len(X))
-        self._stack = stack
-        self._plans: dict[int, Any] = {}
+        self._stack: FeatureStack = stack
+        self._plans: dict = {}
         self.mel_filters_, self.mfcc_filters_ = filters
         self.channel_names_ = np.asarray(stack.channel_names(), dtype=object)
         return self
@@ -272,6 +272,7 @@ class BreathFeatures(  # type: ignore[call-arg]
         return features
 
     def _plan(self, n_frames):
+        """Get the constants of the kernels for clips of `n_frames`."""
         width = min(n_frames, DELTA_WIDTH)  # nothing else depends on the frames
         if width not in self._plans:
             self._plans[width] = make_plan(self._stack, *self._mel_filters(), n_frames)
@@ -355,6 +356,7 @@ class BreathFeatures(  # type: ignore[call-arg]
 
 
 def _bad_rows(X):
+    """Find the rows with NaN, infinite or too large samples."""
     # The extremes are NaN or infinite if a sample is, and do not need a copy of X.
     loudest = np.maximum(
         X.max(axis=1).astype(np.float64), -X.min(axis=1).astype(np.float64)
@@ -386,17 +388,18 @@ def _extract(clips, stack, plan, features):
     clips = np.ascontiguousarray(clips, dtype=features.dtype)
     with collector_paused():
         # Compiled code, and numba with it, is loaded when the first clip needs it.
-        from . import kernels, loops
+        from . import kernels
 
         kernels.extract(clips, plan, features)
         if "loop" in stack.groups:
-            loops.loop_channels(
+            kernels.loop_channels(
                 clips, stack.hop_length, stack.shortest_loop(), features[:, -2:]
             )
     return bad
 
 
 def _extract_new(clips, stack, plan, shape):
+    """Extract the features of clips to a new array; return it, and the bad rows."""
     features = np.empty((len(clips), *shape), dtype=plan.mel_weights.dtype)
     bad = _extract(clips, stack, plan, features)
     return features, bad

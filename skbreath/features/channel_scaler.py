@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..audio.clip_memory import VersionedState
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import _fit_context
 
 if TYPE_CHECKING:
@@ -141,20 +141,10 @@ class ChannelScaler(  # type: ignore[call-arg]
 
 
 def check_channels(estimator, X, reset):
-    """Validate the features passed to `estimator`.
+    """Validate the features passed to `estimator`, without a copy if possible.
 
-    Returns
-    -------
-    X : ndarray of shape (n_clips, n_channels, n_frames)
-        Of float32 or float64, with one frame if `X` is 2-D; not copied if possible.
-    shape : tuple of int
-        Of `X` as it was passed.
-
-    Raises
-    ------
-    ValueError
-        If `X` is neither 2-D nor 3-D, has no frames, holds NaN or infinity, or has
-        another number of channels than in `fit`.
+    Returns them with shape (n_clips, n_channels, n_frames), of float32 or float64, and
+    the shape of `X`, which may be 2-D.
     """
     X = validate_data(
         estimator, X, reset=reset, allow_nd=True, dtype=[np.float32, np.float64]

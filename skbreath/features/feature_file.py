@@ -11,85 +11,43 @@ from sklearn.utils import gen_batches
 from ..audio.decoding import inspect_audio_files
 from ..audio.reader import AudioReader
 from ..utils.files import atomic_path, check_destination
-from .breath_features import BreathFeatures
 from .summary_pooling import SummaryPooling
 
-__all__ = ["FORMATS", "write_features"]
-
-FORMATS = (".npz", ".npy", ".csv", ".parquet")
+__all__ = ["write_features"]
 
 
 def write_features(
     out,
     paths,
     *,
-    features=None,
-    summary=False,
-    sample_rate=16000,
-    duration=1.0,
-    batch_size=512,
-    advance=lambda n: None,
+    features,
+    summary,
+    sample_rate,
+    duration,
+    batch_size,
+    advance,
 ):
-    """Extract the features of files, and write them batch by batch.
+    """Extract the features of files, and write them to `out`, batch by batch.
 
-    Parameters
-    ----------
-    out : str or os.PathLike
-        File to write, in the format of its suffix.
+    The suffix of `out` is the format:
 
-        - ``.npz``: ``features`` (n_clips, n_channels, n_frames), ``channel_names``,
-          ``paths``.
-        - ``.npy``: ``features`` alone; names and paths are in ``<out>.json``.
-        - ``.csv``, ``.parquet``: one row per frame, with ``path``, ``frame``, the
-          time of its centre ``time_s``, and the channels. Parquet needs pyarrow.
+    - ``.npz``: ``features`` (n_clips, n_channels, n_frames), ``channel_names``,
+      ``paths``.
+    - ``.npy``: ``features`` alone; names and paths are in ``<out>.json``.
+    - ``.csv``, ``.parquet``: one row per frame, with ``path``, ``frame``, the time of
+      its centre ``time_s``, and the channels. Parquet needs pyarrow.
 
-        With `summary` features are (n_clips, n_columns), and tables have one row per
-        file.
-    paths : list of str
-        Audio files, each readable.
-    features : BreathFeatures, default=None
-        What to extract; None means its defaults at `sample_rate`.
-    summary : bool, default=False
-        Summarise each clip, by :class:`~skbreath.SummaryPooling`.
-    sample_rate : int, default=16000
-        Rate in Hz that clips are resampled to.
-    duration : float, default=1.0
-        Length in s that clips are cut or padded to.
-    batch_size : int, default=512
-        Number of files in a batch.
-    advance : callable
-        Callback, called with the number of files processed since the last call.
+    With `summary` features are (n_clips, n_columns), and tables have one row per file.
+    `advance` is called with the number of files processed since the last call.
 
-    Returns
-    -------
-    shape : tuple of int
-        Shape of the features.
-    names : list of str
-        Names of the channels or columns.
-
-    Raises
-    ------
-    ValueError, ImportError, OSError
-        If the format is unknown, pyarrow is missing, or the file cannot be written.
-    AudioError
-        If a file cannot be read; then no file is written.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, soundfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "a.wav", np.zeros(16000), 16000)
-    >>> write_features(folder / "a.npz", [str(folder / "a.wav")])[0]
-    (1, 112, 63)
-    >>> sorted(np.load(folder / "a.npz"))
-    ['channel_names', 'features', 'paths']
+    Returns the shape of the features, and the names of the channels or columns.
     """
     out = check_destination(out)
-    if out.suffix.lower() not in FORMATS:
-        raise ValueError(f"{out} must end in one of {', '.join(FORMATS)}.")
+    open_file = _FORMATS.get(out.suffix.lower())
+    if open_file is None:
+        raise ValueError(f"{out} must end in one of {', '.join(_FORMATS)}.")
     reader = AudioReader(sample_rate=sample_rate, duration=duration)
     n_samples = round(duration * sample_rate)
-    features = features or BreathFeatures(sample_rate=sample_rate)
     features.fit(np.zeros((1, n_samples), dtype=np.float32))
     names = features.get_feature_names_out()
     n_frames = 1 + n_samples // features.hop_length
@@ -106,9 +64,6 @@ def write_features(
         return block if pooling is None else pooling.transform(block)
 
     hop_s = features.hop_length / sample_rate
-    open_file = {".npz": _open_npz, ".npy": _open_npy, ".csv": _open_csv}.get(
-        out.suffix.lower(), _open_parquet
-    )
     with open_file(out, shape, np.dtype(features.dtype), names, paths, hop_s) as write:
         for batch in gen_batches(len(paths), batch_size):
             write(batch, extract(batch))
@@ -208,3 +163,11 @@ def _open_parquet(out, shape, dtype, names, paths, hop_s):
         finally:
             if writer is not None:
                 writer.close()
+
+
+_FORMATS = {
+    ".npz": _open_npz,
+    ".npy": _open_npy,
+    ".csv": _open_csv,
+    ".parquet": _open_parquet,
+}

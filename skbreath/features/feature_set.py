@@ -1,4 +1,4 @@
-"""Parameters of the features: their checks and the names of the channels."""
+"""Check the parameters of the features, and name the channels."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,12 @@ import numpy as np
 
 from . import filters
 
-__all__ = ["ALL_GROUPS", "GROUPS", "LOOP_CHANNELS", "SHORTEST_LOOP_S", "FeatureStack"]
+__all__ = ["ALL_GROUPS", "GROUPS", "SHORTEST_LOOP_S", "FeatureStack"]
 
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2")
 """Channel groups computed by default, in the order of the channels."""
 
 ALL_GROUPS = (*GROUPS, "loop")
-
-LOOP_CHANNELS = ("loop_position", "loop_period")
 
 SHORTEST_LOOP_S = 0.1
 """Repetitions with a shorter period in seconds are not taken for breaths."""
@@ -38,15 +36,7 @@ class FeatureStack(NamedTuple):
     dtype: str
 
     def check(self):
-        """Check the parameters, but for the number of mel bands.
-
-        Raises
-        ------
-        ValueError
-            If groups are unknown, repeated or empty; if `n_fft` is odd, `hop_length`
-            above it, the band empty or beyond half the sample rate; if there are
-            more cepstral coefficients than bands, or no octave for the contrast.
-        """
+        """Check all parameters but the number of mel bands."""
         self._check_frames()
         self._check_bands()
         unknown = [group for group in self.groups if group not in ALL_GROUPS]
@@ -68,6 +58,7 @@ class FeatureStack(NamedTuple):
             )
 
     def _check_bands(self):
+        """Check the edges of the mel bands, and the number of coefficients."""
         nyquist = self.sample_rate / 2
         if self.fmax is not None and self.fmax > nyquist:
             raise ValueError(
@@ -97,15 +88,7 @@ class FeatureStack(NamedTuple):
     def mel_filters(self):
         """Compute the mel filters of the group "mel", and those of the MFCC.
 
-        Returns
-        -------
-        mel_filters, mfcc_filters : ndarray of shape (n_bands, n_fft // 2 + 1)
-            Without rows where no group needs them.
-
-        Raises
-        ------
-        ValueError
-            If a band of the group "mel" contains no bin of the spectrum.
+        Both have shape (n_bands, n_fft // 2 + 1), without rows if no group needs them.
         """
         mel, mfcc = (
             filters.mel_filters(
@@ -146,13 +129,7 @@ class FeatureStack(NamedTuple):
         return max(1, round(SHORTEST_LOOP_S * self.sample_rate))
 
     def channel_names(self):
-        """List the names of the channels, in order.
-
-        Returns
-        -------
-        names : list of str
-            Such as ``"mel_0"``, ``"rms"``, ``"contrast_200_400hz"``, ``"delta2_12"``.
-        """
+        """List the names of the channels, in order."""
         return [
             name
             for group in ALL_GROUPS
@@ -165,7 +142,7 @@ class FeatureStack(NamedTuple):
         if group in ("rms", "zcr"):
             return [group]
         if group == "loop":
-            return list(LOOP_CHANNELS)
+            return ["loop_position", "loop_period"]
         if group == "contrast":
             edges, _ = filters.contrast_bands(
                 self.sample_rate, self.n_fft, self.n_contrast_bands

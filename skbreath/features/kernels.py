@@ -18,34 +18,22 @@ file of the cached function.
 """
 
 import numpy as np
-from numba import njit
 
-__all__ = ["LANES", "extract"]
+from ..utils.compiled import cached_kernel, kernel
+
+__all__ = ["SHORTEST_MATCH", "extract", "loop_channels", "loop_periods"]
+
+SHORTEST_MATCH = 64
+"""Samples that must repeat in a loop: fewer may be equal by chance."""
 
 LANES = 32
 """Frames in a block: with fewer the compiler unrolls small loops instead of using
 vector instructions, with more the working set outgrows the cache."""
 
-OPTIONS = {
-    "nogil": True,
-    "error_model": "numpy",
-    # Allow fused multiply-add and ignore NaN, which the estimator has excluded. Never
-    # "reassoc": sums must not depend on how a loop was vectorised.
-    "fastmath": {"contract", "nnan", "nsz"},
-}
-kernel = njit(**OPTIONS)
-
-
-def cached_kernel(function):
-    """Compile `function` once per machine; once per process where that fails."""
-    try:
-        return njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # neither this folder nor the user's can be written to
-        return kernel(function)
-
 
 @kernel
 def _load(padded, start, columns):
+    """Copy a block of overlapping frames to `columns` (hop, n_hops)."""
     # columns[r, c] is sample r of the c-th hop of the block; a few rows at a time,
     # so that they stay in the cache.
     hop, n_columns = columns.shape
@@ -59,6 +47,7 @@ def _load(padded, start, columns):
 
 @kernel
 def _window(columns, window, x, energy):
+    """Window the frames of a block to `x`, and sum their squares to `energy`."""
     # Even samples are the real part and odd ones the imaginary part of a transform
     # of half the length. Sums of squares are taken on the way, for the RMS.
     hop = len(columns)
@@ -79,6 +68,7 @@ def _window(columns, window, x, energy):
 
 @kernel
 def _pass_of_4(x, y, twiddles):
+    """Apply one pass of radix 4 of the transform, from `x` to `y`."""
     n = len(x) // 4
     outputs = y.reshape(n, 8 * LANES)
     for p in range(n):
@@ -108,6 +98,7 @@ def _pass_of_4(x, y, twiddles):
 
 @kernel
 def _last_pass_of_2(x, y):
+    """Apply the last pass, of radix 2, of the transform, from `x` to `y`."""
     half = len(x) // 2
     a, b = x[:half].reshape(-1), x[half:].reshape(-1)
     even, odd = y[:half].reshape(-1), y[half:].reshape(-1)
@@ -118,6 +109,7 @@ def _last_pass_of_2(x, y):
 
 @kernel
 def _pass_of_any(x, y, twiddles, roots):
+    """Apply one pass of any radix of the transform, from `x` to `y`."""
     radix = len(roots)
     n = len(x) // radix
     for p in range(n):
@@ -137,6 +129,7 @@ def _pass_of_any(x, y, twiddles, roots):
 
 @kernel
 def _transform(x, y, radices, twiddles, roots):
+    """Compute the complex transform of `x` to `x` or `y`, and return that one."""
     # Pease's constant geometry: every pass reads rows a fixed distance apart and
     # writes neighbours, which leaves the frequencies in the order of their digits.
     start = 0
@@ -157,6 +150,7 @@ def _transform(x, y, radices, twiddles, roots):
 
 @kernel
 def _power(z, order, twiddles, power):
+    """Compute the power spectrum of real frames from the complex transform `z`."""
     # Take the two interleaved real transforms apart again. The window is halved, so
     # no factors appear here.
     n = len(z)
@@ -177,6 +171,7 @@ def _power(z, order, twiddles, power):
 
 @kernel
 def _filter(power, bands, weights, out):
+    """Apply sparse filters to a power spectrum."""
     # Four bins at a time; filters are padded with zero weights to a multiple of it.
     for band in range(len(bands)):
         row, first, w = out[band], bands[band, 0], bands[band, 1]
@@ -192,6 +187,7 @@ def _filter(power, bands, weights, out):
 
 @kernel
 def _extremes(bins, n_extreme, ranks, passed):
+    """Find the lowest and the highest bins of a band."""
     # Keep the n lowest and n highest bins sorted, by insertion, two ranks at a time.
     # A row of ranks: lowest, second lowest, highest, second highest; the next row
     # goes on with what the first one lets pass.
@@ -224,6 +220,7 @@ def _extremes(bins, n_extreme, ranks, passed):
 
 @kernel
 def _contrast(power, bands, shares, ranks, passed, valley, peak):
+    """Compute the mean amplitude of the lowest and of the highest bins of each band."""
     for k in range(len(bands)):
         first, stop, n_extreme = bands[k, 0], bands[k, 1], bands[k, 2]
         _extremes(power[first:stop], n_extreme, ranks, passed)
@@ -240,6 +237,7 @@ def _contrast(power, bands, shares, ranks, passed, valley, peak):
 
 @kernel
 def _cosine(levels, basis, out):
+    """Apply a cosine transform to the levels of bands."""
     for k in range(len(basis)):
         row = out[k]
         for i in range(LANES):
@@ -255,6 +253,7 @@ def _cosine(levels, basis, out):
 
 @kernel
 def _decibels(blocks, exponents, highest, log):
+    """Convert powers to dB in place, not lower than the dynamic range allows."""
     # 10 log10(v) of all blocks of a clip, in place, not lower than the dynamic range
     # beneath the highest. From the exponent and the mantissa m in [1, 2) of v:
     # ln m = ln(r) + 2 (s + s^3 / 3 + s^5 / 5 + ...), where r is the square root of 2
@@ -293,6 +292,7 @@ def _decibels(blocks, exponents, highest, log):
 
 @kernel
 def _silence(blocks, n_frames):
+    """Set the lanes beyond the last frame to 0."""
     # The lanes that fill up the last block are frames beyond the end of the clip. They
     # may hold more of its last samples than any frame, and must not set the floor.
     last = len(blocks) - 1
@@ -304,6 +304,7 @@ def _silence(blocks, n_frames):
 
 @kernel
 def _store(blocks, rows):
+    """Copy blocks of lanes to channels."""
     n_frames = rows.shape[1]
     for block in range(len(blocks)):
         first = block * LANES
@@ -316,6 +317,7 @@ def _store(blocks, rows):
 
 @kernel
 def _crossings(clip, n_fft, hop, threshold, share, counts, row):
+    """Compute the share of samples of each frame that cross zero."""
     # counts[i]: changes of sign up to sample i. Nothing changes beyond the ends.
     last = len(clip) - 1
     before, after, changes = clip[:last], clip[1:], counts[1:]
@@ -332,6 +334,7 @@ def _crossings(clip, n_fft, hop, threshold, share, counts, row):
 
 @kernel
 def _derivative(rows, taps, out):
+    """Compute the local slope or curvature of rows, with the given taps."""
     n_frames = rows.shape[1]
     width = len(taps)
     half = width // 2
@@ -354,16 +357,10 @@ def _derivative(rows, taps, out):
 
 @cached_kernel
 def extract(clips, plan, out):
-    """Compute the features of each clip.
+    """Compute the features of clips (n_clips, n_samples), overwriting `out`.
 
-    Parameters
-    ----------
-    clips : ndarray of shape (n_clips, n_samples)
-        Finite samples, of the type of `plan` and `out`.
-    plan : Plan
-        Constants, from :func:`skbreath.features.kernel_plan.make_plan`.
-    out : ndarray of shape (n_clips, n_channels, n_frames)
-        Overwritten.
+    `out` has shape (n_clips, n_channels, n_frames). Samples are finite; `clips`, `plan`
+    and `out` are of one type.
     """
     n_samples, n_frames, dtype = clips.shape[1], out.shape[2], out.dtype
     wide = plan.window.dtype
@@ -456,3 +453,50 @@ def extract(clips, plan, out):
             _derivative(mfcc, plan.slope, features[rows.delta :])
         if rows.delta2 >= 0:
             _derivative(mfcc, plan.curvature, features[rows.delta2 :])
+
+
+@cached_kernel
+def _find_periods(clips, shortest, periods):
+    """Find the period of each clip, as :func:`loop_periods`."""
+    # A clip has the period n - b if its first b samples equal its last b samples (a
+    # "border"). One pass finds the longest border of every prefix, as in the string
+    # search of Knuth, Morris and Pratt (1977).
+    n_clips, n_samples = clips.shape
+    longest = np.zeros(n_samples, np.int32)
+    for c in range(n_clips):
+        clip = clips[c]
+        border = 0
+        for i in range(1, n_samples):
+            while border > 0 and clip[i] != clip[border]:
+                border = longest[border - 1]
+            if clip[i] == clip[border]:
+                border += 1
+            longest[i] = border
+        while border > n_samples - shortest:
+            border = longest[border - 1]
+        periods[c] = n_samples - border if border >= SHORTEST_MATCH else n_samples
+
+
+def loop_periods(clips, shortest):
+    """Find the period of clips that repeat themselves, in samples; else their length.
+
+    Processing after the repetition, such as resampling or added noise, hides it.
+    Silence has the period `shortest`, the shortest one that is searched for.
+    """
+    periods = np.empty(len(clips), dtype=np.int64)
+    _find_periods(clips, shortest, periods)
+    return periods
+
+
+def loop_channels(clips, hop_length, shortest, out):
+    """Compute the two channels of the group "loop".
+
+    They are written to `out` of shape (n_clips, 2, n_frames): the position of each
+    frame's centre within its period, from -1 at the beginning to 1 at the end, and the
+    period as a part of the clip.
+    """
+    n_samples = clips.shape[1]
+    periods = loop_periods(clips, min(shortest, n_samples))[:, None]
+    centres = np.arange(out.shape[2]) * hop_length
+    out[:, 0] = 2.0 * (centres % periods) / periods - 1.0
+    out[:, 1] = periods / n_samples

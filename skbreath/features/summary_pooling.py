@@ -1,4 +1,4 @@
-"""Summaries of channels over time: one row per clip."""
+"""Summarise channels over time: one row per clip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import assert_all_finite, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
-from ..audio.clip_memory import VersionedState
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import Interval, _check_feature_names_in, _fit_context
 from .channel_scaler import CLIPS_AT_A_TIME, check_channels
 
@@ -199,6 +199,7 @@ default=("mean", "std")
         return columns + bins
 
     def _kinds(self):
+        """List the suffixes of the columns of each channel."""
         bins = [f"bin{i}" for i in range(self.n_bins)]
         return [*self.statistics, *(["bins_mean"] if self.relative else []), *bins]
 

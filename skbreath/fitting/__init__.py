@@ -1,4 +1,4 @@
-"""What every meta-estimator needs when it is fitted.
+"""Support the fit of meta-estimators.
 
 In: estimators, X, y and groups. Out: out-of-fold predictions by groups, checked
 labels, scorers with a positive class, routed metadata, and a record of the training

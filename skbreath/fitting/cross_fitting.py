@@ -18,8 +18,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils.sklearn_compat import _check_method_params, _safe_indexing
-from .fit_log import inside_fit, log_each_fit
 from .labels import check_fitted_classes, check_present
+from .training_record import inside_fit, log_each_fit
 
 __all__ = [
     "check_group_cv",
@@ -29,39 +29,13 @@ __all__ = [
 
 
 def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
-    """Make a splitter from `cv`, grouped whenever `groups` are given.
+    """Make a splitter from `cv` (None: 5), grouped whenever `groups` are given.
 
     scikit-learn turns an integer into a plain stratified k-fold and then ignores
     `groups` without a warning. Here an integer together with `groups` means
-    :class:`~sklearn.model_selection.StratifiedGroupKFold`.
-
-    Parameters
-    ----------
-    cv : int, splitter, iterable of (train, test) or None, default=None
-        As in scikit-learn; None means 5 folds.
-    y : array-like of shape (n_samples,), default=None
-        Class labels, or any target if `classifier` is False.
-    groups : array-like of shape (n_samples,), default=None
-        Group of each row, such as the recording or the patient.
-    classifier : bool, default=True
-        Whether the folds serve a classifier. If not, or if `y` does not hold
-        classes, nothing is stratified and an integer with `groups` means
-        :class:`~sklearn.model_selection.GroupKFold`.
-
-    Returns
-    -------
-    splitter : object
-        With ``split(X, y, groups)`` and ``get_n_splits(X, y, groups)``.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer groups than folds, or not one group for each row.
-
-    Examples
-    --------
-    >>> check_group_cv(3, y=[0, 1] * 6, groups=[0, 0, 1, 1, 2, 2] * 2)
-    StratifiedGroupKFold(n_splits=3, random_state=None, shuffle=False)
+    :class:`~sklearn.model_selection.StratifiedGroupKFold`, or
+    :class:`~sklearn.model_selection.GroupKFold` if the folds do not serve a
+    `classifier`, or `y` does not hold classes.
     """
     cv = 5 if cv is None else cv
     if groups is not None:
@@ -86,6 +60,7 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
 def _fit_and_predict(
     estimator, X, y, train, test, methods, fit_params, keep_estimators
 ):
+    """Fit an estimator on a training part; return its outputs for the test part."""
     with inside_fit():
         estimator.fit(
             _safe_indexing(X, train),
@@ -117,51 +92,14 @@ def out_of_fold(
     keep_estimators=False,
     n_jobs=None,
 ):
-    """Fit a clone of `estimator` per split and predict the rows it has not seen.
+    """Fit a clone of `estimator` per split, and predict the rows it is not fitted on.
 
-    Parameters
-    ----------
-    estimator : classifier
-        Cloned for each split, never changed itself.
-    X : sequence of length n_samples
-        Input of `estimator`: paths, waveforms or features.
-    y : array-like of shape (n_samples,)
-        Class labels.
-    splits : list of (train, test)
-        Index arrays. Test parts need not cover all rows.
-    methods : tuple of str or callable, default=("predict_proba",)
-        Prediction methods to call on the test rows; a function is called with the
-        fitted clone and the rows.
-    fit_params : dict, default=None
-        Passed to ``fit``; values with one entry per row are cut to the training
-        rows.
-    keep_estimators : bool, default=False
-        Whether each output has the fitted clone too, as ``"estimator"``.
-    n_jobs : int, default=None
-        Splits fitted in parallel, as in joblib.
+    `methods` are names of prediction methods, or functions called with the fitted clone
+    and the rows. `fit_params` with one entry per row are cut to the training rows.
 
-    Returns
-    -------
-    results : list of (test, dict)
-        One per split, in order: the test indices, and the output of each method.
-        Columns of ``predict_proba`` follow the sorted classes of all of `y`.
-
-    Raises
-    ------
-    ValueError
-        If a training part lacks a class that `y` has (before anything is fitted),
-        or if the fitted clone has other classes than `y`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> X, y = np.arange(8.0).reshape(-1, 1), np.array(list("EIEIEIEI"))
-    >>> splits = [(np.arange(4), np.arange(4, 8)), (np.arange(4, 8), np.arange(4))]
-    >>> for test, output in out_of_fold(GaussianNB(), X, y, splits):
-    ...     print(test, output["predict_proba"].shape)
-    [4 5 6 7] (4, 2)
-    [0 1 2 3] (4, 2)
+    Returns a list of (test, dict), one per split: the test indices, and the output of
+    each method, and with `keep_estimators` the fitted clone, as ``"estimator"``.
+    Columns of ``predict_proba`` follow the sorted classes of all of `y`.
     """
     (results,) = out_of_fold_each(
         [estimator],
@@ -189,26 +127,7 @@ def out_of_fold_each(
 ):
     """Run :func:`out_of_fold` for several estimators, all their fits in one pool.
 
-    Parameters
-    ----------
-    estimators : list of classifier
-        Each is cloned for each split.
-    X, y, splits, methods, n_jobs
-        As in :func:`out_of_fold`.
-    fit_params : list of dict or None
-        One per estimator.
-    keep_estimators : bool, default=False
-        Whether each output has the fitted clone too, as ``"estimator"``.
-
-    Returns
-    -------
-    results : list of list of (test, dict)
-        The result of :func:`out_of_fold` for each estimator.
-
-    Raises
-    ------
-    ValueError
-        As :func:`out_of_fold`.
+    `fit_params` has one entry per estimator, and so has the list that is returned.
     """
     splits = list(splits)
     classes = np.unique(np.asarray(y))

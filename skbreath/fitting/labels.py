@@ -15,29 +15,10 @@ _ADVICE = "give the label of every row, or leave these rows out"
 
 
 def check_present(values, name, *, advice=_ADVICE):
-    """Raise an error if values are missing.
+    """Raise an error if values are missing, with their number and the first row.
 
-    Parameters
-    ----------
-    values : array-like of shape (n_rows,) or (n_rows, n_columns)
-        None, NaN, infinite numbers and what else pandas counts as missing are errors.
-    name : str
-        Name of the argument, for the error.
-    advice : str
-        What to do, for the error.
-
-    Raises
-    ------
-    ValueError
-        If values are missing; the error names the number of rows and the first row.
-
-    Examples
-    --------
-    >>> check_present(["I", "E", None], "y")
-    Traceback (most recent call last):
-    ...
-    ValueError: y has 1 missing value, the first at row 2: give the label of every
-    row, or leave these rows out.
+    None, NaN, infinite numbers and what else pandas counts as missing are errors.
+    `name` is the name of the argument; `advice` ends the message.
     """
     from pandas import isna
 
@@ -89,6 +70,6 @@ def one_column(values, name):
 
 
 def label_column(values, name):
-    """Get labels as a 1-D array; missing ones are an error."""
+    """Get labels as a 1-D array, after a check that none is missing."""
     check_present(values, name)
     return one_column(values, name)

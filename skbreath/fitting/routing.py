@@ -1,4 +1,4 @@
-"""Hand metadata such as groups to nested estimators, routing enabled or not."""
+"""Pass metadata such as groups to nested estimators, routing enabled or not."""
 
 from contextlib import contextmanager
 
@@ -14,27 +14,11 @@ __all__ = ["asks_for_groups", "metadata_context", "route_fit"]
 
 @contextmanager
 def metadata_context(**metadata):
-    """Enable metadata routing where there is something to route.
+    """Enable metadata routing while the block runs, if any metadata are not None.
 
-    scikit-learn hands ``groups`` to nested consumers only with routing enabled, which
-    users seldom do. Without metadata nothing is changed: some estimators work only
-    with routing disabled.
-
-    Parameters
-    ----------
-    **metadata : dict
-        Arguments of ``fit``, such as ``groups``.
-
-    Yields
-    ------
-    metadata : dict
-        Those that are not None.
-
-    Examples
-    --------
-    >>> with metadata_context(groups=[1, 2], sample_weight=None) as metadata:
-    ...     metadata
-    {'groups': [1, 2]}
+    Yields those that are not None. scikit-learn passes ``groups`` to nested consumers
+    only with routing enabled, which users seldom do. Without metadata nothing is
+    changed: some estimators work only with routing disabled.
     """
     metadata = {name: value for name, value in metadata.items() if value is not None}
     enabled = bool(metadata) or get_config()["enable_metadata_routing"]
@@ -43,27 +27,12 @@ def metadata_context(**metadata):
 
 
 def route_fit(owner, children):
-    """Make a router for a meta-estimator that takes metadata itself.
+    """Make a router for the fit of a meta-estimator that takes metadata itself.
 
-    Parameters
-    ----------
-    owner : estimator
-        Whose own requests count too.
-    children : dict of str to estimator
-        Fitted by the owner's ``fit``. Some estimators, such as
-        :class:`~sklearn.ensemble.AdaBoostClassifier`, raise as soon as a router looks
-        at them; they get no metadata, unless something inside asks for groups.
-
-    Returns
-    -------
-    router : MetadataRouter
-        To be added to.
-
-    Raises
-    ------
-    NotImplementedError
-        If a child cannot route and would keep groups from one of its own parts, whose
-        early stopping would then leak in silence.
+    `children` are the estimators that it fits, by name. Some, such as
+    :class:`~sklearn.ensemble.AdaBoostClassifier`, raise NotImplementedError as soon as
+    a router looks at them; they get no metadata. That is an error only if one of their
+    parts needs groups, since its early stopping would then leak.
     """
     router = MetadataRouter(owner=owner).add_self_request(owner)
     fitting = MethodMapping().add(caller="fit", callee="fit")
@@ -79,17 +48,7 @@ def route_fit(owner, children):
 
 
 def asks_for_groups(part):
-    """Tell whether ``fit`` of an estimator, or of a part of it, wants ``groups``.
-
-    Parameters
-    ----------
-    part : object
-        An estimator; anything else wants none.
-
-    Returns
-    -------
-    wanted : bool
-    """
+    """Return whether ``fit`` of an estimator, or of a part of it, requests groups."""
     try:
         return bool(get_routing_for_object(part).consumes("fit", ["groups"]))
     except NotImplementedError:

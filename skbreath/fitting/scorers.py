@@ -11,12 +11,14 @@ __all__ = ["name_positive_class", "name_positive_classes"]
 
 
 def _takes_positive_class(scorer):
+    """Return whether the metric of a scorer has a positive class."""
     score_func = getattr(scorer, "_score_func", None)
     # A plain function defines its own positive class.
     return score_func is not None and "pos_label" in signature(score_func).parameters
 
 
 def _with_kwargs(scorer, **kwargs):
+    """Copy a scorer with further arguments of its metric."""
     scorer = copy(scorer)
     scorer._kwargs = {**scorer._kwargs, **kwargs}
     return scorer
@@ -26,37 +28,10 @@ def name_positive_class(scoring, pos_label, classes):
     """Make a scorer of `scoring` that takes `pos_label` as the positive class.
 
     ``get_scorer("f1")`` assumes a class called 1 and raises for ``"I"`` and ``"E"``.
+    None is enough for classes 0 and 1, -1 and 1 or False and True, for a scorer that
+    names the class itself, and for metrics that treat both classes alike.
 
-    Parameters
-    ----------
-    scoring : str or callable
-        A scorer's name, or ``scorer(estimator, X, y)``.
-    pos_label : label or None
-        The positive class. None is enough for classes 0 and 1, -1 and 1 or False
-        and True, for a scorer that names the class itself, and for metrics that
-        treat both classes alike.
-    classes : ndarray of shape (n_classes,)
-        The sorted classes.
-
-    Returns
-    -------
-    scorer : callable
-        ``scorer(estimator, X, y)``; greater is better.
-    pos_label : label or None
-        The positive class; None if the metric does not need one.
-
-    Raises
-    ------
-    ValueError
-        If the metric needs a positive class and none is named, or if the named one
-        is not among the classes or differs from the scorer's.
-
-    Examples
-    --------
-    >>> name_positive_class("f1", "I", ["E", "I"])
-    (make_scorer(f1_score, ..., pos_label=I), 'I')
-    >>> name_positive_class("accuracy", None, ["E", "I"])[1] is None
-    True
+    Returns the scorer, and the positive class; None if the metric does not need one.
     """
     scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
     classes = list(classes)
@@ -97,24 +72,8 @@ def name_positive_class(scoring, pos_label, classes):
 def name_positive_classes(scorers, scoring, pos_label, classes):
     """Set the positive class of the scorer, or of each of the scorers, of a search.
 
-    Parameters
-    ----------
-    scorers : callable
-        Made from `scoring` by scikit-learn's searches: one scorer or several.
-    scoring : str, callable, list, tuple, dict or None
-        As the user gave it. None is the estimator's own score.
-    pos_label, classes
-        As for :func:`name_positive_class`.
-
-    Returns
-    -------
-    scorers : callable
-        Of the same kind.
-
-    Raises
-    ------
-    ValueError
-        As :func:`name_positive_class` does.
+    `scorers` was made by scikit-learn from `scoring`, which is as the user gave it;
+    None is the estimator's own score.
     """
     if pos_label is not None and pos_label not in classes:
         raise ValueError(f"pos_label={pos_label!r} is not a class of y: {classes}.")

@@ -1,6 +1,12 @@
-"""Record what a model is fitted on, as digests that identify each clip."""
+"""Record the data a model is fitted on, and log finished fits to show progress.
+
+Only the outermost estimator records and logs: fits within its fit may run in other
+processes, whose log records would be lost. A log record of the logger ``skbreath`` has
+level INFO and the attribute ``finished_fits``.
+"""
 
 import hashlib
+import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -8,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from ..audio.inputs import as_paths
-from .fit_log import is_inside_fit
 
 __all__ = ["clip_digests", "recording"]
 
+_LOGGER = logging.getLogger("skbreath")
+_INSIDE = ContextVar("inside_fit", default=False)
 _RECORDING = ContextVar("recording_training", default=False)
 
 
@@ -19,17 +26,9 @@ _RECORDING = ContextVar("recording_training", default=False)
 def recording(estimator, X, y, groups):
     """Record in `estimator` what it is fitted on, when the block ends without error.
 
-    Only the outermost estimator keeps a record, not those fitted within its fit.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Gets the attribute ``training_record_``: a dict of ``n_clips``, ``classes``
-        (rows by label, as text), ``n_groups`` (None without groups), ``digest``
-        (of all rows, whatever their order) and ``clips`` (what
-        :func:`clip_digests` gives, sorted; None if it gives none).
-    X, y, groups
-        Arguments of its fit.
+    The attribute ``training_record_`` is a dict of ``n_clips``, ``classes`` (rows by
+    label, as text), ``n_groups`` (None without groups), ``digest`` (of all rows,
+    whatever their order) and ``clips`` (from :func:`clip_digests`, sorted).
     """
     vars(estimator).pop("training_record_", None)  # of an earlier fit
     if _RECORDING.get() or is_inside_fit():
@@ -45,6 +44,7 @@ def recording(estimator, X, y, groups):
 
 
 def _record(X, y, groups):
+    """Make the record of `X`, `y` and `groups`."""
     y = np.asarray(y).astype(str)
     labels, counts = np.unique(y, return_counts=True)
     clips = clip_digests(X)
@@ -64,23 +64,10 @@ def _record(X, y, groups):
 
 
 def clip_digests(X):
-    """Compute one number per clip from its content.
+    """Compute a uint64 per clip from its content.
 
-    Parameters
-    ----------
-    X : sequence of paths, or array-like of shape (n_clips, ...)
-        Files count by their bytes, arrays by their values as float32.
-
-    Returns
-    -------
-    digests : ndarray of shape (n_clips,), uint64, or None
-        None if `X` holds neither files nor numbers.
-
-    Examples
-    --------
-    >>> one, other, same = clip_digests([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    >>> bool(one == same), bool(one == other)
-    (True, False)
+    None if `X` holds neither files nor numbers. Files count by their bytes, arrays by
+    their values as float32.
     """
     try:
         paths = as_paths(X)
@@ -99,5 +86,34 @@ def clip_digests(X):
 
 
 def _bytes_of(path):
+    """Read the bytes of a file."""
     with open(path, "rb") as file:
         return file.read()
+
+
+@contextmanager
+def inside_fit():
+    """Stop meta-estimators that are fitted in this block from logging."""
+    token = _INSIDE.set(True)
+    try:
+        yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def is_inside_fit():
+    """Return whether a meta-estimator is being fitted in this context."""
+    return _INSIDE.get()
+
+
+def log_fits(number, message, *args):
+    """Log that `number` more fits are finished, with a message and its arguments."""
+    if not _INSIDE.get():
+        _LOGGER.info(message, *args, extra={"finished_fits": number})
+
+
+def log_each_fit(results, message):
+    """Yield results as they come, logging a finished fit for each."""
+    for result in results:
+        log_fits(1, message)
+        yield result

@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
 from ..ensemble.inspection import known_metadata, training_record
+from ..utils.contexts import collector_paused
 from ..utils.estimator_state import WeightStore
 from ..utils.files import as_path, atomic_path, check_destination
-from ..utils.garbage_collection import collector_paused
 from .container import FORMAT_VERSION, ModelFileError, pack, unpack
 from .known_types import stored_module
 from .reader import check_trees, load_data

@@ -10,7 +10,7 @@ from torch import nn
 from ..ensemble.boosted_trees import BoostedTrees
 from ..features import filters
 from ..features.feature_set import ALL_GROUPS
-from ..features.loops import SHORTEST_MATCH
+from ..features.kernels import SHORTEST_MATCH
 from ..networks.residual_cnn import class_probabilities
 
 __all__ = [

@@ -135,17 +135,19 @@ def breath_statistics(
 
 
 def onset_cycles(phases, labels):
-    """Compute times between onsets of the most frequent label, the first of equals."""
+    """Compute times between onsets of the most frequent label, the first if equal."""
     return np.diff(_onsets(phases, labels))
 
 
 def _onsets(phases, labels):
+    """List the starts of the phases of the most frequent label."""
     label = phases["label"].to_numpy()
     reference = max(labels, key=lambda name: np.count_nonzero(label == name))
     return phases["start_s"].to_numpy()[label == reference]
 
 
 def _breaths(phases, inhale, exhale):
+    """Make the table of breaths: an inhale, the exhale that follows it, or both."""
     rows, times = [], phases[["start_s", "end_s", "label"]].to_numpy()
     number = 0
     while number < len(times):
@@ -167,6 +169,7 @@ def _breaths(phases, inhale, exhale):
 
 
 def _pauses(phases, duration, apnoea_s):
+    """Make the table of silences between phases."""
     start, end = phases["start_s"].to_numpy(), phases["end_s"].to_numpy()
     after = phases["label"].to_numpy(dtype=object)
     if duration is not None:
@@ -183,6 +186,7 @@ def _pauses(phases, duration, apnoea_s):
 
 
 def _summary(phases, breaths, cycles, pauses, inhale, exhale):
+    """Make the series of statistics of the whole recording."""
     length = phases["end_s"] - phases["start_s"]
     ti = length[phases["label"] == inhale].to_numpy()
     te = length[phases["label"] == exhale].to_numpy()
@@ -209,6 +213,7 @@ def _summary(phases, breaths, cycles, pauses, inhale, exhale):
 
 
 def _over_time(onsets, breaths, end, window_s, step_s):
+    """Make the table of windows."""
     rows = []
     end = 0.0 if np.isnan(end) else end
     n_windows = max(1, int(np.ceil((end - window_s) / step_s - 1e-9)) + 1)
@@ -235,6 +240,7 @@ def _mean(values):
 
 
 def _variation(values):
+    """Compute the coefficient of variation."""
     if len(values) < 2:
         return np.nan
     return float(np.std(values, ddof=1) / np.mean(values))

@@ -1,19 +1,19 @@
-"""Convert label tracks from text to rows and back, one pair of functions a format.
+"""Convert label tracks from text to rows and back, with two functions for each format.
 
-A reader takes the lines of a file and gives rows ``(line, start_s, end_s, label)``,
+A reader takes the lines of a file and returns rows ``(line, start_s, end_s, label)``,
 plus a dict of further columns; a writer takes a checked table and the length of the
-recording and gives text. crowsetta reads most of these,
-but it does not write Audacity tracks or TextGrids, does not support HF_Lung or ICBHI,
-requires frequencies for Raven, and its errors do not name a line. The tests compare
-with it.
+recording and returns text. crowsetta reads most of these formats, but it does not write
+Audacity tracks or TextGrids, does not support HF_Lung or ICBHI, requires frequencies
+for Raven, and its errors do not name a line. The tests compare with it.
 """
 
 import csv
-import io
 import json
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
-__all__ = ["ADVENTITIOUS", "READERS", "LineError", "WRITERS", "sniff"]
+__all__ = ["ADVENTITIOUS", "FORMATS", "LineError", "sniff"]
 
 ADVENTITIOUS = ("D", "Wheeze", "Rhonchi", "Stridor")
 """Labels of HF_Lung files that are not phases and overlap them."""
@@ -27,6 +27,7 @@ class LineError(ValueError):
 
 
 def _number(text, line, what):
+    """Convert text to a float; the error names the line."""
     try:
         return float(text)
     except ValueError:
@@ -39,6 +40,7 @@ def _filled(lines):
 
 
 def read_audacity(lines):
+    """Read start, end and label, separated by tabs."""
     rows = []
     for number, line in _filled(lines):
         if line.startswith("\\"):  # frequencies of the label above
@@ -52,12 +54,14 @@ def read_audacity(lines):
 
 
 def write_audacity(phases, duration):
+    """Write start, end and label, separated by tabs."""
     return "".join(
         f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in _triples(phases)
     )
 
 
 def read_hf_lung(lines):
+    """Read label, start and end, separated by blanks."""
     rows = []
     for number, line in _filled(lines):
         cells = line.split()
@@ -69,6 +73,7 @@ def read_hf_lung(lines):
 
 
 def _clock(text, line):
+    """Convert a time like 00:00:01.500 to seconds."""
     match = _CLOCK.match(text)
     if match is None:
         raise LineError(line, f"{text!r} is not a time like 00:00:01.500")
@@ -77,6 +82,7 @@ def _clock(text, line):
 
 
 def write_hf_lung(phases, duration):
+    """Write label, start and end with milliseconds, separated by blanks."""
     lines = []
     for start, end, label in _triples(phases):
         clocks = []
@@ -92,6 +98,7 @@ def write_hf_lung(phases, duration):
 
 
 def read_icbhi(lines):
+    """Read cycles: start, end, and whether there are crackles and wheezes."""
     rows = []
     for number, line in _filled(lines):
         cells = line.split()
@@ -106,6 +113,7 @@ def read_icbhi(lines):
 
 
 def write_icbhi(phases, duration):
+    """Write cycles: those of the table, or from inhale to inhale."""
     if (phases["label"] == "cycle").all():
         cycles = list(_triples(phases))
     else:  # from inhale to inhale, each as long as its sounds
@@ -146,7 +154,7 @@ def read_textgrid(lines):
     if texts[:2] != ['"ooTextFile"', '"TextGrid"']:
         raise LineError(1, "not a TextGrid of Praat in text form")
     if '"IntervalTier"' not in texts:
-        raise LineError(1, "the TextGrid has no interval tier")
+        raise LineError(1, "expected an interval tier in the TextGrid, found none")
     at = texts.index('"IntervalTier"') + 4  # past class, name, xmin, xmax
     rows = []
     try:
@@ -165,6 +173,7 @@ def read_textgrid(lines):
 
 
 def write_textgrid(phases, duration):
+    """Write one interval tier, in the long form."""
     intervals, time = [], 0.0
     for start, end, label in _triples(phases):
         if start > time + 1e-9:
@@ -191,6 +200,7 @@ def write_textgrid(phases, duration):
 
 
 def read_raven(lines):
+    """Read a selection table of Raven."""
     reader = csv.reader(lines, delimiter="\t")
     header = next(reader, [])
     names = {name.strip(): column for column, name in enumerate(header)}
@@ -217,6 +227,7 @@ def read_raven(lines):
 
 
 def write_raven(phases, duration):
+    """Write a selection table of Raven."""
     names = ("Selection", "View", "Channel", *_RAVEN)
     head = "\t".join((*names, "Low Freq (Hz)", "High Freq (Hz)", "Annotation"))
     return f"{head}\n" + "".join(
@@ -226,6 +237,7 @@ def write_raven(phases, duration):
 
 
 def read_csv(lines):
+    """Read a table with a header, and probabilities if there are any."""
     reader = csv.DictReader(lines)
     for name in ("start_s", "end_s", "label"):
         if name not in (reader.fieldnames or []):
@@ -244,12 +256,13 @@ def read_csv(lines):
 
 
 def write_csv(phases, duration):
-    columns = ["start_s", "end_s", "label"]
-    columns += [name for name in ("probability",) if name in phases]
+    """Write a table with a header, and probabilities if there are any."""
+    columns = _columns(phases)
     return phases[columns].to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def read_json(lines):
+    """Read what :func:`write_json` writes."""
     try:
         phases = json.loads("".join(lines))["phases"]
         rows = []
@@ -265,34 +278,35 @@ def read_json(lines):
 
 
 def write_json(phases, duration):
-    columns = [c for c in ("start_s", "end_s", "label", "probability") if c in phases]
-    rows = phases[columns].round(6).to_dict("records")
-    buffer = io.StringIO()
-    json.dump({"duration_s": duration, "phases": rows}, buffer, indent=1)
-    return buffer.getvalue() + "\n"
+    """Write the duration and a list of phases."""
+    rows = phases[_columns(phases)].round(6).to_dict("records")
+    return json.dumps({"duration_s": duration, "phases": rows}, indent=1) + "\n"
+
+
+def _columns(phases):
+    return [c for c in ("start_s", "end_s", "label", "probability") if c in phases]
 
 
 def _triples(phases):
+    """Iterate over (start_s, end_s, label)."""
     return phases[["start_s", "end_s", "label"]].itertuples(index=False, name=None)
 
 
-READERS = {
-    "audacity": read_audacity,
-    "hf_lung": read_hf_lung,
-    "icbhi": read_icbhi,
-    "textgrid": read_textgrid,
-    "raven": read_raven,
-    "csv": read_csv,
-    "json": read_json,
-}
-WRITERS = {
-    "audacity": write_audacity,
-    "hf_lung": write_hf_lung,
-    "icbhi": write_icbhi,
-    "textgrid": write_textgrid,
-    "raven": write_raven,
-    "csv": write_csv,
-    "json": write_json,
+class Format(NamedTuple):
+    """Reader and writer of a format."""
+
+    read: Callable
+    write: Callable
+
+
+FORMATS = {
+    "audacity": Format(read_audacity, write_audacity),
+    "hf_lung": Format(read_hf_lung, write_hf_lung),
+    "icbhi": Format(read_icbhi, write_icbhi),
+    "textgrid": Format(read_textgrid, write_textgrid),
+    "raven": Format(read_raven, write_raven),
+    "csv": Format(read_csv, write_csv),
+    "json": Format(read_json, write_json),
 }
 _SUFFIXES = {".textgrid": "textgrid", ".csv": "csv", ".json": "json"}
 

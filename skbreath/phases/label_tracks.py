@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..utils.files import atomic_path, check_destination
-from .label_formats import ADVENTITIOUS, READERS, WRITERS, LineError, sniff
-from .phase_table import BEYOND_END_S, COLUMNS, check_phases
+from .label_formats import ADVENTITIOUS, FORMATS, LineError, sniff
+from .phase_table import BEYOND_END_S, COLUMNS, check_phases, phase_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -86,15 +86,14 @@ def read_label_track(
     lines = _decode(path).splitlines(keepends=True)
     format = sniff(path.suffix, lines) if format is None else _known(format)
     try:
-        rows = READERS[format](lines)
+        rows = FORMATS[format].read(lines)
     except LineError as error:
         line, what = error.args
         raise ValueError(f"{str(path)!r}, line {line}: {what} ({format}).") from None
     if ignore is None:
         ignore = ADVENTITIOUS if format == "hf_lung" else ()
     rows = [row for row in rows if row[3] not in ignore]
-    table = pd.DataFrame([row[1:4] for row in rows], columns=list(COLUMNS))
-    table = table.astype({"start_s": float, "end_s": float, "label": object})
+    table = phase_table([row[1:4] for row in rows], COLUMNS)
     for name in {name: None for row in rows for name in row[4]}:
         table[name] = [row[4].get(name) for row in rows]
     table = check_phases(
@@ -166,18 +165,20 @@ def write_label_track(
     for label in phases["label"].unique():
         if format not in ("csv", "json") and set(str(label)) & set(broken):
             raise ValueError(f"the label {label!r} cannot be written as {format}.")
-    text = WRITERS[format](phases, duration)
+    text = FORMATS[format].write(phases, duration)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def _known(format):
-    if format not in READERS:
-        raise ValueError(f"format must be one of {list(READERS)}, got {format!r}.")
+    """Check that a format is one of those above."""
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {list(FORMATS)}, got {format!r}.")
     return format
 
 
 def _decode(path):
+    """Read a file as UTF-8, or as UTF-16 if it starts with its byte order mark."""
     raw = path.read_bytes()
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:

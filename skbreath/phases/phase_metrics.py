@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..utils.sklearn_compat import Interval, validate_params
 from .breath_statistics import breath_statistics
-from .phase_table import as_phase_tables, label_frames
+from .phase_table import check_phases, label_frames
 
 if TYPE_CHECKING:
     from ..utils.typing import PhaseTables
@@ -28,8 +28,9 @@ _TABLES = {"truth": "no_validation", "predicted": "no_validation"}
 
 
 def _paired(truth, predicted):
-    truth = as_phase_tables(truth, "truth")
-    predicted = as_phase_tables(predicted, "predicted")
+    """Check both arguments, and pair their tables by recording."""
+    truth = _tables(truth, "truth")
+    predicted = _tables(predicted, "predicted")
     if len(truth) != len(predicted):
         raise ValueError(
             f"truth has {len(truth)} recordings, but predicted has {len(predicted)}; "
@@ -38,7 +39,15 @@ def _paired(truth, predicted):
     return list(zip(truth, predicted, strict=True))
 
 
+def _tables(phases, name):
+    """Check one table of phases or several, and return a list of them."""
+    if isinstance(phases, pd.DataFrame):
+        return [check_phases(phases, name)]
+    return [check_phases(table, f"{name}[{k}]") for k, table in enumerate(phases)]
+
+
 def _labels_of(pairs):
+    """List the labels of all tables, sorted."""
     return sorted({label for pair in pairs for table in pair for label in table.label})
 
 
@@ -134,8 +143,6 @@ def event_scores(
         n_true, n_found = (sum(match[k] for match in matches) for k in (1, 2))
         iou = np.concatenate([match[0][:, 0] for match in matches])
         rows[label] = {
-            "n_true": n_true,
-            "n_predicted": n_found,
             **_rates(len(iou), n_true, n_found, "n_matched"),
             "mean_iou": iou.mean() if len(iou) else np.nan,
         }
@@ -199,11 +206,7 @@ def segment_scores(
             both = is_true & is_found
             counts[k] += is_true.sum(), is_found.sum(), both.sum()
     for label, (n_true, n_found, both) in zip(labels, counts.tolist(), strict=True):
-        rows[label] = {
-            "n_true": n_true,
-            "n_predicted": n_found,
-            **_rates(both, n_true, n_found, "n_both"),
-        }
+        rows[label] = _rates(both, n_true, n_found, "n_both")
     return _frame(rows, "n_both")
 
 
@@ -290,8 +293,11 @@ def rate_errors(
 
 
 def _rates(matched, n_true, n_found, name):
+    """Compute the scores of a label from the numbers of events or segments."""
     total = n_true + n_found
     return {
+        "n_true": n_true,
+        "n_predicted": n_found,
         name: matched,
         "sensitivity": matched / n_true if n_true else np.nan,
         "ppv": matched / n_found if n_found else np.nan,
@@ -300,6 +306,7 @@ def _rates(matched, n_true, n_found, name):
 
 
 def _frame(rows, matched, **more):
+    """Make a table of scores with a row per label."""
     columns = ["n_true", "n_predicted", matched, "sensitivity", "ppv", "f1", *more]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.rename_axis("label")

@@ -1,12 +1,13 @@
 """Make and check tables of phases."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
 __all__ = [
     "BEYOND_END_S",
     "COLUMNS",
-    "as_phase_tables",
     "check_phases",
     "label_frames",
     "name_annotations",
@@ -35,35 +36,11 @@ def phase_table(rows=(), columns=(*COLUMNS, "probability")):
 def check_phases(
     phases, name="phases", *, labels=None, duration=None, slack=_ROUNDING, lines=None
 ):
-    """Check a table of phases, and sort it by time.
+    """Check a table of phases, and return it sorted by time, with times as float64.
 
-    Parameters
-    ----------
-    phases : DataFrame
-        With the columns ``start_s``, ``end_s`` (in s) and ``label``.
-    name : str, default="phases"
-        Name used in errors, such as the file it was read from.
-    labels : collection of str, default=None
-        Allowed labels; None allows any.
-    duration : float, default=None
-        Length of the recording in s, if known: no phase may begin or end after it.
-    slack : float, default=1e-5
-        Tolerance of `duration`, in s.
-    lines : sequence of int, default=None
-        Line of the file that each row comes from; None names rows, counted from 0.
-
-    Returns
-    -------
-    phases : DataFrame
-        Sorted by start, with a new index; times as float64. Overlaps of up to 10
-        microseconds, from rounding in a file, are allowed.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, a time is negative or not a finite number, a phase ends
-        before it begins or beyond `duration`, a label is missing or unknown, or
-        phases overlap. The message names the rows or lines.
+    Errors start with `name`, and name rows, or the `lines` of the file they come from.
+    `labels` are those allowed (None: any); times may exceed `duration` by `slack`, in
+    s. Overlaps of up to 10 microseconds, from rounding in a file, are allowed.
     """
     if not isinstance(phases, pd.DataFrame):
         raise ValueError(
@@ -76,10 +53,10 @@ def check_phases(
             f"{name} lacks the column {missing[0]!r}; it needs {', '.join(COLUMNS)}."
         )
     phases = phases.reset_index(drop=True)
-    place = _Places(name, lines)
+    check = partial(_check_rows, name, lines)
     for column in ("start_s", "end_s"):
         times = pd.to_numeric(phases[column], errors="coerce").astype(float)
-        place.refuse(
+        check(
             ~np.isfinite(times),
             phases[column],
             f"a {column!r} that is not a finite time",
@@ -87,18 +64,16 @@ def check_phases(
         phases[column] = times
     start, end, label = (phases[column].to_numpy() for column in COLUMNS)
     spans = [f"{a:g} to {b:g}" for a, b in zip(start, end, strict=True)]
-    place.refuse(start < 0, spans, "a negative time")
-    place.refuse(end == start, spans, "a phase that is empty (has no length)")
-    place.refuse(end < start, spans, "a phase that ends before it begins")
+    check(start < 0, spans, "a negative time")
+    check(end == start, spans, "a phase that is empty (has no length)")
+    check(end < start, spans, "a phase that ends before it begins")
     no_label = phases["label"].isna().to_numpy() | (label == "")
-    place.refuse(no_label, spans, "no label")
+    check(no_label, spans, "no label")
     if labels is not None:
         known = ", ".join(map(repr, labels))
-        place.refuse(
-            ~phases["label"].isin(list(labels)), label, f"a label other than {known}"
-        )
+        check(~phases["label"].isin(list(labels)), label, f"a label other than {known}")
     if duration is not None:
-        place.refuse(
+        check(
             end > duration + slack,
             spans,
             f"a time beyond the end of the recording ({duration:.3f} s)",
@@ -106,45 +81,30 @@ def check_phases(
     order = np.argsort(start, kind="stable")
     overlap = np.zeros(len(order), dtype=bool)
     overlap[order[1:]] = start[order[1:]] < end[order[:-1]] - _ROUNDING
-    place.refuse(overlap, spans, "a phase that overlaps the one before it")
+    check(overlap, spans, "a phase that overlaps the one before it")
     return phases.iloc[order].reset_index(drop=True)
 
 
 def name_annotations(phases, recording):
-    """Name annotations for an error: by their recording, and their file if known."""
+    """Name annotations in an error: by their recording, and their file if known."""
     path = getattr(phases, "attrs", {}).get("path")
     beside = "" if path is None else f" ({path!r})"
     return f"annotations of {recording.name}{beside}"
 
 
-class _Places:
-    """Raise errors that name rows or lines."""
-
-    def __init__(self, name, lines):
-        self.name, self.lines = name, lines
-
-    def refuse(self, wrong, values, what):
-        wrong = np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist()
-        if not wrong:
-            return
-        noun = "row" if self.lines is None else "line"
-        where = [row if self.lines is None else self.lines[row] for row in wrong]
-        shown = [
-            f"{noun} {place} ({values[row]})"
-            for place, row in list(zip(where, wrong, strict=True))[:5]
-        ]
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise ValueError(f"{self.name} has {what}: {', '.join(shown)}{more}.")
-
-
-def as_phase_tables(phases, name="phases", *, labels=None):
-    """Check one table of phases or several, and return a list of them."""
-    if isinstance(phases, pd.DataFrame):
-        return [check_phases(phases, name, labels=labels)]
-    return [
-        check_phases(table, f"{name}[{number}]", labels=labels)
-        for number, table in enumerate(phases)
-    ]
+def _check_rows(name, lines, wrong, values, what):
+    """Raise an error that lists the first five rows, or lines, that are wrong."""
+    wrong = np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist()
+    if not wrong:
+        return
+    shown = ", ".join(
+        f"row {row} ({values[row]})"
+        if lines is None
+        else f"line {lines[row]} ({values[row]})"
+        for row in wrong[:5]
+    )
+    more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+    raise ValueError(f"{name} has {what}: {shown}{more}.")
 
 
 def label_frames(phases, labels, times):

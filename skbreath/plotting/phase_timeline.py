@@ -112,7 +112,7 @@ class PhaseTimelineDisplay:
         >>> [ax.get_ylabel() for ax in display.axes_]
         ['Amplitude', 'Frequency (kHz)', '']
         """
-        from ..audio.recordings import as_recordings
+        from ..audio.inputs import as_recordings
 
         (recording,) = as_recordings([recording], sample_rate)
         lowest, highest, power = [], [], []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.base import clone
 
-from ..fitting.fit_log import inside_fit
+from ..fitting.training_record import inside_fit
 from ..utils.sklearn_compat import (
     _fit_and_score,
     _insert_error_scores,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from ..fitting.fit_log import inside_fit
+from ..fitting.training_record import inside_fit
 from ..utils.sklearn_compat import _insert_error_scores
 from .workers import LOST
 

@@ -7,7 +7,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from ..fitting.cross_fitting import check_group_cv
-from ..utils.optuna_logging import quiet_optuna
+from ..utils.contexts import quiet_optuna
 from .fingerprint import check_fingerprint, digest, fingerprint
 from .storage import open_storage
 

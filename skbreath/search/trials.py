@@ -10,7 +10,7 @@ from numbers import Number
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..fitting.fit_log import inside_fit, log_fits
+from ..fitting.training_record import inside_fit, log_fits
 from .folds import TrialOutcome, failed_fold, mean_scores, score_folds
 from .results import FOLDS
 from .workers import (

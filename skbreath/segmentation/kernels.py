@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..features.kernels import cached_kernel, kernel
+from ..utils.compiled import cached_kernel, kernel
 
 __all__ = ["finish", "follow_floor", "new_state", "push"]
 

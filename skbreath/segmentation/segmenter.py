@@ -13,9 +13,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from ..audio.clip_memory import VersionedState
 from ..audio.files import RATES
-from ..audio.recordings import as_recordings
+from ..audio.inputs import as_recordings
 from ..phases.phase_table import (
     BEYOND_END_S,
     check_phases,
@@ -23,6 +22,7 @@ from ..phases.phase_table import (
     name_annotations,
     phase_table,
 )
+from ..utils.estimator_state import VersionedState
 from ..utils.sklearn_compat import (
     HasMethods,
     Interval,

@@ -1,4 +1,4 @@
-"""Small tools that do not depend on the rest of the package.
+"""Provide small tools that do not depend on the rest of the package.
 
 Atomic files, state of estimators that are pickled or saved, options of compiled
 kernels, text for messages, and private names of other libraries.

@@ -9,29 +9,7 @@ __all__ = ["as_path", "atomic_path", "check_destination"]
 
 
 def as_path(path):
-    """Convert a file name to a Path.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-
-    Returns
-    -------
-    path : pathlib.Path
-
-    Raises
-    ------
-    TypeError
-        If it is anything else, such as a table where arguments are swapped.
-
-    Examples
-    --------
-    >>> from skbreath.utils.files import as_path
-    >>> as_path(None)
-    Traceback (most recent call last):
-    ...
-    TypeError: path must be a file name, as text or os.PathLike; got NoneType.
-    """
+    """Convert a file name to a Path; a TypeError names a value that is not one."""
     try:
         return Path(path)
     except TypeError:
@@ -42,33 +20,10 @@ def as_path(path):
 
 
 def check_destination(path):
-    """Check that a file can be written to a path, before any long work.
+    """Return `path` as a Path, after a check that a file can be written there.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        File to be written later.
-
-    Returns
-    -------
-    path : pathlib.Path
-
-    Raises
-    ------
-    TypeError
-        If `path` is not a file name.
-    FileNotFoundError
-        If the folder of `path` does not exist.
-    IsADirectoryError
-        If `path` is a folder.
-    PermissionError
-        If the folder cannot be written to.
-
-    Examples
-    --------
-    >>> from skbreath.utils.files import check_destination
-    >>> check_destination("labels.csv").name
-    'labels.csv'
+    To be called before any long work. TypeError if it is not a file name, else the
+    OSError that writing would raise.
     """
     path = as_path(path)
     if path.is_dir():
@@ -89,40 +44,11 @@ def check_destination(path):
 
 @contextmanager
 def atomic_path(path):
-    """Give a temporary path beside `path` that replaces it once the block ends.
+    """Write a file whole or not at all, by way of a temporary file beside it.
 
-    A reader, or a crash at any moment, sees the old file or the new one, never a
-    part of it. When the block raises, the temporary file is removed and `path`
-    stays as it was.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        File to be written; its folder must exist.
-
-    Yields
-    ------
-    temporary : pathlib.Path
-        Existing empty file in the same folder, with the same suffix.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        As :func:`check_destination`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from skbreath.utils.files import atomic_path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     target = Path(folder) / "labels.csv"
-    ...     with atomic_path(target) as temporary:
-    ...         _ = temporary.write_text("ID,Target")
-    ...         target.exists()
-    ...     target.read_text()
-    False
-    'ID,Target'
+    Yields the path of that file, which exists, is empty and has the same suffix. It
+    replaces `path` when the block ends without an error: a reader, or a crash at any
+    moment, never sees a part of it.
     """
     # Through a link, to the file it stands for: the link itself stays.
     path = check_destination(os.path.realpath(path))

@@ -22,6 +22,8 @@ _LOGGER = logging.getLogger("skbreath")
 
 
 class _Advance(logging.Handler):
+    """Logging handler that advances a bar by the finished fits of a record."""
+
     def __init__(self, advance):
         super().__init__(level=logging.INFO)
         self.advance = advance
@@ -32,22 +34,10 @@ class _Advance(logging.Handler):
 
 
 class StepProgress:
-    """One progress bar per step of a job, on standard error.
+    """Show one progress bar per step of a job, on standard error.
 
     Where standard error is not a terminal, one line per finished step is written
     instead of bars.
-
-    Parameters
-    ----------
-    console : rich.console.Console, default=None
-        Where to write; None means standard error.
-
-    Examples
-    --------
-    >>> from skbreath.utils.progress import StepProgress
-    >>> with StepProgress() as progress:
-    ...     with progress.step("Counting", total=2) as advance:
-    ...         advance(2)
     """
 
     def __init__(self, console=None):
@@ -77,18 +67,8 @@ class StepProgress:
     def step(self, description, total):
         """Show a bar of `total` units while the block runs.
 
-        Parameters
-        ----------
-        description : str
-            What the step does.
-        total : int
-            Units of work in it.
-
-        Yields
-        ------
-        advance : callable
-            Call with the number of units done. Fits that estimators log advance
-            the bar too.
+        Yields a function to call with the number of units done. Fits that estimators
+        log advance the bar too.
         """
         task = self._bars.add_task(description, total=total)
 

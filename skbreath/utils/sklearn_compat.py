@@ -1,4 +1,4 @@
-"""Private names of scikit-learn, in the only module that imports them.
+"""Import the private names of scikit-learn that this package uses, in one place.
 
 scikit-learn may move or remove these names in any release. Each is imported when it is
 first used, because some of their modules take long to import.

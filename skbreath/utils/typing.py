@@ -1,4 +1,4 @@
-"""Types that signatures share; imported by type checkers only."""
+"""Name the types that signatures share; imported by type checkers only."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +46,7 @@ Members: TypeAlias = Sequence[tuple[str, Any]]
 
 
 class Splitter(Protocol):
-    """What cross-validation needs of a splitter."""
+    """Cross-validation splitter, as those of scikit-learn."""
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterable[Any]:
         """Yield rows to fit and rows to test."""

@@ -1,4 +1,4 @@
-"""Reading: every format, every kind of bad file, and what may not matter."""
+"""Read files of every format, bad files, and clips in any order and company."""
 
 import os
 import pickle
@@ -122,12 +122,12 @@ def test_pads_with_zeros_and_cuts_at_the_end(write):
         np.testing.assert_array_equal(shorter, clips[:, :1600])
 
 
-def test_waveforms_that_are_cut_are_told_once_per_call(write):
-    told = r"rows of X hold 44100 samples, 2.76 s at 16000 Hz; only the first 16000"
+def test_waveforms_that_are_cut_give_one_warning_per_call(write):
+    message = r"rows of X hold 44100 samples, 2.76 s at 16000 Hz; only the first 16000"
     waveforms = 0.1 * _noise(44100, 3).T
     reader = AudioReader()
     for read in (reader.fit_transform, reader.transform):
-        with pytest.warns(AudioWarning, match=told) as caught:
+        with pytest.warns(AudioWarning, match=message) as caught:
             read(waveforms)
         assert len(caught) == 1
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Every kind of file is read right or refused with its reason; the table says so."""
+"""Every kind of file is read correctly or an error with its reason, as documented."""
 
 import audio_matrix
 import pytest
@@ -11,7 +11,7 @@ def outcomes():
 
 
 @pytest.mark.parametrize("kind", audio_matrix.KINDS)
-def test_read_right_or_refused_with_the_reason(outcomes, kind):
+def test_is_read_correctly_or_named_with_the_reason(outcomes, kind):
     _, expected, _ = audio_matrix.KINDS[kind]
     found = outcomes[kind]
     assert (found["outcome"] == "reads") == (expected == "reads"), found

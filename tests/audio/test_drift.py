@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
@@ -23,7 +26,7 @@ from skbreath import (
     make_breath_classifier,
     make_breath_sounds,
 )
-from skbreath.audio.drift import describe_reference, drift_scores, find_drift
+from skbreath.audio.clip_warnings import describe_reference, drift_scores, find_drift
 
 RATE = 16000
 
@@ -97,7 +100,7 @@ def test_order_of_clips_changes_nothing_and_there_is_only_data(sounds, reference
     assert {type(value) for value in reference.values()} == {int, float, np.ndarray}
 
 
-def test_few_or_tiny_clips_say_nothing():
+def test_few_or_tiny_clips_have_no_reference():
     assert describe_reference(np.ones((49, 1000), "f4"), RATE) is None
     assert describe_reference(np.ones((100, 63), "f4"), RATE) is None
     reference = describe_reference(np.ones((50, 64), "f4"), RATE)
@@ -199,3 +202,18 @@ def test_real_days_are_as_usual_and_another_microphone_is_not(real_data):
         assert "Hz" in find_drift(microphone[:5], reference).reasons[0]
     assert np.concatenate(unusual).mean() < 0.02
     assert n_warned / len(np.unique(clips.day)) < 0.02
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    clips=npst.arrays(
+        np.float32,
+        st.tuples(st.integers(50, 60), st.integers(64, 200)),
+        elements=st.floats(-1e6, 1e6, width=32),
+        fill=st.floats(-1, 1, width=32),
+    ),
+    rate=st.integers(100, 1_000_000),
+)
+def test_drift_of_any_sound_is_a_finite_number(clips, rate):
+    scores = drift_scores(clips, describe_reference(clips, rate))
+    assert np.isfinite(scores).all() and (scores >= 0).all()

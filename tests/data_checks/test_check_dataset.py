@@ -215,7 +215,7 @@ def test_recordings_with_label_tracks(tmp_path):
 def test_what_is_no_data_set_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="gone"):
         check_dataset(tmp_path / "gone")
-    with pytest.raises(ValueError, match="No audio file"):
+    with pytest.raises(ValueError, match="Expected audio files"):
         check_dataset(tmp_path)
     (tmp_path / "train.csv").write_text("Name,Target\n")
     with pytest.raises(ValueError, match="lists no clips"):

@@ -73,7 +73,7 @@ def test_test(folder):
     assert clips.day.tolist() == ["20190713", "20180724"]
 
 
-def test_files_without_a_row_are_told(folder):
+def test_files_without_a_row_give_a_warning(folder):
     extra = folder / "train" / "steth_20190101_10_00_00_002.wav"
     extra.touch()
     (folder / "train" / "notes.txt").touch()
@@ -187,7 +187,7 @@ def test_labelled_folder(tmp_path):
     assert unlabelled.target is None and unlabelled.groups is None
 
 
-def test_labelled_folder_refuses_repeats_and_one_class(tmp_path):
+def test_labelled_folder_with_repeats_or_one_class_is_an_error(tmp_path):
     (tmp_path / "a.wav").touch()
     (tmp_path / "b.wav").touch()
     table = tmp_path / "my.csv"
@@ -212,7 +212,7 @@ def test_submission(folder, tmp_path):
     ("ids", "labels", "message"),
     [
         (["a", "b"], ["I"], "2 ids, but 1 labels"),
-        ([], [], "no predictions"),
+        ([], [], "ids is empty"),
         (["a", "b"], ["I", None], r"missing labels in 1 of 2 rows: line 3 \('b'\)"),
         (["a", "b"], ["I", np.nan], "missing labels"),
         (["a", "b"], ["I", ""], "missing labels"),
@@ -278,7 +278,7 @@ def test_some_clips_are_loops():
 
 
 def _log_bands(waveforms):
-    """Mean and deviation over time of the level in 30 bands below 2 kHz."""
+    """Compute mean and deviation over time of the level in 30 bands below 2 kHz."""
     _, _, power = spectrogram(waveforms, 16000, nperseg=512, noverlap=256)
     power = power[:, :60].reshape(len(waveforms), 30, 2, -1).mean(axis=2)
     level = 10 * np.log10(power + 1e-12)
@@ -340,7 +340,7 @@ def test_written_sounds_load_like_the_competition(tmp_path):
     assert len(set(found)) == 40
 
 
-def test_names_of_written_sounds_do_not_tell_the_label(tmp_path):
+def test_names_of_written_sounds_do_not_contain_the_label(tmp_path):
     sounds = make_breath_sounds(300, 10, duration=0.05, random_state=0)
     folder = write_breath_sounds(sounds, tmp_path / "breath", test_size=0)
     clips = pd.read_csv(folder / "train.csv", dtype=str)

@@ -49,12 +49,12 @@ def test_groups_follow_the_recordings(tmp_path):
     [
         ({"annotations": []}, "1 recordings, but 0 annotations"),
         ({"groups": [1, 2]}, "1 recordings, but 2 groups"),
-        ({"min_duration": 9.0}, "no phase is as long"),
+        ({"min_duration": 9.0}, "Expected phases of min_duration"),
         ({"annotations": [PHASES.assign(end_s=99.0)]}, "beyond the end"),
         ({"fill": "mirror"}, "fill"),
     ],
 )
-def test_wrong_input_is_refused(options, what):
+def test_wrong_input_is_an_error(options, what):
     given = {"recordings": [RAMP], "annotations": [PHASES], "sample_rate": 1000}
     with pytest.raises(ValueError, match=what):
         clips_from_recordings(**(given | options))

@@ -73,6 +73,6 @@ def test_an_apnoea_over_the_whole_recording_is_only_noise():
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"ie_ratio": 0}, {"duration": 0.1}])
-def test_impossible_breathing_is_refused(wrong):
+def test_impossible_breathing_is_an_error(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make_breath_recording(**wrong)

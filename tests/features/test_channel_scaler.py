@@ -76,11 +76,11 @@ def test_only_the_fitted_clips_set_mean_and_scale():
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 0)])
-def test_other_shapes_are_refused(shape):
+def test_other_shapes_are_errors(shape):
     with pytest.raises(ValueError, match="n_clips, n_channels, n_frames"):
         ChannelScaler().fit(np.zeros(shape))
 
 
-def test_nan_is_refused():
+def test_nan_is_an_error():
     with pytest.raises(ValueError, match="NaN"):
         ChannelScaler().fit(np.full((2, 3, 4), np.nan))

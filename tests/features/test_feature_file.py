@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from skbreath import AudioReader, BreathFeatures, SummaryPooling
 from skbreath.cli import main
-from skbreath.features.feature_file import write_features
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +28,19 @@ def expected(files):
     )
 
 
-def write(out, files, **params):
-    return write_features(out, files, duration=0.5, batch_size=3, **params)
+def write(out, files, *options):
+    """Run the command on files, three at a time."""
+    settings = ["--duration", "0.5", "--batch-size", "3", *options]
+    return CliRunner().invoke(main, ["features", *files, "--out", str(out), *settings])
 
 
 def test_npz_and_npy_hold_features_names_and_paths(files, expected, tmp_path):
-    shape, names = write(tmp_path / "f.npz", files)
-    assert shape == expected.shape and names[64] == "rms"
+    result = write(tmp_path / "f.npz", files)
+    assert " x ".join(map(str, expected.shape)) in result.stdout
     with np.load(tmp_path / "f.npz") as stored:
         np.testing.assert_array_equal(stored["features"], expected)
-        assert stored["channel_names"].tolist() == names
+        names = stored["channel_names"].tolist()
+        assert names[64] == "rms"
         assert stored["paths"].tolist() == files
     write(tmp_path / "f.npy", files)
     stored = np.load(tmp_path / "f.npy", mmap_mode="r")
@@ -55,29 +57,37 @@ def test_csv_has_a_row_per_frame_or_per_file(files, expected, tmp_path):
     second = table[table["path"] == files[1]]
     np.testing.assert_allclose(second.iloc[:, 3:].T, expected[1], rtol=1e-5)
     np.testing.assert_allclose(second["time_s"], np.arange(len(second)) * 0.016)
-    shape, names = write(tmp_path / "s.csv", files, summary=True)
-    table = pd.read_csv(tmp_path / "s.csv")
-    assert table["path"].tolist() == files and names[-1] == "delta2_12_bin7"
+    write(tmp_path / "s.csv", files, "--summary")
+    table = pd.read_csv(tmp_path / "s.csv", index_col="path")
+    assert table.index.tolist() == files and table.columns[-1] == "delta2_12_bin7"
     np.testing.assert_allclose(
-        table[names], SummaryPooling().fit_transform(expected), rtol=1e-4, atol=1e-5
+        table, SummaryPooling().fit_transform(expected), rtol=1e-4, atol=1e-5
     )
 
 
 def test_parquet_is_written_where_it_can_be(files, expected, tmp_path):
     pytest.importorskip("pyarrow")
-    write(tmp_path / "f.parquet", files, summary=True)
+    write(tmp_path / "f.parquet", files, "--summary")
     assert pd.read_parquet(tmp_path / "f.parquet")["path"].tolist() == files
 
 
 def test_nothing_is_half_written(files, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match="needs pyarrow"):
-        write(tmp_path / "f.parquet", files)
-    with pytest.raises(ValueError, match=r"must end in one of \.npz"):
-        write(tmp_path / "f.txt", files)
+    assert "needs pyarrow" in write(tmp_path / "f.parquet", files).stderr
+    assert "must end in one of .npz" in write(tmp_path / "f.txt", files).stderr
+    transform, batches = BreathFeatures.transform, []
+
+    def fail_in_second_batch(self, X):
+        batches.append(X)
+        if len(batches) == 2:
+            raise ValueError("the second batch fails")
+        return transform(self, X)
+
+    monkeypatch.setattr(BreathFeatures, "transform", fail_in_second_batch)
     for suffix in ("npz", "npy", "csv"):
-        with pytest.raises(ValueError, match="gone"):
-            write(tmp_path / f"f.{suffix}", [*files, "gone.wav"])
+        batches.clear()
+        result = write(tmp_path / f"f.{suffix}", files)
+        assert "the second batch fails" in result.stderr, result.output
     assert not list(tmp_path.iterdir())
 
 

@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skbreath import BreathFeatures, ChannelScaler, SummaryPooling
-from skbreath.features.feature_set import GROUPS
+
+GROUPS = BreathFeatures().groups
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:n_fft=.* is too large:UserWarning",
@@ -197,7 +198,7 @@ def test_bits_do_not_depend_on_the_batch(batch_size, n_jobs, dtype):
 def test_workers_without_shared_memory_give_the_same_bits():
     X = np.stack([noise(2000, seed=seed) for seed in range(9)])
     estimator = BreathFeatures(batch_size=2).fit(X)
-    with joblib.parallel_config("loky", n_jobs=2):
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
         elsewhere = estimator.transform(X)
     assert np.array_equal(elsewhere, estimator.transform(X))
 
@@ -252,7 +253,7 @@ def test_bad_parameters_are_named_with_their_bound(params, message):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
-def test_bad_samples_are_refused_with_their_rows(value):
+def test_bad_samples_are_errors_with_their_rows(value):
     X = np.stack([noise(2000)] * 5)
     estimator = BreathFeatures().fit(X)
     X[[1, 3], [0, 1999]] = value
@@ -284,7 +285,7 @@ def test_integer_samples_are_taken_as_they_are():
     assert np.array_equal(features, BreathFeatures().fit_transform(X.astype("f")))
 
 
-def test_other_lengths_than_in_fit_are_refused():
+def test_other_lengths_than_in_fit_are_errors():
     with pytest.raises(ValueError, match="X has 1999 features"):
         BreathFeatures().fit(noise(2000)[None]).transform(noise(1999)[None])
 
@@ -328,3 +329,17 @@ def test_names_travel_through_a_pipeline():
     assert pipeline.get_feature_names_out().tolist() == [
         "rms_mean", "zcr_mean", "rms_std", "zcr_std", "rms_bin0", "zcr_bin0",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "hop_length", "expected"),
+    [(16000, 256, 63), (15999, 256, 63), (1, 256, 1), (255, 256, 1), (9, 3, 4)],
+)
+def test_frames_are_centred_on_every_hop(n_samples, hop_length, expected):
+    features = BreathFeatures(groups=["zcr"], hop_length=hop_length)
+    assert features.fit_transform(np.zeros((1, n_samples))).shape[2] == expected
+
+
+def test_channels_keep_the_order_of_the_groups():
+    features = BreathFeatures(groups=("mfcc", "rms"), n_mfcc=2).fit(np.zeros((1, 9)))
+    assert features.channel_names_.tolist() == ["rms", "mfcc_0", "mfcc_1"]

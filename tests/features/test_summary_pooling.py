@@ -86,18 +86,18 @@ def test_data_frame_out():
         ({"statistics": (), "n_bins": 0}, "Expected statistics or bins"),
     ],
 )
-def test_bad_parameters_are_refused(params, message):
+def test_bad_parameters_are_errors(params, message):
     with pytest.raises(ValueError, match=message):
         SummaryPooling(**params).fit(np.zeros((2, 3, 4)))
 
 
-def test_other_numbers_of_channels_are_refused():
+def test_other_numbers_of_channels_are_errors():
     pooling = SummaryPooling().fit(np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match="X has 2 features, but .* 3"):
         pooling.transform(np.zeros((2, 2, 4)))
 
 
-def test_relative_bins_tell_course_from_level():
+def test_relative_bins_separate_course_and_level():
     X = np.array([[[0.0, 1, 2, 9], [4, 4, 4, 4]]])
     pooling = SummaryPooling(n_bins=2, statistics=(), relative=True).fit(X)
     np.testing.assert_allclose(pooling.transform(X), [[3, 4, -2.5, 0, 2.5, 0]])
@@ -127,7 +127,7 @@ def test_only_the_first_period_is_summarised():
     assert (every.reshape(40, 2, -1) == pooling.transform(X)).all()
 
 
-def test_impossible_combinations_are_refused():
+def test_impossible_combinations_are_errors():
     X = np.zeros((2, 3, 4))
     with pytest.raises(ValueError, match="one of 3 channels, got 3"):
         SummaryPooling(period_channel=3).fit(X)

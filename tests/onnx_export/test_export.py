@@ -31,7 +31,7 @@ from skbreath import (
     save_model,
 )
 from skbreath.cli import main
-from skbreath.features.loops import loop_periods
+from skbreath.features.kernels import loop_periods
 from skbreath.onnx_export.estimator_graphs import FeatureGraph, LoopGraph
 from skbreath.onnx_export.model_graph import ModelGraph
 from skbreath.pretrained import PRETRAINED

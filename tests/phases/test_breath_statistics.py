@@ -35,7 +35,7 @@ def test_regular_breathing(cycle, share, n):
     assert summary["ttot_cv"] == pytest.approx(0, abs=1e-9)
 
 
-def test_breaths_with_a_phase_that_was_not_heard():
+def test_breaths_with_a_phase_that_is_missing():
     phases = table((0, 1, "I"), (1, 3, "E"), (4, 6, "E"), (7, 8, "I"), (9, 10, "I"))
     breaths = breath_statistics(phases).breaths
     assert breaths["onset_s"].tolist() == [0, 4, 7, 9]
@@ -44,7 +44,7 @@ def test_breaths_with_a_phase_that_was_not_heard():
     assert np.allclose(breaths["pause_s"], [1, 1, 1, np.nan], equal_nan=True)
 
 
-def test_rate_follows_the_phase_that_was_heard_more_often():
+def test_rate_follows_the_phase_that_is_more_frequent():
     phases = breathing(10)
     without = phases[(phases["label"] == "E") | (phases.index < 6)]
     assert breath_statistics(without).summary["rate_per_min"] == pytest.approx(15)
@@ -89,7 +89,7 @@ def test_own_labels_and_a_shuffled_table():
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_too_little_to_tell(n):
+def test_statistics_of_too_few_phases_are_nan(n):
     phases = breathing(1).iloc[:n]
     phases = phases.astype({"start_s": float, "end_s": float, "label": object})
     statistics = breath_statistics(phases)
@@ -97,7 +97,7 @@ def test_too_little_to_tell(n):
     assert len(statistics.breaths) == n
 
 
-def test_wrong_tables_are_refused():
+def test_wrong_tables_are_errors():
     with pytest.raises(ValueError, match="beyond the end"):
         breath_statistics(breathing(5), duration=3)
     with pytest.raises(ValueError, match="a label other than 'I', 'E'"):

@@ -56,7 +56,7 @@ def test_what_is_written_is_read_again(format, phases, tmp_path_factory):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_format_is_told_from_the_file(format, tmp_path):
+def test_format_is_detected_from_the_file(format, tmp_path):
     path = tmp_path / f"labels{FORMATS[format][0]}"
     write_label_track(path, PHASES, format)
     pd.testing.assert_frame_equal(
@@ -162,7 +162,7 @@ def test_errors_name_file_and_line(name, text, line, what, tmp_path):
     assert f"line {line}" in str(error.value)
 
 
-def test_a_cut_textgrid_is_refused(tmp_path):
+def test_a_cut_textgrid_is_an_error(tmp_path):
     path = tmp_path / "a.TextGrid"
     write_label_track(path, PHASES)
     path.write_text(path.read_text()[:-80])

@@ -39,7 +39,7 @@ def fit(folder, n_jobs=1, memory=None):
 
 
 def content_of(model, path):
-    """All of a model: its file is the same if the model is, to the bit."""
+    """Save a model without the durations of its fit; return the bytes of the file."""
     for member in model["classifier"].estimator_.estimators_:
         for epoch in getattr(member[-1], "history_", ()):
             epoch["dur"] = 0.0  # seconds, of this run
@@ -73,6 +73,7 @@ def test_cold_and_warm_cache_give_the_same_file(breath_folder, reference, tmp_pa
         assert content_of(model, tmp_path / "m.skb") == reference
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_file(breath_folder, reference, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[3])\n"
@@ -85,6 +86,7 @@ def test_another_process_gives_the_same_file(breath_folder, reference, tmp_path)
     assert (tmp_path / "m.skb").read_bytes() == reference
 
 
+@pytest.mark.slow
 def test_evaluation_repeats_with_two_jobs(breath_folder):
     clips = load_kaggle_breath(breath_folder)
     data = clips.paths, clips.target, clips.recording

@@ -1,0 +1,22 @@
+"""Compile functions with numba."""
+
+from numba import njit
+
+__all__ = ["cached_kernel", "kernel"]
+
+_OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    # Allow fused multiply-add and ignore NaN, which the estimators have excluded. Never
+    # "reassoc": sums must not depend on how a loop was vectorised.
+    "fastmath": {"contract", "nnan", "nsz"},
+}
+kernel = njit(**_OPTIONS)
+
+
+def cached_kernel(function):
+    """Compile `function` once per machine; once per process where that fails."""
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # neither this folder nor the user's can be written to
+        return kernel(function)
