@@ -198,7 +198,9 @@ def break_down(
     scores = grouped_scores(
         truth, predictions["y_pred"], predictions["y_score"], by, pos_label
     )
-    _, values = pd.factorize(by)
+    codes, values = pd.factorize(by)
+    # With the dtype given: pandas fails to make text of names that are not Unicode.
+    values = pd.Index(values, dtype=values.dtype)
     # One group at a time, in batches that fit into memory.
     rows = []
     for start in range(0, scores.n_groups, 256):
@@ -207,7 +209,8 @@ def break_down(
         rows.append(scores(counts))
     table = pd.DataFrame(np.vstack(rows), columns=METRICS, index=values)
     table = table.drop(columns="calibration_error")  # too noisy for a few clips
-    sizes = pd.Series(truth == pos_label).groupby(by, sort=False)
-    table.insert(0, "n_clips", sizes.size())
-    table.insert(1, "positives", sizes.mean())
+    n_clips = np.bincount(codes)
+    table.insert(0, "n_clips", n_clips)
+    positives = np.bincount(codes, weights=truth == pos_label)
+    table.insert(1, "positives", positives / n_clips)
     return table.sort_values("accuracy", kind="stable").rename_axis(name)

@@ -246,7 +246,7 @@ def test_a_perfect_end_of_the_curve_is_not_certain():
     ("changes", "message"),
     [
         ({"groups": np.zeros(20)}, "at least two groups"),
-        ({"groups": [None, *range(19)]}, "missing values"),
+        ({"groups": [None, *range(19)]}, "must not be missing"),
         ({"confidence": np.full(20, np.nan)}, "NaN"),
         ({"y_pred": np.ones(19)}, "inconsistent"),
         ({name: np.ones(5) for name in ("y_true", "y_pred", "confidence")}, "10 clips"),

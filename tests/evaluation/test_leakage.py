@@ -6,7 +6,7 @@ from optuna.distributions import FloatDistribution
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -24,7 +24,6 @@ from skbreath import (
     make_breath_classifier,
     make_breath_sounds,
 )
-from skbreath.fitting.cross_fitting import check_group_cv
 
 SMOOTHING = {"var_smoothing": FloatDistribution(1e-9, 1e-3, log=True)}
 FITS = []  # rows and groups of every fit of a Watcher
@@ -185,8 +184,7 @@ def test_no_split_shares_a_recording(model):
     evaluate(clone(model), X, y, groups, cv=3, n_resamples=5)
     assert len(FITS) >= 3
     outer = [
-        set(groups[test])
-        for _, test in check_group_cv(3, y, groups).split(X, y, groups)
+        set(groups[test]) for _, test in StratifiedGroupKFold(3).split(X, y, groups)
     ]
     for rows, given in FITS:
         assert given is not None and given.tolist() == groups[rows].tolist()
@@ -240,7 +238,7 @@ def test_poisoned_held_out_rows_change_nothing_fitted(breath_folder):
     clips = load_kaggle_breath(breath_folder)
     X = AudioReader().fit_transform(clips.paths)
     y, groups = clips.target, clips.recording
-    splits = list(check_group_cv(2, y, groups).split(X, y, groups))[:1]
+    splits = list(StratifiedGroupKFold(2).split(X, y, groups))[:1]
     held_out = splits[0][1]
     poisoned, labels = X.copy(), y.copy()
     poisoned[held_out] = np.random.default_rng(0).normal(size=X[held_out].shape)
@@ -257,7 +255,7 @@ def test_poisoned_held_out_rows_change_nothing_fitted(breath_folder):
 
 def test_poisoned_held_out_rows_change_no_tuning():
     X, y, groups = table_of()
-    train, held_out = next(check_group_cv(3, y, groups).split(X, y, groups))
+    train, held_out = next(StratifiedGroupKFold(3).split(X, y, groups))
     poisoned, labels = X.copy(), y.copy()
     poisoned[held_out] = 1e6
     labels[held_out] = "I"

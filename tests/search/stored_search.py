@@ -15,6 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from skbreath import OptunaSearchCV
 from skbreath.search import workers
+from skbreath.search.storage import open_storage
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
@@ -77,7 +78,7 @@ def wait_for_trials(storage, at_least):
     while True:
         try:
             study = optuna.load_study(
-                study_name="killed", storage=storage.open_storage(storage)
+                study_name="killed", storage=open_storage(storage)
             )
         except KeyError:
             time.sleep(0.02)
