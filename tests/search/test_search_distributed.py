@@ -45,11 +45,11 @@ def test_a_search_resumes_in_postgresql(postgres):
 
 
 def test_processes_share_a_study_in_postgresql_and_one_is_killed(postgres):
-    workers = [start(postgres, 16) for _ in range(2)]
+    processes = [start(postgres, 16) for _ in range(2)]
     wait_for_trials(postgres, 5)
-    kill(workers.pop())
-    workers.append(start(postgres, 16))
-    assert [worker.wait() for worker in workers] == [0, 0]
+    kill(processes.pop())
+    processes.append(start(postgres, 16))
+    assert [worker.wait() for worker in processes] == [0, 0]
     # Four more here: on a busy machine one worker may have done all of the others.
     search = slow_search(postgres, 20).fit(X, y)
     check_survivors(search, 20, n_kills=1)

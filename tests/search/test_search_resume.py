@@ -62,11 +62,11 @@ def test_a_search_that_is_killed_again_and_again_ends_with_all_its_trials(
 
 def test_several_workers_share_a_study_and_one_is_killed(tmp_path):
     storage = tmp_path / "trials.db"
-    workers = [start(storage, 16) for _ in range(3)]
+    processes = [start(storage, 16) for _ in range(3)]
     wait_for_trials(storage, 6)
-    kill(workers.pop())
+    kill(processes.pop())
     search = slow_search(storage, 16).fit(X, y)
-    for worker in workers:
+    for worker in processes:
         assert worker.wait() == 0
     check_survivors(search, 16, n_kills=1)
     # One that was killed before it could sign its trial has none.
