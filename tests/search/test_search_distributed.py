@@ -21,6 +21,7 @@ from stored_search import (
 )
 
 from skbreath import OptunaSearchCV
+from skbreath.search import workers
 
 
 @pytest.fixture(scope="module")

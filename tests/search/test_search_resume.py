@@ -23,6 +23,8 @@ from stored_search import (
     y,
 )
 
+from skbreath.search import workers
+
 
 @pytest.mark.parametrize("name", STORAGES)
 def test_a_later_fit_goes_on_where_the_trials_end(name, tmp_path):
