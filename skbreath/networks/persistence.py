@@ -160,6 +160,6 @@ class HeldNetwork:
         claimed = {name: tuple(t.shape) for name, t in module.state_dict().items()}
         if claimed != {name: np.shape(array) for name, array in weights.items()}:
             raise ValueError(
-                "the weights of a network must have the names and shapes that its "
-                "parameters imply; set the parameters it was trained with."
+                "the weights of a network do not fit its parameters, which imply other "
+                "names or shapes; set the parameters it was trained with."
             )
