@@ -301,7 +301,7 @@ class WeightedVotingClassifier(VotingClassifier):
         y = self._check_labels(y)
         members = {name: est for name, est in self.estimators if est != "drop"}
         for name in ("oof_proba_", "oof_member_proba_", "fold_weights_", "calibrator_"):
-            vars(self).pop(name, None)  # of an earlier fit
+            self.__dict__.pop(name, None)  # of an earlier fit
 
         with (
             recording(self, X, y, groups),
