@@ -1,5 +1,11 @@
 """``skbreath tune``."""
 
+import multiprocessing
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import click
 
 from .command import Command, print_result
@@ -57,14 +63,12 @@ from .training import count_fits, print_fitted
     help="Stop trials with low scores after a fold.",
 )
 @click.option(
-    "--batch-size",
-    "--batch",
-    "batch",
+    "--workers",
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Trials at a time, in up to --jobs processes; with 1 the folds are parallel, "
-    "unless --prune-on puts them in series.",
+    help="Processes that run a trial each, on one storage; --jobs is divided among "
+    "them.",
 )
 @click.option(
     "--timeout",
@@ -87,7 +91,7 @@ def tune(
     trial_epochs,
     storage,
     prune_on,
-    batch,
+    workers,
     timeout,
     trials_csv,
     group,
@@ -106,7 +110,7 @@ def tune(
     \b
     Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.skb
-      skbreath tune kaggle-breath --storage trials.db --prune-on fold --batch 2 \\
+      skbreath tune kaggle-breath --storage trials.db --prune-on fold --workers 2 \\
           --out tuned.skb
     """
     import pandas as pd
@@ -127,26 +131,26 @@ def tune(
         )
     paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
     n_folds = 3
+    settings = {
+        "pos_label": pos_label,
+        "threshold_scoring": "f1" if scoring is None else scoring,
+        "n_trials": trials,
+        "n_members": members,
+        "trial_epochs": trial_epochs,
+        "max_epochs": 25 if max_epochs is None else max_epochs,
+        "cv": n_folds,
+        "prune_on": prune_on,
+        "timeout": timeout,
+        "n_jobs": max(1, cores(jobs) // workers),
+        "random_state": seed,
+    }
     with StepProgress() as progress:
-        with progress.step("Tuning", trials * n_folds):
-            tuned = tune_breath_classifier(
-                paths,
-                y,
-                groups,
-                pos_label=pos_label,
-                threshold_scoring="f1" if scoring is None else scoring,
-                n_trials=trials,
-                n_members=members,
-                trial_epochs=trial_epochs,
-                max_epochs=25 if max_epochs is None else max_epochs,
-                cv=n_folds,
-                prune_on=prune_on,
-                batch_size=batch,
-                timeout=timeout,
-                storage=storage,
-                n_jobs=cores(jobs),
-                random_state=seed,
-            )
+        with (
+            progress.step("Tuning", trials * n_folds),
+            _shared(storage, workers) as settings["storage"],
+            _further_workers(workers - 1, paths, y, groups, settings),
+        ):
+            tuned = tune_breath_classifier(paths, y, groups, **settings)
         with progress.step("Training the best", count_fits(tuned.model)):
             tuned.model.fit(paths, y, classifier__groups=groups)
     if trials_csv is not None:
@@ -159,3 +163,51 @@ def tune(
     )
     save(tuned.model, out)
     print_fitted(tuned.model, out)
+
+
+@contextmanager
+def _shared(storage, workers):
+    """Give a storage that processes can share: the user's, or a temporary file."""
+    if storage is not None or workers == 1:
+        yield storage
+        return
+    with TemporaryDirectory(prefix="skbreath-tune-") as folder:
+        yield Path(folder) / "trials.db"
+
+
+@contextmanager
+def _further_workers(number, paths, y, groups, settings):
+    """Run trials in further processes during the block, and wait for them."""
+    context = multiprocessing.get_context("spawn")
+    arguments = (paths, y, groups, settings)
+    processes = [context.Process(target=_work, args=arguments) for _ in range(number)]
+    try:
+        for process in processes:
+            process.start()
+        yield
+        for process in processes:
+            process.join()
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+    failed = [process.exitcode for process in processes if process.exitcode]
+    if failed:
+        click.echo(
+            f"{len(failed)} of {number} further workers failed, with the exit codes "
+            f"{failed}; the other workers ran their trials.",
+            err=True,
+        )
+
+
+def _work(paths, y, groups, settings):
+    """Run trials in this process until the study has enough."""
+    from ..pipelines.tuning import tune_breath_classifier
+
+    try:
+        tune_breath_classifier(paths, y, groups, **settings)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        click.echo(f"a worker failed: {error}", err=True)
+        sys.exit(1)

@@ -69,7 +69,6 @@ def tune_breath_classifier(
     log_scale: bool = True,
     vote_cv: Folds = 5,
     prune_on: Literal["fold"] | None = None,
-    batch_size: int = 1,
     timeout: float | None = None,
     enqueue: list[dict[str, Any]] | None = None,
     storage: Any = None,
@@ -117,10 +116,8 @@ def tune_breath_classifier(
     vote_cv : int or splitter, default=5
         Folds that the weights and the threshold are learned on.
     prune_on : {"fold"}, default=None
-        When trials with low scores are stopped; this and the next five parameters are
+        When trials with low scores are stopped; this and the next four parameters are
         those of :class:`~skbreath.OptunaSearchCV`.
-    batch_size : int, default=1
-        Trials run in parallel.
     timeout : float, default=None
         Seconds after which no further trials are started.
     enqueue : list of dict, default=None
@@ -193,7 +190,6 @@ def tune_breath_classifier(
         pos_label=pos_label,
         cv=cv,
         prune_on=prune_on,
-        batch_size=batch_size,
         timeout=timeout,
         enqueue=enqueue,
         storage=storage,

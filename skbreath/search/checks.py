@@ -74,6 +74,8 @@ def scorers_for(search, X, y, groups):
     -------
     scorers : callable
         One scorer or several, with the positive class set.
+    classes : list or None
+        From :func:`check_target`.
 
     Raises
     ------
@@ -82,9 +84,10 @@ def scorers_for(search, X, y, groups):
     """
     scorers = search._get_scorers()[0]
     classes = check_target(search.estimator, X, y, groups)
-    if classes is None:
-        return scorers
-    return name_positive_classes(scorers, search.scoring, search.pos_label, classes)
+    if classes is not None:
+        settings = search.scoring, search.pos_label, classes
+        scorers = name_positive_classes(scorers, *settings)
+    return scorers, classes
 
 
 def check_space(space, known_names, stored=False):

@@ -1,13 +1,13 @@
-"""Fit and score the folds of a trial, and compute its mean scores."""
+"""Draw the folds of a search, fit and score them, and average their scores."""
 
 import pickle
 import time
 import traceback
-from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 
+from ..fitting.cross_fitting import check_group_cv
 from ..fitting.training_record import inside_fit
 from ..utils.sklearn_compat import (
     _fit_and_score,
@@ -16,37 +16,75 @@ from ..utils.sklearn_compat import (
 )
 
 __all__ = [
-    "FoldScorer",
-    "TrialOutcome",
+    "draw_folds",
+    "evaluate_fold",
     "failed_fold",
     "find_objectives",
     "mean_scores",
-    "score_folds",
+    "one_line",
 ]
 
 
-@dataclass
-class TrialOutcome:
-    """Results of the folds of a trial.
+def draw_folds(search, X, y, groups, split_params, classes):
+    """Draw the folds that all trials use.
 
-    Attributes
+    Parameters
     ----------
-    folds : list of dict
-        ``test_scores``, ``train_scores`` (if asked for), ``fit_time``,
-        ``score_time``, ``fit_error`` (traceback or None) and ``reason`` (the same in
-        a line, also of a single metric that failed) of the folds that ran.
-    pruned : bool
-        Whether a pruner ended the trial.
-    reports : dict of int to float
-        Values reported to the pruner, by fold.
-    error : Exception or None
-        The first error of a fold.
-    """
+    search : OptunaSearchCV
+        Gets `n_splits_`.
+    X, y, groups : sequences of length n_samples
+    split_params : dict
+        Metadata of the splitter.
+    classes : list or None
+        Classes of a classifier with one column of labels.
 
-    folds: list = field(default_factory=list)
-    pruned: bool = False
-    reports: dict = field(default_factory=dict)
-    error: Exception | None = None
+    Returns
+    -------
+    splits : list of (train, test)
+
+    Raises
+    ------
+    ValueError
+        If there are no folds, or a fold could not be fitted or scored.
+    """
+    cv = check_group_cv(
+        search.cv, y, groups, classifier=is_classifier(search.estimator)
+    )
+    if groups is not None:
+        split_params = {**split_params, "groups": groups}
+    splits = list(cv.split(X, y, **split_params))
+    if not splits:
+        raise ValueError("Expected at least one fold from cv, got none.")
+    for number, split in enumerate(splits):
+        for part, rows in zip(("training", "test"), split, strict=True):
+            _check_part(search, y, classes, f"the {part} part of fold {number}", rows)
+    search.n_splits_ = len(splits)
+    return splits
+
+
+def _check_part(search, y, classes, name, rows):
+    """Check that a part of a fold has rows, and the classes that it needs."""
+    rows = np.asarray(rows)
+    if not (rows.any() if rows.dtype == bool else len(rows)):
+        raise ValueError(
+            f"Expected rows in every part of the folds, but {name} is empty: use "
+            "fewer folds or another cv."
+        )
+    if classes is None or ("test" in name and not _needs_classes(search.scoring)):
+        return
+    found = np.unique(np.asarray(y)[rows]).tolist()
+    if len(found) < 2:
+        raise ValueError(
+            f"Expected at least two classes in every part of the folds, but {name} "
+            f"has only {found}: use fewer folds, or other groups."
+        )
+
+
+def _needs_classes(scoring):
+    """Return whether a metric by name needs two classes in each test part."""
+    names = scoring.values() if isinstance(scoring, dict) else scoring
+    names = [scoring] if isinstance(scoring, str) or callable(scoring) else names
+    return any(isinstance(name, str) and name != "accuracy" for name in names or ())
 
 
 def find_objectives(scoring, refit):
@@ -89,7 +127,7 @@ def mean_scores(folds, objectives, error_score):
     Parameters
     ----------
     folds : list of dict
-        From :class:`FoldScorer`; scores of failed folds are filled in.
+        From :func:`evaluate_fold`; scores of failed folds are filled in.
     objectives : list of str or list of None
         From :func:`find_objectives`.
     error_score : float or "raise"
@@ -109,173 +147,20 @@ def mean_scores(folds, objectives, error_score):
         return [np.nan] * len(objectives)
     _insert_error_scores(folds, error_score)
     scores = [fold["test_scores"] for fold in folds]
-    if isinstance(scores[0], dict):
-        for name in objectives:
-            _check_metric(name, scores[0])
-        return [
-            float(np.mean([score[name] for score in scores])) for name in objectives
-        ]
-    return [float(np.mean(scores))]
+    if not isinstance(scores[0], dict):
+        return [float(np.mean(scores))]
+    for name in objectives:
+        _check_metric(name, scores[0])
+    return [float(np.mean([score[name] for score in scores])) for name in objectives]
 
 
-class FoldScorer:
-    """Prepare the folds of trials, to be fitted and scored by :func:`score_folds`.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        Estimator and settings.
-    X, y : sequences of length n_samples
-        Data and target.
-    splits : list of (train, test)
-        All folds.
-    scorers : callable
-        One scorer or several.
-    routed : Bunch
-        Metadata of the estimator and the scorer.
-    objectives : list
-        From :func:`find_objectives`.
-    context : CallbackContext
-        Of the search.
-    """
-
-    def __init__(self, search, X, y, splits, scorers, routed, objectives, context):
-        self.search = search
-        self.X = X
-        self.y = y
-        self.splits = splits
-        self.scorers = scorers
-        self.routed = routed
-        self.objectives = objectives
-        self.context = context
-        self.contexts = {}  # by task: a trial that runs again has the same ones
-
-    def arguments(self, trial, parameters, folds, position):
-        """Make the arguments of :func:`score_folds`, which may run in any process.
-
-        Parameters
-        ----------
-        trial : optuna.trial.Trial
-        parameters : dict
-            Parameters of the trial.
-        folds : iterable of int
-            Folds to score.
-        position : int
-            Position of the trial in this search.
-
-        Returns
-        -------
-        arguments : tuple
-        """
-        search, n_splits = self.search, len(self.splits)
-        # The contexts of all folds belong to one tree, in this process.
-        tasks = [
-            {
-                "train": self.splits[fold][0],
-                "test": self.splits[fold][1],
-                "split_progress": (fold, n_splits),
-                "callback_ctx": self._context(position * n_splits + fold),
-            }
-            for fold in folds
-        ]
-        common = {
-            "scorer": self.scorers,
-            "fit_params": self.routed["estimator"]["fit"],
-            "score_params": self.routed["scorer"]["score"],
-            "return_train_score": search.return_train_score,
-            "error_score": search.error_score,
-            "verbose": search.verbose,
-            "return_times": True,
-            "candidate_progress": (position, search.n_trials or 0),
-            "caller": search,
-        }
-        # A trial is sent together with its study: only if a pruner needs it.
-        pruned = trial if search.prune_on else None
-        data = (search.estimator, parameters, self.X, self.y)
-        return *data, tasks, common, pruned, self.objectives, search.error_score
-
-    def _context(self, task):
-        if task not in self.contexts:
-            self.contexts[task] = self.context.subcontext(
-                "candidate-split-evaluation", task_id=task
-            )
-        return self.contexts[task]
-
-
-def score_folds(
-    estimator, parameters, X, y, tasks, common, trial, objectives, error_score
-):
-    """Fit and score folds of a trial in series, until it is pruned.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Cloned.
-    parameters : dict
-        Parameters of the trial.
-    X, y : sequences of length n_samples
-    tasks, common : list of dict, and dict
-        Arguments of :func:`evaluate_fold`, of each fold and of all.
-    trial : optuna.trial.Trial or None
-        Gets the scores, and may be pruned. None runs all folds.
-    objectives : list
-        From :func:`find_objectives`.
-    error_score : float or "raise"
-        Score of a fold whose fit failed.
-
-    Returns
-    -------
-    outcome : TrialOutcome
-    """
-    outcome = TrialOutcome()
-    # An unknown parameter is a mistake in the space, and raised.
-    clone(estimator).set_params(**clone(parameters, safe=False))
-    with inside_fit():
-        for task in tasks:
-            fold, error = evaluate_fold(
-                clone(estimator), X, y, parameters=parameters, **task, **common
-            )
-            outcome.folds.append(fold)
-            outcome.error = outcome.error or error
-            if trial is not None and _ends(
-                outcome, trial, len(tasks), objectives, error_score
-            ):
-                break
-    return outcome
-
-
-def _ends(outcome, trial, n_splits, objectives, error_score):
-    """Report the last fold to the pruner; return whether the trial ends with it.
-
-    In another process `trial` is a copy, and so is a study in memory: `reports` takes
-    the reported values to the process of the search.
-    """
-    from optuna.exceptions import UpdateFinishedTrialError
-
-    (value,) = mean_scores(outcome.folds, objectives, error_score)
-    if not np.isfinite(value):
-        # Later folds cannot make the mean finite, unless failed folds get a number.
-        return error_score == "raise" or not np.isfinite(error_score)
-    if _compares_folds(trial.study.pruner):
-        (value,) = mean_scores(outcome.folds[-1:], objectives, error_score)
-    step = len(outcome.folds) - 1
-    outcome.reports[step] = value
-    try:
-        trial.report(value, step)
-        stop = trial.should_prune()
-    except UpdateFinishedTrialError:
-        stop = True  # another worker has finished this trial
-    outcome.pruned = bool(stop) and step + 1 < n_splits
-    return outcome.pruned
-
-
-def _compares_folds(pruner):
-    """Return whether a pruner compares trials fold by fold, not by their means."""
-    from optuna.pruners import PatientPruner, WilcoxonPruner
-
-    while isinstance(pruner, PatientPruner):
-        pruner = pruner._wrapped_pruner
-    return isinstance(pruner, WilcoxonPruner)
+def _check_metric(refit, metrics):
+    """Check that `refit` names one of several metrics."""
+    if not isinstance(refit, str) or refit not in metrics:
+        raise ValueError(
+            "With several metrics, refit must name the one to maximise, of "
+            f"{sorted(metrics)}; got refit={refit!r}."
+        )
 
 
 def evaluate_fold(estimator, X, y, *, scorer, error_score, **settings):
@@ -284,7 +169,7 @@ def evaluate_fold(estimator, X, y, *, scorer, error_score, **settings):
     Parameters
     ----------
     estimator : estimator
-        Fitted in place.
+        Cloned.
     X, y : sequences of length n_samples
     scorer : callable
         One metric or several.
@@ -296,44 +181,47 @@ def evaluate_fold(estimator, X, y, *, scorer, error_score, **settings):
     Returns
     -------
     fold : dict
-        Scores, times, ``fit_error`` (traceback or None) and ``reason`` (type and
+        ``test_scores``, ``train_scores`` (if asked for), ``fit_time``,
+        ``score_time``, ``fit_error`` (traceback or None) and ``reason`` (type and
         message of the error, or None), also of a single metric that failed.
     error : Exception or None
         Error of the fold, if it can be sent to another process.
     """
-    settings |= {"scorer": scorer, "error_score": "raise"}
-    if error_score == "raise":
-        return _fit_and_score(estimator, X, y, **settings) | {"reason": None}, None
-    reasons = [None]
-    if isinstance(scorer, _MultimetricScorer):
-        settings["scorer"] = _tolerant(scorer, error_score, reasons)
+    reasons, score = [None], scorer
+    if error_score != "raise" and isinstance(scorer, _MultimetricScorer):
+        score = _tolerant(scorer, error_score, reasons)
     started = time.time()
     try:
-        fold = _fit_and_score(estimator, X, y, **settings)
+        with inside_fit():
+            fold = _fit_and_score(
+                clone(estimator), X, y, scorer=score, error_score="raise", **settings
+            )
     except Exception as error:
+        if error_score == "raise":
+            raise
         seconds = time.time() - started
-        reason = f"{type(error).__name__}: {_one_line(error)}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         fold = failed_fold(traceback.format_exc(), reason, error_score, seconds)
         return fold, _picklable(error)
+    if error_score == "raise":
+        _check_finite(fold["test_scores"])
     return fold | {"reason": reasons[-1]}, None
 
 
-def failed_fold(error, reason, error_score, seconds):
-    """Make the result of a fold that failed.
+def _check_finite(scores):
+    """Raise if a score of a fold is not finite."""
+    scores = scores if isinstance(scores, dict) else {"score": scores}
+    for name, value in scores.items():
+        if not np.isfinite(value):
+            raise ValueError(
+                f"Expected finite scores with error_score='raise', got {name}={value} "
+                "on a test part: change the metric or the folds, or set error_score "
+                "to a number."
+            )
 
-    Parameters
-    ----------
-    error, reason : str
-        Traceback, and the same in a line.
-    error_score : float
-        Score of the fold.
-    seconds : float
-        Time of the fit.
 
-    Returns
-    -------
-    fold : dict
-    """
+def failed_fold(error, reason, error_score, seconds=np.nan):
+    """Make the result of a fold that failed, from its traceback and the reason."""
     return {
         "test_scores": error_score,
         "train_scores": error_score,
@@ -354,18 +242,20 @@ def _tolerant(scorer, error_score, reasons):
                 lines = value.splitlines()
                 while any(line.startswith("  ") for line in lines):
                     del lines[0]
-                reasons.append(_one_line(" ".join(lines)))
+                reasons.append(one_line(" ".join(lines)))
                 scores[name] = error_score
         return scores
 
     return score
 
 
-def _one_line(error):
+def one_line(error):
+    """Return the message of an error in one line."""
     return " ".join(str(error).split())
 
 
 def _picklable(error):
+    """Return an error that can be sent to another process, or None."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # pickling an unknown class may raise anything
@@ -373,11 +263,3 @@ def _picklable(error):
     # The traceback would keep the rows of the fold in memory.
     traceback.clear_frames(error.__traceback__)
     return error
-
-
-def _check_metric(refit, metrics):
-    if not isinstance(refit, str) or refit not in metrics:
-        raise ValueError(
-            "With several metrics, refit must name the one to maximise, of "
-            f"{sorted(metrics)}; got refit={refit!r}."
-        )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import MethodMapping, process_routing
+from sklearn.utils.metadata_routing import MethodMapping
 
-from ..fitting.routing import metadata_context, route_fit
+from ..fitting.routing import asks_for_groups, metadata_context, route_fit
 from ..fitting.training_record import recording
 from ..utils.estimator_state import current_store
 from ..utils.sklearn_compat import (
@@ -18,13 +20,15 @@ from ..utils.sklearn_compat import (
     HasMethods,
     Interval,
     StrOptions,
+    _check_method_params,
     _fit_context,
 )
 from .checks import check_settings, scorers_for
-from .folds import FoldScorer
+from .folds import draw_folds
 from .results import choose_best, finished_trials, refit_best, report_failures, tabulate
-from .study import draw_folds, join_study
-from .trials import run_trials
+from .storage import storage_errors
+from .study import join_study
+from .trials import TrialRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,11 +69,7 @@ class OptunaSearchCV(BaseSearchCV):
         study is shared. Complete, pruned and failed trials count; lost ones do not.
         None goes on until `timeout`, or until one of `callbacks` stops the study.
     timeout : float, default=None
-        Seconds after which no further batch is started.
-    batch_size : int, default=1
-        Trials proposed at once, before any of them is scored. With more than one they
-        run in parallel processes, each with its folds in series. The sampler learns
-        only from earlier batches, so larger batches are proposed from fewer scores.
+        Seconds after which no further trial is started.
     sampler : optuna.samplers.BaseSampler, default=None
         None means :class:`optuna.samplers.TPESampler`, seeded by `random_state`. Any
         other sampler is copied and keeps its own seed.
@@ -113,8 +113,8 @@ class OptunaSearchCV(BaseSearchCV):
         :class:`~sklearn.model_selection.StratifiedGroupKFold` for a classifier and
         :class:`~sklearn.model_selection.GroupKFold` otherwise.
     n_jobs : int, default=None
-        Processes, as in joblib: for the trials of a batch, or for the folds of a
-        trial with ``batch_size=1`` and without `prune_on`.
+        Processes for the folds of a trial, as in joblib. With `prune_on` the folds
+        run in series.
     refit : bool, str or callable, default=True
         Whether to fit the best parameters on all rows; the name of a metric if there
         are several; or a function that returns the best index for ``cv_results_``.
@@ -172,25 +172,25 @@ class OptunaSearchCV(BaseSearchCV):
     -----
     ``fit`` uses ``groups`` for its folds and passes them to the estimator if it
     requests them, whether metadata routing is enabled or not. Other metadata are
-    passed to the estimator (``set_fit_request``) and the scorer
-    (``set_score_request``).
+    passed as in :class:`~sklearn.model_selection.GridSearchCV`: to the estimator's
+    ``fit``, such as ``step__sample_weight=w``, or with routing enabled wherever they
+    are requested (``set_fit_request``, ``set_score_request``).
 
-    The same seed and `batch_size` give the same trials, whatever `n_jobs`: the trials
-    of a batch are reported together when all of them are scored, and the default pruner
-    compares with complete trials only. Trials may differ if `timeout` ends the search,
-    with pruners that use running trials (successive halving, Hyperband) and
-    ``batch_size > 1``, with several workers on one study, and in a search that is
-    continued after a crash: the sampler gets a new seed then, so that the first trials
-    are not repeated.
+    The same seed gives the same trials, whatever `n_jobs`, except if `timeout` ends the
+    search, with several workers on one study, and in a search that is continued after
+    a crash: the sampler gets a new seed then, so that the first trials are not
+    repeated.
 
-    A killed search loses the trials that were running; fitting again marks them as
-    failed (they do not count) and tries their parameters again. Workers write
-    heartbeats to the study, by which others detect the trials of dead workers, see
-    ``docs/tuning.md``. Failed operations of a storage are retried for some seconds;
-    finished trials stay there in any case.
+    Several trials run at once if several processes or machines fit the same search
+    with the same `storage`. Each waits until the study has `n_trials`. In a database
+    the running trials of a killed process are detected by Optuna's heartbeats, and
+    repeated after a minute; they do not count, and neither do those that a killed
+    process leaves in a journal file, see ``docs/tuning.md``. A search goes on after
+    errors of a storage that end within some seconds; finished trials stay there in any
+    case.
 
-    If a worker process of `n_jobs` dies, its batch is run again, one trial at a time;
-    the trial that ends its process is marked as failed.
+    If a process of `n_jobs` dies, its trial is run again; if it dies again, the trial
+    is marked as failed.
 
     References
     ----------
@@ -220,7 +220,6 @@ class OptunaSearchCV(BaseSearchCV):
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
         "sampler": [HasMethods(["sample_relative", "sample_independent"]), None],
         "study": [HasMethods(["ask", "tell"]), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
         "pruner": [HasMethods(["prune"]), None],
         "prune_on": [StrOptions({"fold"}), None],
         "storage": [str, Path, HasMethods(["create_new_study"]), None],
@@ -240,7 +239,6 @@ class OptunaSearchCV(BaseSearchCV):
         *,
         n_trials: int | None = 10,
         timeout: float | None = None,
-        batch_size: int = 1,
         sampler: Any = None,
         pruner: Any = None,
         prune_on: Literal["fold"] | None = None,
@@ -260,12 +258,11 @@ class OptunaSearchCV(BaseSearchCV):
         progress_bar: bool = False,
         verbose: int = 0,
     ) -> None:
-        # Without `pre_dispatch` of the base class: a batch has few jobs.
+        # Without `pre_dispatch` of the base class: a trial has few jobs.
         self.estimator = estimator
         self.param_distributions = param_distributions
         self.n_trials = n_trials
         self.timeout = timeout
-        self.batch_size = batch_size
         self.sampler = sampler
         self.pruner = pruner
         self.prune_on = prune_on
@@ -306,7 +303,9 @@ class OptunaSearchCV(BaseSearchCV):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and an estimator that requests them.
         **params : dict
-            Metadata for the estimator, the scorer and the splitter, where requested.
+            Arguments of the estimator's ``fit``, such as ``sample_weight``; with
+            metadata routing enabled they go to the estimator, the scorer and the
+            splitter, where requested.
 
         Returns
         -------
@@ -321,30 +320,32 @@ class OptunaSearchCV(BaseSearchCV):
             If the storage cannot be opened, or all attempts to use it fail.
         """
         objectives, enqueue = check_settings(self)
-        scorers = scorers_for(self, X, y, groups)
+        scorers, classes = scorers_for(self, X, y, groups)
         X, y, groups = indexable(X, y, groups)
+        params = _check_method_params(X, params=params)
         with (
             recording(self, X, y, groups),
-            metadata_context(groups=groups, **params) as metadata,
+            _routing_context(self.estimator, groups, params) as metadata,
+            storage_errors(),
         ):
-            routed = process_routing(self, "fit", **metadata)
-            splits = draw_folds(self, X, y, groups, routed["splitter"]["split"])
+            routed = self._get_routed_params_for_fit(metadata)
+            split_params = routed["splitter"]["split"]
+            splits = draw_folds(self, X, y, groups, split_params, classes)
             data = {"X": X, "y": y, "groups": groups, **params}
-            self.study_, joined = join_study(self, data, splits, objectives)
+            self.study_, storage, joined = join_study(self, data, splits, objectives)
             root = self._init_callback_context(max_subtasks=1 + bool(self.refit))
             root.call_on_fit_task_begin(estimator=self, X=X, y=y)
             context = root.subcontext(
                 "search", max_subtasks=None, sequential_subtasks=False
             ).call_on_fit_task_begin(estimator=self)
-            scorer = FoldScorer(
-                self, X, y, splits, scorers, routed, objectives, context
+            runner = TrialRunner(
+                self, storage, X, y, splits, scorers, routed, objectives, context
             )
-            loop = run_trials(self, scorer, enqueue, joined)
+            runner.run(enqueue, joined)
             context.call_on_fit_task_end(estimator=self)
-            trials = finished_trials(
-                self.study_, self.param_distributions, loop.parameters
-            )
-            report_failures(trials, loop.error)
+            space = self.param_distributions
+            trials = finished_trials(self.study_, space, runner.parameters)
+            report_failures(trials, runner.error)
             self.cv_results_, self.multimetric_ = tabulate(trials, self)
             if self.refit or not self.multimetric_:
                 choose_best(self)
@@ -382,3 +383,21 @@ class OptunaSearchCV(BaseSearchCV):
         router = route_fit(self, {"estimator": self.estimator})
         router.add(scorer=self._get_scorers()[0], method_mapping=scoring)
         return router.add(splitter=self.cv, method_mapping=splitting)
+
+
+@contextmanager
+def _routing_context(estimator, groups, params):
+    """Enable routing for groups alone; other metadata are passed as the user does."""
+    if not params:
+        with metadata_context(groups=groups) as metadata:
+            yield metadata
+        return
+    if groups is not None and not get_config()["enable_metadata_routing"]:
+        parts = [estimator, *estimator.get_params(deep=True).values()]
+        if any(map(asks_for_groups, parts)):
+            raise ValueError(
+                f"Expected metadata routing to pass groups together with "
+                f"{sorted(params)}, as the estimator requests groups: enable it with "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
+    yield params if groups is None else {**params, "groups": groups}

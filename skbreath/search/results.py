@@ -11,10 +11,9 @@ from sklearn.exceptions import FitFailedWarning
 
 from ..fitting.training_record import inside_fit
 from ..utils.sklearn_compat import _insert_error_scores
-from .workers import LOST
+from .trials import FOLDS, counts
 
 __all__ = [
-    "FOLDS",
     "choose_best",
     "finished_trials",
     "refit_best",
@@ -22,7 +21,6 @@ __all__ = [
     "tabulate",
 ]
 
-FOLDS = "skbreath:folds"
 # Number of reasons in a message, the most frequent ones.
 N_REASONS = 3
 
@@ -52,13 +50,13 @@ def finished_trials(study, space, known):
     Returns
     -------
     trials : list of FinishedTrial
-        Ordered by number, without lost ones.
+        Ordered by number, without those that do not count.
     """
     from optuna.trial import FixedTrial
 
     trials = []
     for trial in study.get_trials(deepcopy=False):
-        if not trial.state.is_finished() or LOST in trial.user_attrs:
+        if not counts(trial):
             continue
         parameters = known.get(trial.number)
         if parameters is None:

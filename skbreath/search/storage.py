@@ -1,20 +1,30 @@
 """Open the storages of trials by path or URL."""
 
+import logging
 import os
+import time
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["check_storage", "open_storage"]
+__all__ = ["check_storage", "open_storage", "retry_trial", "storage_errors"]
 
+_LOGGER = logging.getLogger("skbreath")
+# Seconds between heartbeats of a running trial, and without one until it is repeated.
+HEARTBEAT_INTERVAL = 20
+GRACE_PERIOD = 60
 # Seconds that SQLite waits for a lock held by another process.
 LOCK_TIMEOUT = 60
+# A trial that ends its process more often is given up.
+MAX_RETRIES = 5
 JOURNAL_SUFFIXES = (".journal", ".log", ".jsonl")
 ADVICE = "name a file in a folder that can be written."
+# Errors of workers that start together and create the same tables.
+CREATION_RACE = ("already exists", "duplicate key", "UNIQUE constraint", "locked")
 
 
 def open_storage(storage):
     """Open a storage for trials.
-
-    A storage opened by path or URL retries failed operations.
 
     Parameters
     ----------
@@ -40,32 +50,110 @@ def open_storage(storage):
     >>> type(open_storage(None)).__name__
     'InMemoryStorage'
     """
-    import optuna
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-    from .retrying_storage import RetryingRDBStorage
+    from optuna.storages import InMemoryStorage
 
     if storage is None:
-        return optuna.storages.InMemoryStorage()
+        return InMemoryStorage()
     if not isinstance(storage, str | Path):
-        return optuna.storages.get_storage(storage)
+        return storage
     check_storage(storage)
     name = os.fspath(storage)
     if "://" not in name and name.endswith(JOURNAL_SUFFIXES):
         return _open_journal(name)
-    url = name if "://" in name else f"sqlite:///{name}"
-    if url.startswith("sqlite"):
-        # No isolation level: RetryingRDBStorage begins the transactions.
-        options = {"connect_args": {"timeout": LOCK_TIMEOUT, "isolation_level": None}}
-    else:
-        options = {"pool_pre_ping": True}  # connections die when a database restarts
+    return _open_database(name if "://" in name else f"sqlite:///{name}")
+
+
+def retry_trial(study, trial):
+    """Enqueue a trial whose process has ended again, and log it."""
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    _LOGGER.warning(
+        "trial %d was interrupted or its process has ended; it is repeated",
+        trial.number,
+    )
+    with warnings.catch_warnings():
+        _ignore_experimental()
+        retry = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
+    retry(study, trial)
+
+
+@contextmanager
+def storage_errors():
+    """Raise errors of a storage in this block as OSError with advice."""
+    from optuna.exceptions import StorageInternalError
+
     try:
-        database = RetryingRDBStorage(url, engine_kwargs=options)
+        yield
+    except StorageInternalError as error:
+        raise storage_failure(error) from error
+
+
+def storage_failure(error):
+    """Make the OSError with advice from an error of a storage."""
+    return OSError(
+        f"the storage of the trials fails: {storage_reason(error)}. Finished trials "
+        "are kept there; fit again to go on."
+    )
+
+
+def storage_reason(error):
+    """Return the reason of a storage's error in one line."""
+    cause = error.__cause__ or error
+    return " ".join(str(getattr(cause, "orig", None) or cause).split())
+
+
+def _open_journal(path):
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import (
+        JournalFileBackend,
+        JournalFileOpenLock,
+        JournalFileSymlinkLock,
+    )
+
+    # Windows lets only administrators make symbolic links.
+    lock = (JournalFileOpenLock if os.name == "nt" else JournalFileSymlinkLock)(path)
+    try:
+        backend = JournalFileBackend(path, lock_obj=lock)
+        _cut_incomplete_line(path, lock)
+        return JournalStorage(backend)
+    except OSError as error:
+        raise OSError(
+            f"cannot open the storage {path}: {error.strerror or error}; {ADVICE}"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(
+            f"cannot open the storage {path}: it is damaged, or not a journal file of "
+            "Optuna; name another file."
+        ) from error
+
+
+def _cut_incomplete_line(path, lock):
+    """Remove the incomplete last line that a full disk leaves: it was never reported.
+
+    The next line would be appended to it, and the journal could not be read.
+    """
+    text = Path(path).read_bytes()
+    if not text or text.endswith(b"\n"):
+        return
+    lock.acquire()
+    try:
+        with open(path, "rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+def _open_database(url):
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    try:
+        return _make_database(url)
     except ArgumentError as error:
         raise ValueError(
-            f"Expected a path or a database URL as storage, got {name!r}."
+            f"Expected a path or a database URL as storage, got {url!r}."
         ) from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or error).strip()
         if "unable to open database file" in reason:
             reason += f"; {ADVICE}"
@@ -82,7 +170,48 @@ def open_storage(storage):
             "not installed; for PostgreSQL: pip install 'skbreath[distributed]' and a "
             "URL that begins with postgresql+psycopg://"
         ) from error
-    return optuna.storages.get_storage(database)
+
+
+def _make_database(url):
+    from optuna.storages import RDBStorage
+    from sqlalchemy import event
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    sqlite = url.startswith("sqlite")
+    if sqlite:
+        options = {"connect_args": {"timeout": LOCK_TIMEOUT, "isolation_level": None}}
+    else:
+        options = {"pool_pre_ping": True}  # connections die when a database restarts
+    for delay in (0.1, 0.5, 2, None):
+        try:
+            with warnings.catch_warnings():
+                _ignore_experimental()
+                database = RDBStorage(
+                    url,
+                    options,
+                    heartbeat_interval=HEARTBEAT_INTERVAL,
+                    grace_period=GRACE_PERIOD,
+                    heartbeat_stale_trial_callback=retry_trial,
+                )
+            break
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if delay is None or not any(sign in str(error) for sign in CREATION_RACE):
+                raise
+            time.sleep(delay)
+    if sqlite:
+        # Python's driver begins a transaction only when it writes: two workers could
+        # read the same waiting trial, and both run it.
+        @event.listens_for(database.engine, "begin")
+        def begin(connection):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return database
+
+
+def _ignore_experimental():
+    from optuna.exceptions import ExperimentalWarning
+
+    warnings.simplefilter("ignore", ExperimentalWarning)
 
 
 def check_storage(storage):
@@ -108,7 +237,9 @@ def check_storage(storage):
         return
     name = os.fspath(storage)
     if not name:
-        raise ValueError("storage is empty; name a file or a database URL, or None.")
+        raise ValueError(
+            "storage is empty: name a file or a database URL, or use None."
+        )
     path = _file_of(name)
     if path is None:
         return
@@ -141,27 +272,8 @@ def _file_of(name):
     return Path(database)
 
 
-def _open_journal(path):
-    from .retrying_storage import RetryingJournalStorage
-
-    try:
-        return RetryingJournalStorage(path)
-    except OSError as error:
-        raise OSError(
-            f"cannot open the storage {path}: {error.strerror or error}; {ADVICE}"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise OSError(
-            f"cannot open the storage {path}: it is damaged, or not a journal file of "
-            "Optuna; name another file."
-        ) from error
-
-
 def _without_password(url):
+    """Return a database URL with its password hidden."""
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
 
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,42 +1,22 @@
-"""Draw the folds of a search, and open its study."""
+"""Open the study of a search, and refuse one of another search."""
 
+import hashlib
+import json
 from copy import deepcopy
-from numbers import Integral
+from numbers import Integral, Number
 
-from sklearn.base import is_classifier
+import joblib
+import numpy as np
 from sklearn.utils import check_random_state
 
-from ..fitting.cross_fitting import check_group_cv
 from ..utils.contexts import quiet_optuna
-from .fingerprint import check_fingerprint, digest, fingerprint
 from .storage import open_storage
 
-__all__ = ["draw_folds", "join_study"]
+__all__ = ["join_study"]
 
-
-def draw_folds(search, X, y, groups, split_params):
-    """Draw the folds that all trials use.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        Gets `n_splits_`.
-    X, y, groups : sequences of length n_samples
-    split_params : dict
-        Metadata of the splitter.
-
-    Returns
-    -------
-    splits : list of (train, test)
-    """
-    cv = check_group_cv(
-        search.cv, y, groups, classifier=is_classifier(search.estimator)
-    )
-    if groups is not None:
-        split_params = {**split_params, "groups": groups}
-    splits = list(cv.split(X, y, **split_params))
-    search.n_splits_ = len(splits)
-    return splits
+ATTRIBUTE = "skbreath:fingerprint"
+# Parameters that change where and how fits run, but not their results.
+IGNORED_PARAMETERS = {"memory", "n_jobs", "verbose"}
 
 
 def join_study(search, data, splits, objectives):
@@ -53,6 +33,7 @@ def join_study(search, data, splits, objectives):
     Returns
     -------
     study : optuna.study.Study
+    storage : optuna.storages.BaseStorage
     joined : bool
         Whether the study existed before.
 
@@ -66,22 +47,17 @@ def join_study(search, data, splits, objectives):
     """
     storage, name, parts = open_storage(search.storage), search.study_name, None
     if search.storage is not None:
-        scoring = [search.scoring, objectives]
-        if search.pos_label is not None:
-            scoring.append(search.pos_label)
-        parts = fingerprint(
-            search.estimator, search.param_distributions, scoring, data, splits
-        )
+        parts = _fingerprint(search, data, splits, objectives)
         if name is None:
             seed = search.random_state
             seed = int(seed) if isinstance(seed, Integral) else None
             sampler = type(search.sampler).__name__
-            name = f"skbreath-{digest(parts, seed, sampler, search.prune_on)}"
+            name = f"skbreath-{_digest([parts, seed, sampler, search.prune_on])}"
     _check_n_enqueued(search, storage, name)
     study, joined = _open_study(search, storage, name, len(objectives))
     if parts is not None:
-        check_fingerprint(study, parts)
-    return study, joined
+        _check_fingerprint(study, parts)
+    return study, storage, joined
 
 
 def _check_n_enqueued(search, storage, name):
@@ -136,6 +112,7 @@ def _open_study(search, storage, name, n_objectives):
 
 
 def _check_directions(study, n_objectives):
+    """Check that a study maximises as many values as the search has metrics."""
     names = [direction.name.lower() for direction in study.directions]
     if names != ["maximize"] * n_objectives:
         wanted = f"{n_objectives} directions, all 'maximize'"
@@ -145,3 +122,120 @@ def _check_directions(study, n_objectives):
             f"the study must have {wanted}, as scorers do; "
             f"{study.study_name!r} has {names}."
         )
+
+
+def _check_fingerprint(study, parts):
+    """Check that a study is of the same search; store the fingerprint of a new one."""
+    known = study.user_attrs.get(ATTRIBUTE)
+    if known is None:
+        # Read again, as another worker may have created the study just now.
+        begun = study.get_trials(deepcopy=False)
+        if begun and ATTRIBUTE not in study.user_attrs:
+            raise ValueError(
+                f"the study {study.study_name!r} exists and was not made by "
+                "OptunaSearchCV: its search settings are unknown. Use another "
+                "study_name, and `enqueue` good parameters from that study."
+            )
+        study.set_user_attr(ATTRIBUTE, parts)
+        known = study.user_attrs[ATTRIBUTE]  # the last writer wins
+    names = sorted(set(known) | set(parts))
+    different = [name for name in names if known.get(name) != parts.get(name)]
+    if different:
+        raise ValueError(
+            f"the study {study.study_name!r} is of another search: different "
+            f"{', '.join(different)}. Use another study_name or storage, or "
+            "study_name=None, which names the study after the search. Folds drawn at "
+            "random need a cv with a random_state."
+        )
+
+
+def _fingerprint(search, data, splits, objectives):
+    """Make a digest of each part of a search that its trials depend on."""
+    from optuna.distributions import distribution_to_json
+
+    space = search.param_distributions
+    if not callable(space):
+        space = {name: distribution_to_json(value) for name, value in space.items()}
+    parameters = {
+        name: value
+        for name, value in search.estimator.get_params(deep=True).items()
+        if name.rpartition("__")[2] not in IGNORED_PARAMETERS
+    }
+    folds = [[np.asarray(part) for part in split] for split in splits]
+    scoring = [search.scoring, objectives, search.pos_label]
+    return {
+        **{f"data ({name})": _digest(_content(data[name])) for name in data},
+        "estimator": _digest(_describe([search.estimator, parameters])),
+        "folds": _digest(joblib.hash(folds)),
+        "scoring": _digest(_describe(scoring)),
+        "space": _digest(_describe(space)),
+    }
+
+
+def _digest(value):
+    """Shorten a JSON value to twelve characters."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _content(data):
+    """Hash data by value, independent of the container's type and memory layout."""
+    if hasattr(data, "iloc") and data.ndim == 2:
+        columns = [_plain(data.iloc[:, number]) for number in range(data.shape[1])]
+        return joblib.hash([[str(name) for name in data.columns], columns])
+    if hasattr(data, "tocsr"):
+        matrix = data.tocsr()
+        parts = (matrix.data, matrix.indices, matrix.indptr)
+        return joblib.hash([matrix.shape, *map(_plain, parts)])
+    try:
+        return joblib.hash(_plain(data))
+    except ValueError:  # rows of different lengths
+        return joblib.hash([_plain(row) for row in data])
+
+
+def _plain(values):
+    """Return values as a new contiguous array without objects."""
+    array = np.ascontiguousarray(values)
+    return array.astype(str) if array.dtype == object else np.array(array)
+
+
+def _describe(value):
+    """Return a JSON value that is the same in every process for equal values."""
+    if value is None or isinstance(value, str | Number):
+        return repr(value)
+    if isinstance(value, dict):
+        return {str(key): _describe(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_describe(entry) for entry in value]
+    if isinstance(value, np.ndarray) or hasattr(value, "iloc"):
+        return _content(value)
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return "random state"  # its position is not a setting
+    if hasattr(value, "__qualname__"):
+        return [f"{value.__module__}.{value.__qualname__}", _code(value)]
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if hasattr(value, "get_params"):
+        return name  # parameters of nested estimators are listed separately
+    try:
+        return joblib.hash(value)
+    except Exception:  # cannot be pickled: described by its type only
+        return name
+
+
+def _code(function):
+    """Describe the code of a function, its closure and its defaults."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    closure = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [closure, function.__defaults__, function.__kwdefaults__]
+    return [_code_text(code), _describe(values)]
+
+
+def _code_text(code):
+    """Describe a code object, without the file and line that it was read from."""
+    constants = [
+        _code_text(const) if hasattr(const, "co_code") else repr(const)
+        for const in code.co_consts
+    ]
+    return [code.co_code.hex(), constants, list(code.co_names)]

@@ -1,83 +1,74 @@
-"""Run the trials of a search: propose, fit and score them in batches."""
+"""Run the trials of a search with Optuna, alone or together with other workers."""
 
 import logging
 import time
+import warnings
 from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
 from numbers import Number
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..fitting.training_record import inside_fit, log_fits
-from .folds import TrialOutcome, failed_fold, mean_scores, score_folds
-from .results import FOLDS
-from .workers import (
-    LOST,
-    WORKER,
-    mark_lost,
-    other_workers,
-    read_trial,
-    recover_trials,
-    registered_worker,
-)
+from ..fitting.training_record import log_fits
+from ..utils.contexts import quiet_optuna
+from . import storage as storages
+from .folds import evaluate_fold, failed_fold, mean_scores, one_line
 
-__all__ = ["run_trials"]
+__all__ = ["FOLDS", "TrialRunner", "counts"]
 
 _LOGGER = logging.getLogger("skbreath")
-ENQUEUED = "skbreath:enqueued"
+FOLDS, ENQUEUED = "skbreath:folds", "skbreath:enqueued"
 # Seconds between checks of the trials of other workers.
 POLL_INTERVAL = 0.2
+# Seconds between attempts. A locked file or a restarting database works again within
+# them, a full disk does not.
+DELAYS = (0.1, 0.5, 2, 4, 8)
 
 
-def run_trials(search, scorer, enqueue, joined):
-    """Run the trials that the study lacks.
+class TrialEnded(Exception):
+    """The trial is surplus, or its scores are not finite: Optuna marks it as failed."""
+
+
+def counts(trial):
+    """Return whether a trial is finished and counts.
+
+    A failed trial without results, or with those of a trial that it repeats, was
+    interrupted or withdrawn.
+    """
+    state = trial.state.name
+    if state != "FAIL":
+        return trial.state.is_finished()
+    saved = trial.user_attrs.get(FOLDS, {})
+    return (saved.get("number"), saved.get("state")) == (trial.number, state)
+
+
+class TrialRunner:
+    """Run trials until a study has enough.
+
+    All complete, pruned and failed trials of the study count, and running ones whose
+    storage has heartbeats. If two workers start the last trial at once, the one with
+    the higher number withdraws it.
 
     Parameters
     ----------
     search : OptunaSearchCV
         With `study_`.
-    scorer : FoldScorer
-    enqueue : list of dict
-        Parameters to try first.
-    joined : bool
-        Whether the study existed before.
-
-    Returns
-    -------
-    loop : TrialLoop
-        With the parameters of the trials run here.
-    """
-    study = search.study_
-    with registered_worker(study, shared=search.storage is not None) as worker:
-        # Enqueued once for all workers: by the one that creates the study, or by a
-        # later one if that one has died before.
-        alone = not joined or not other_workers(study, worker)
-        if alone and not study.user_attrs.get(ENQUEUED):
-            for parameters in enqueue:
-                study.enqueue_trial(parameters, skip_if_exists=joined)
-            study.set_user_attr(ENQUEUED, True)
-        loop = TrialLoop(study, worker, search, scorer)
-        loop.run()
-    return loop
-
-
-class TrialLoop:
-    """Run trials until a study has enough, alone or together with other workers.
-
-    All complete, pruned, failed and running trials of the study count; lost ones do
-    not. If two workers start the last trial at once, the one with the higher number
-    withdraws it.
-
-    Parameters
-    ----------
-    study : optuna.study.Study
-    worker : str
-        Name of this process in the study.
-    search : OptunaSearchCV
-        Settings.
-    scorer : FoldScorer
+    storage : optuna.storages.BaseStorage
+        Of the study.
+    X, y : sequences of length n_samples
+    splits : list of (train, test)
+    scorers : callable
+        One scorer or several.
+    routed : Bunch
+        Metadata of the estimator and the scorer.
+    objectives : list
+        From :func:`find_objectives`.
+    context : CallbackContext
+        Of the search.
 
     Attributes
     ----------
@@ -87,299 +78,394 @@ class TrialLoop:
         The first error of a trial run here.
     """
 
-    def __init__(self, study, worker, search, scorer):
-        self.study = study
-        self.worker = worker
+    def __init__(
+        self, search, storage, X, y, splits, scorers, routed, objectives, context
+    ):
         self.search = search
-        self.scorer = scorer
+        self.study = search.study_
+        interval = getattr(storage, "get_heartbeat_interval", lambda: None)()
+        self.has_heartbeats = interval is not None
+        self.splits = splits
+        self.common = {
+            "estimator": search.estimator,
+            "X": X,
+            "y": y,
+            "scorer": scorers,
+            "fit_params": routed["estimator"]["fit"],
+            "score_params": routed["scorer"]["score"],
+            "return_train_score": search.return_train_score,
+            "error_score": search.error_score,
+            "verbose": search.verbose,
+            "return_times": True,
+            "caller": search,
+        }
+        self.objectives = objectives
+        self.context = context
         self.parameters = {}
         self.error = None
+        self._current = self._pending = self._raised = None
+        self._n_failures = self._n_logged = self._n_started = 0
 
-    def run(self):
-        """Run the trials."""
-        deadline = np.inf
-        if self.search.timeout is not None:
-            deadline = time.monotonic() + self.search.timeout
-        show = _progress_bar if self.search.progress_bar else _no_progress_bar
-        # `study.stop`, which callbacks and some samplers call, needs these two.
-        self.study._thread_local.in_optimize_loop = True
-        self.study._stop_flag = False
-        try:
-            with show(self.search.n_trials) as report:
-                self._recover()
-                while not self.study._stop_flag:
-                    n_taken, in_time = self._count(), time.monotonic() < deadline
-                    if n_taken and not in_time:
-                        break
-                    room = np.inf
-                    if self.search.n_trials is not None:
-                        room = self.search.n_trials - n_taken
-                    if room > 0:
-                        size = int(min(self.search.batch_size, room))
-                        self._run_batch(size, report)
-                    elif self._recover():
-                        time.sleep(POLL_INTERVAL)
-                    elif self._count() >= self.search.n_trials:
-                        break
-        finally:
-            self.study._thread_local.in_optimize_loop = False
-
-    def finish_saved(self, trial):
-        """Finish a trial of a dead worker if its folds have been saved.
+    def run(self, enqueue, joined):
+        """Run the trials that the study lacks.
 
         Parameters
         ----------
-        trial : FrozenTrial
-
-        Returns
-        -------
-        finished : bool
+        enqueue : list of dict
+            Parameters to try first.
+        joined : bool
+            Whether the study existed before.
         """
-        saved = trial.user_attrs.get(FOLDS)
-        if saved is None:
+        import optuna
+
+        search = self.search
+        self._deadline = np.inf
+        if search.timeout is not None:
+            self._deadline = time.monotonic() + search.timeout
+        self._enqueue(enqueue, joined)
+        bar = _progress_bar(search.n_trials) if search.progress_bar else nullcontext()
+        with bar as self._show, quiet_optuna():
+            # Failed trials are reported at the end.
+            level = max(optuna.logging.get_verbosity(), optuna.logging.ERROR)
+            optuna.logging.set_verbosity(level)
+            while not self._step():
+                pass
+
+    def _step(self):
+        """Run trials, or wait for those of others; return whether the study is done."""
+        try:
+            self._tell_pending()
+            self._recover()
+            self._report()
+            n_finished, n_running = self._count()
+            if n_finished and time.monotonic() >= self._deadline:
+                return True
+            if self._has_enough(n_finished + n_running):
+                if not self._has_enough(n_finished):  # other workers run the last ones
+                    time.sleep(POLL_INTERVAL)
+                return self._has_enough(n_finished)
+            self._goes_on = False
+            self.study.optimize(
+                self._score_trial, callbacks=[self._after], catch=(TrialEnded,)
+            )
+            return not self._goes_on  # stopped by a callback, or by the sampler
+        except KeyboardInterrupt:
+            if self._current is not None and self._frozen().state.name == "FAIL":
+                storages.retry_trial(self.study, self._frozen())
+            raise
+        except Exception as error:
+            if self._raised is not None:
+                raise self._raised from self._raised.__cause__
+            overtaken = self._pending is not None and self._frozen().state.is_finished()
+            if not (self._wait_for_storage(error) or overtaken):
+                raise
             return False
-        folds = [dict(fold) for fold in saved["folds"]]
-        self._finish(trial, TrialOutcome(folds, saved["pruned"]))
+
+    def _tell_pending(self):
+        """Finish the last trial if its state could not be written."""
+        from optuna.trial import TrialState
+
+        if self._pending is not None:
+            number, state, values = self._pending
+            frozen = self._frozen()
+            if not frozen.state.is_finished():
+                self.study.tell(number, values, TrialState[state])
+            elif not counts(frozen):
+                _LOGGER.warning(
+                    "another worker has already finished trial %d, assuming that this "
+                    "one had died",
+                    number,
+                )
+        self._pending, self._current, self._n_failures = None, None, 0
+
+    def _wait_for_storage(self, error):
+        """Wait after an error of the storage; return False for other errors."""
+        from optuna.exceptions import StorageInternalError
+
+        if isinstance(error, AssertionError | UnboundLocalError):
+            # Raised by a mistake in Optuna after an error of the storage.
+            error = error.__context__
+        if not isinstance(error, StorageInternalError | OSError):
+            return False
+        if self._n_failures == len(DELAYS):
+            self._raised = storages.storage_failure(error)
+            raise self._raised from error
+        delay = DELAYS[self._n_failures]
+        self._n_failures += 1
+        reason = storages.storage_reason(error)
+        _LOGGER.warning("storage: %s; retrying in %g s", reason, delay)
+        time.sleep(delay)
         return True
 
-    def _recover(self):
-        return recover_trials(self.study, self.worker, self.finish_saved)
+    def _retry(self, call, *args):
+        """Call a function that uses the storage, until the storage works again."""
+        while True:
+            try:
+                return call(*args)
+            except Exception as error:
+                if not self._wait_for_storage(error):
+                    raise
 
-    def _count(self):
-        """Count the finished and running trials."""
-        return len(self._taken(self.study.get_trials(deepcopy=False)))
-
-    @staticmethod
-    def _taken(trials, waiting=False):
-        from optuna.trial import TrialState
-
-        return [
-            trial.number
-            for trial in trials
-            if LOST not in trial.user_attrs
-            and (waiting or trial.state != TrialState.WAITING)
-        ]
-
-    def _is_surplus(self, trial):
-        if self.search.n_trials is None:
-            return False
-        trials = self.study.get_trials(deepcopy=False)
-        before = [n for n in self._taken(trials, waiting=True) if n < trial.number]
-        return len(before) >= self.search.n_trials
-
-    def _run_batch(self, size, report):
-        batch = []
-        try:
-            for _ in range(size):
-                trial, parameters = start_trial(
-                    self.study, self.search.param_distributions, self.worker
-                )
-                batch.append((trial, parameters))
-                if self._is_surplus(trial):
-                    batch.pop()
-                    mark_lost(self.study, trial, "one more than n_trials", retry=False)
-                    break
-            outcomes = {}
-            running = run_batch(
-                self.scorer,
-                batch,
-                n_jobs=self.search.n_jobs,
-                first=len(self.parameters),
-            )
-            with inside_fit():
-                for index, outcome in running:
-                    outcomes[index] = outcome
-                    self._save(batch[index][0], outcome)
-            # Finished together and in order, so that the trials that the sampler and
-            # the pruner use do not depend on which process was faster.
-            for index, (trial, parameters) in enumerate(batch):
-                self.parameters[trial.number] = parameters
-                self.error = self.error or outcomes[index].error
-                self._finish(trial, outcomes[index], report)
-        except BaseException as error:
-            # Trials left running would look as if another process worked on them.
-            retry = not isinstance(error, Exception)
-            for trial, _ in batch:
-                if trial.number not in self.parameters:
-                    with suppress(Exception):
-                        reason = f"{type(error).__name__}: {error}"
-                        mark_lost(self.study, trial, reason, retry=retry)
-            raise
-
-    def _save(self, trial, outcome):
-        """Write the folds to the study, where they survive this process."""
-        known = read_trial(self.study, trial).intermediate_values
-        folds = [_to_json(fold) for fold in outcome.folds]
-        saved = {"folds": folds, "pruned": outcome.pruned}
-        with self._unless_finished(trial):
-            for step, value in outcome.reports.items():
-                if step not in known:
-                    trial.report(value, step)
-            trial.set_user_attr(FOLDS, saved)
+    def _frozen(self):
+        """Read the current trial from the study."""
+        return self.study.get_trials(deepcopy=False)[self._current.number]
 
     @contextmanager
-    def _unless_finished(self, trial):
-        """Ignore the errors of writing to a trial that another worker has finished."""
+    def _own_errors(self):
+        """Mark errors in this block as not those of the storage."""
         try:
             yield
-        except (ValueError, RuntimeError):
-            if not read_trial(self.study, trial).state.is_finished():
-                raise
-            _LOGGER.warning(
-                "another worker has already reported trial %d, assuming that this one "
-                "had died",
-                trial.number,
+        except Exception as error:
+            self._raised = error
+            raise
+
+    # The trials of all workers
+
+    def _enqueue(self, enqueue, joined):
+        """Enqueue parameters once for all workers."""
+        study = self.study
+        # The worker that creates the study may be about to enqueue them.
+        for _ in range(20):
+            if not enqueue or not joined or study.user_attrs.get(ENQUEUED):
+                break
+            time.sleep(POLL_INTERVAL / 2)
+        if not study.user_attrs.get(ENQUEUED):
+            for number, parameters in enumerate(enqueue):
+                study.enqueue_trial(
+                    parameters, user_attrs={ENQUEUED: number}, skip_if_exists=joined
+                )
+            study.set_user_attr(ENQUEUED, True)
+        elif not self.has_heartbeats:
+            # A trial that a killed worker has left running is never detected.
+            states = [
+                (trial.state.name == "RUNNING", trial.user_attrs.get(ENQUEUED))
+                for trial in study.get_trials(deepcopy=False)
+            ]
+            for number, parameters in enumerate(enqueue):
+                if (True, number) in states and (False, number) not in states:
+                    study.enqueue_trial(parameters, user_attrs={ENQUEUED: number})
+
+    def _recover(self):
+        """Repeat the trials of workers that do not write heartbeats any more."""
+        import optuna
+
+        if not self.has_heartbeats:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self.study)
+        # A process that was killed before its trial had parameters has not written a
+        # heartbeat, and Optuna leaves such trials running.
+        oldest = datetime.now() - timedelta(seconds=storages.GRACE_PERIOD)
+        for trial in self._trials("RUNNING"):
+            if not trial.params and trial.datetime_start < oldest:
+                try:
+                    self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                except (ValueError, RuntimeError):
+                    continue  # another worker was faster
+                storages.retry_trial(self.study, trial)
+
+    def _trials(self, *states):
+        trials = self.study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state.name in states]
+
+    def _count(self):
+        """Count the finished trials, and the running ones that may be waited for."""
+        trials = self.study.get_trials(deepcopy=False)
+        n_running = sum(trial.state.name == "RUNNING" for trial in trials)
+        return sum(map(counts, trials)), n_running if self.has_heartbeats else 0
+
+    def _has_enough(self, number):
+        return self.search.n_trials is not None and number >= self.search.n_trials
+
+    def _withdraw_surplus(self, trial):
+        """End a trial if enough others are finished, or began before it."""
+        others = self.study.get_trials(deepcopy=False)
+        if self.has_heartbeats:
+            n_others = sum(
+                counts(other) or not other.state.is_finished()
+                for other in others[: trial.number]
             )
-
-    def _finish(self, trial, outcome, report=None):
-        from optuna.trial import TrialState
-
-        means = [np.nan]
-        if outcome.pruned:
-            state = TrialState.PRUNED
         else:
-            means = mean_scores(
-                outcome.folds, self.scorer.objectives, self.search.error_score
-            )
-            state = TrialState.COMPLETE if np.isfinite(means).all() else TrialState.FAIL
-        values = means if state == TrialState.COMPLETE else None
-        finished = None
-        with self._unless_finished(trial):
-            finished = self.study.tell(trial.number, values, state)
-        if finished is not None and report is not None:
-            log_fits(len(outcome.folds), "trial %d: %.4g", trial.number, means[0])
-            report(means[0])
-            for callback in self.search.callbacks or ():
-                callback(self.study, finished)
+            n_others = sum(map(counts, others))
+        if self._has_enough(n_others):
+            raise TrialEnded
 
+    # One trial
 
-def start_trial(study, space, worker):
-    """Start a trial and get its parameters.
+    def _score_trial(self, trial):
+        """Fit and score the folds of a trial; the objective of the study."""
+        from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-    Parameters
-    ----------
-    study : optuna.study.Study
-    space : dict of str to optuna distribution, or callable
-        A callable gets the trial and returns the parameters.
-    worker : str
-        Name of this process in the study, written to the trial.
+        self._current, self._pending = trial, None
+        self._withdraw_surplus(trial)
+        parameters = self._retry(self._suggest, trial)
+        with self._own_errors():
+            # An unknown parameter is a mistake in the space, and raised.
+            clone(self.search.estimator).set_params(**clone(parameters, safe=False))
+        try:
+            folds, pruned = self._score_folds(trial, parameters)
+            self._withdraw_surplus(trial)
+            means = [np.nan] if pruned else self._mean_scores(folds)
+            finite = np.isfinite(means).all()
+            state = "PRUNED" if pruned else "COMPLETE" if finite else "FAIL"
+            results = [_to_json(fold) for fold in folds]
+            saved = {"number": trial.number, "state": state, "folds": results}
+            self._retry(trial.set_user_attr, FOLDS, saved)
+        except UpdateFinishedTrialError:
+            self._pending = trial.number, "FAIL", None
+            raise
+        self.parameters[trial.number] = parameters
+        self._pending = trial.number, state, means if state == "COMPLETE" else None
+        if pruned:
+            raise TrialPruned
+        if not finite:
+            raise TrialEnded
+        return means
 
-    Returns
-    -------
-    trial : optuna.trial.Trial
-        Running.
-    parameters : dict
-        By name.
-
-    Raises
-    ------
-    ValueError
-        If a callable returns no parameters.
-    """
-    trial = study.ask()
-    try:
-        trial.set_user_attr(WORKER, worker)
+    def _suggest(self, trial):
+        """Get the parameters of a trial."""
+        space = self.search.param_distributions
         if not callable(space):
-            # As `study.ask(space)` does, but after the worker is written.
-            parameters = {name: trial._suggest(name, space[name]) for name in space}
-            return trial, parameters
+            return {name: _suggest(trial, name, space[name]) for name in space}
         parameters = space(trial)
         if not isinstance(parameters, Mapping) or not parameters:
             raise ValueError(
-                "param_distributions(trial) must return a dict of parameters, got "
-                f"{parameters!r}."
+                "Expected param_distributions(trial) to return a dict of parameters, "
+                f"got {parameters!r}."
             )
-    except BaseException as error:
-        with suppress(Exception):
-            reason = f"{type(error).__name__}: {error}"
-            mark_lost(study, trial, reason, retry=False)
-        raise
-    return trial, dict(parameters)
+        return dict(parameters)
 
+    def _score_folds(self, trial, parameters):
+        """Get the results of the folds of a trial, and whether it was pruned."""
+        jobs = self._jobs(parameters)
+        if self.search.prune_on is None:
+            with self._own_errors():
+                outcomes = self._run_parallel(jobs)
+            self._keep_error(outcomes)
+            return [fold for fold, _ in outcomes], False
+        folds = []
+        for settings in jobs:
+            with self._own_errors():
+                fold, error = evaluate_fold(**settings)
+            folds.append(fold)
+            self._keep_error([(fold, error)])
+            if self._ends(trial, folds):
+                break
+            if self._prunes(trial, folds):
+                return folds, True
+        return folds, False
 
-def run_batch(scorer, batch, *, n_jobs, first):
-    """Fit and score the trials of a batch.
+    def _jobs(self, parameters):
+        """Make the arguments of :func:`evaluate_fold` for each fold of a trial."""
+        search, n_splits = self.search, len(self.splits)
+        position, self._n_started = self._n_started, self._n_started + 1
+        return [
+            {
+                **self.common,
+                "parameters": parameters,
+                "train": train,
+                "test": test,
+                "split_progress": (fold, n_splits),
+                "candidate_progress": (position, search.n_trials or 0),
+                "callback_ctx": self.context.subcontext(
+                    "candidate-split-evaluation", task_id=position * n_splits + fold
+                ),
+            }
+            for fold, (train, test) in enumerate(self.splits)
+        ]
 
-    Without pruning, a batch of one trial runs its folds in parallel. Otherwise a job is
-    a whole trial: pruning needs the folds in series, or there are enough trials to keep
-    all processes busy.
-
-    Parameters
-    ----------
-    scorer : FoldScorer
-    batch : list of (trial, parameters)
-    n_jobs : int or None
-        As in joblib.
-    first : int
-        Position of the first trial of the batch in this search.
-
-    Yields
-    ------
-    index : int
-        Position of a trial in the batch; trials finish in any order.
-    outcome : TrialOutcome
-
-    Raises
-    ------
-    BrokenProcessPool
-        With ``error_score="raise"``, if a trial ends its process twice.
-    """
-    left = dict(enumerate(batch))
-    try:
-        for index, outcome in _run_jobs(scorer, left, n_jobs, first):
-            yield index, outcome
-            del left[index]
-        return
-    except BrokenProcessPool as error:
-        _LOGGER.warning(
-            "a worker process died; %d trials are run again, one by one: %s",
-            len(left),
-            " ".join(str(error).split()),
-        )
-    # One by one, in new processes, to find the trial that ends its process.
-    for index, item in left.items():
+    def _run_parallel(self, jobs):
+        """Run the folds of a trial, once more if a process of `n_jobs` dies."""
+        parallel = Parallel(n_jobs=self.search.n_jobs)
         try:
-            ((_, outcome),) = _run_jobs(scorer, {index: item}, n_jobs, first, True)
+            return parallel(delayed(evaluate_fold)(**settings) for settings in jobs)
         except BrokenProcessPool as error:
-            if scorer.search.error_score == "raise":
+            _LOGGER.warning(
+                "a worker process died; its trial is run again: %s", one_line(error)
+            )
+        try:
+            return parallel(delayed(evaluate_fold)(**settings) for settings in jobs)
+        except BrokenProcessPool as error:
+            if self.search.error_score == "raise":
                 raise
-            died = f"the worker process died: {error}"
-            fold = failed_fold(died, died, scorer.search.error_score, np.nan)
-            outcome = TrialOutcome(folds=[fold])
-        yield index, outcome
+            died = f"the worker process died: {one_line(error)}"
+            return [(failed_fold(died, died, self.search.error_score), None)]
+
+    def _keep_error(self, outcomes):
+        """Keep the first error of a fold."""
+        errors = [error for _, error in outcomes if error is not None]
+        self.error = next(iter(errors), None) if self.error is None else self.error
+
+    def _mean_scores(self, folds):
+        with self._own_errors():
+            return mean_scores(folds, self.objectives, self.search.error_score)
+
+    def _ends(self, trial, folds):
+        """Return whether later folds cannot make the mean of a trial finite."""
+        error_score = self.search.error_score
+        if np.isfinite(self._mean_scores(folds)).all():
+            return False
+        return error_score == "raise" or not np.isfinite(error_score)
+
+    def _prunes(self, trial, folds):
+        """Report the last fold to the pruner; return whether the trial is pruned."""
+        if not np.isfinite(self._mean_scores(folds)).all():
+            return False
+        compared = folds[-1:] if _compares_folds(self.study.pruner) else folds
+        (value,) = self._mean_scores(compared)
+        self._retry(trial.report, value, len(folds) - 1)
+        return len(folds) < len(self.splits) and self._retry(trial.should_prune)
+
+    def _after(self, study, trial):
+        """Report a trial, call the callbacks, and stop the study if it has enough."""
+        self._pending, self._current, self._n_failures = None, None, 0
+        if counts(trial):
+            self._report()
+            with self._own_errors():
+                for callback in self.search.callbacks or ():
+                    callback(study, trial)
+        enough = self._has_enough(sum(self._count()))
+        if enough or time.monotonic() >= self._deadline:
+            self._goes_on = True
+            study.stop()
+
+    def _report(self):
+        """Log the fits of trials finished since the last call, of all workers."""
+        trials = [t for t in self.study.get_trials(deepcopy=False) if counts(t)]
+        saved = [trial.user_attrs.get(FOLDS, {"folds": ()}) for trial in trials]
+        n_fits = sum(len(results["folds"]) for results in saved)
+        if n_fits > self._n_logged:
+            number = n_fits - self._n_logged
+            log_fits(number, "%d trials of the search are finished", len(trials))
+        self._n_logged = n_fits
+        if self._show is not None:
+            values = [t.values[0] for t in trials if t.state.name == "COMPLETE"]
+            self._show(len(trials), max(values, default=-np.inf))
 
 
-def _run_jobs(scorer, batch, n_jobs, first, apart=False):
-    n_splits = len(scorer.splits)
-    alone = len(batch) == 1 and scorer.search.prune_on is None
-    parts = [[fold] for fold in range(n_splits)] if alone else [range(n_splits)]
-    waiting = {index: dict.fromkeys(range(len(parts))) for index in batch}
-    jobs = [
-        delayed(_score_part)(
-            index, part, scorer.arguments(trial, parameters, folds, first + index)
-        )
-        for index, (trial, parameters) in batch.items()
-        for part, folds in enumerate(parts)
-    ]
-    if len(jobs) == 1 and n_jobs is not None and not apart:
-        n_jobs = 1  # avoids starting other processes
-    run = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    for index, part, outcome in run(jobs):
-        waiting[index][part] = outcome
-        if None in waiting[index].values():
-            continue  # other folds of the trial are still running
-        outcomes = list(waiting.pop(index).values())
-        folds = [fold for outcome in outcomes for fold in outcome.folds]
-        error = next((outcome.error for outcome in outcomes if outcome.error), None)
-        first_part = outcomes[0]
-        yield index, TrialOutcome(folds, first_part.pruned, first_part.reports, error)
+def _suggest(trial, name, distribution):
+    """Get a value of a distribution from a trial."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    is_int = isinstance(distribution, IntDistribution)
+    suggest = trial.suggest_int if is_int else trial.suggest_float
+    settings = {"step": distribution.step, "log": distribution.log}
+    return suggest(name, distribution.low, distribution.high, **settings)
 
 
-def _score_part(index, part, arguments):
-    return index, part, score_folds(*arguments)
+def _compares_folds(pruner):
+    """Return whether a pruner compares trials fold by fold, not by their means."""
+    from optuna.pruners import WilcoxonPruner
+
+    return isinstance(pruner, WilcoxonPruner)
 
 
 def _to_json(fold):
+    """Convert the numbers of a fold to Python's."""
+
     def plain(scores):
         if isinstance(scores, dict):
             return {str(name): float(score) for name, score in scores.items()}
@@ -392,25 +478,17 @@ def _to_json(fold):
 
 
 @contextmanager
-def _no_progress_bar(n_trials):
-    yield lambda value: None
-
-
-@contextmanager
 def _progress_bar(n_trials):
-    """Yield a function that takes each trial's value and moves the bar."""
+    """Yield a function that takes the number of trials and the best score."""
     from rich.console import Console
     from rich.progress import Progress, TimeElapsedColumn
 
     columns = (*Progress.get_default_columns(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("trials", total=n_trials)
-        values = [-np.inf]
 
-        def report(value):
-            values.append(value if np.isfinite(value) else -np.inf)
-            bar.update(
-                task, advance=1, description=f"trials, best score {max(values):.4g}"
-            )
+        def show(number, best):
+            text = f"trials, best score {best:.4g}"
+            bar.update(task, completed=number, description=text)
 
-        yield report
+        yield show

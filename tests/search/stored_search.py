@@ -14,9 +14,10 @@ from optuna.trial import TrialState
 from sklearn.naive_bayes import GaussianNB
 
 from skbreath import OptunaSearchCV
-from skbreath.search import workers
-from skbreath.search.storage import open_storage
+from skbreath.search import storage as storages
 
+# The trial of a killed process is repeated after seconds, not a minute.
+storages.HEARTBEAT_INTERVAL, storages.GRACE_PERIOD = 1, 3
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3))
 y = np.where(X[:, 0] - X[:, 1] + 0.5 * rng.normal(size=60) > 0, "I", "E")
@@ -78,7 +79,7 @@ def wait_for_trials(storage, at_least):
     while True:
         try:
             study = optuna.load_study(
-                study_name="killed", storage=open_storage(storage)
+                study_name="killed", storage=storages.open_storage(storage)
             )
         except KeyError:
             time.sleep(0.02)
@@ -99,15 +100,16 @@ def check_survivors(search, n_trials, n_kills):
     finished = [
         t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED)
     ]
-    lost = [trial for trial in trials if workers.LOST in trial.user_attrs]
     assert len(finished) == n_trials
-    assert len(finished) + len(lost) == len(trials)
-    reasons = [trial.user_attrs[workers.LOST] for trial in lost]
-    assert sum(reason.startswith("worker") for reason in reasons) <= n_kills
     values = [trial.params["var_smoothing"] for trial in finished]
     assert len(set(values)) == n_trials  # none is repeated
-    for trial, reason in zip(lost, reasons, strict=True):  # and none is forgotten
-        if reason != "one more than n_trials":
-            assert trial.params.get("var_smoothing", values[0]) in values
     assert {0.5, 0.25} <= set(values)
     assert len(search.cv_results_["params"]) == n_trials
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    if storages.open_storage(search.storage).__class__.__name__ == "JournalStorage":
+        assert len(running) <= n_kills
+        return
+    assert not running
+    for trial in trials:
+        if trial.state == TrialState.FAIL:  # repeated, or withdrawn without parameters
+            assert trial.params.get("var_smoothing", values[0]) in values

@@ -56,7 +56,7 @@ def _forget_fits():
     FixedQuality.fits = 0
 
 
-@pytest.mark.parametrize("params", [{}, {"n_jobs": 2, "batch_size": 1}])
+@pytest.mark.parametrize("params", [{}, {"n_jobs": 2}])
 def test_bad_trials_end_after_a_fold(params):
     search = quality_search(**params).fit(X, y)
     states = ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE", "PRUNED"]
@@ -76,10 +76,8 @@ def test_bad_trials_end_after_a_fold(params):
     assert search.study_.trials[5].intermediate_values == {0: 0.1}
 
 
-@pytest.mark.parametrize("storage", [None, "trials.db"])
-def test_trials_of_a_batch_are_pruned_in_their_processes(storage, tmp_path):
-    storage = storage and tmp_path / storage
-    search = quality_search(storage=storage, n_jobs=2, batch_size=5).fit(X, y)
+def test_trials_are_pruned_in_a_storage(tmp_path):
+    search = quality_search(storage=tmp_path / "trials.db").fit(X, y)
     states = search.cv_results_["trial_state"].tolist()
     assert states == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE", "PRUNED"]
     assert search.study_.trials[6].intermediate_values[3] == pytest.approx(0.85)

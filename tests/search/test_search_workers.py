@@ -1,8 +1,9 @@
-"""Trials of workers that are gone, or taken for gone."""
+"""Trials of workers that have died, were interrupted, or run at the same time."""
 
 import os
 import signal
 import time
+from datetime import datetime, timedelta
 
 import optuna
 import pytest
@@ -11,65 +12,40 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.naive_bayes import GaussianNB
 from stored_search import SPACE, X, search_in, trials_of, y
 
-from skbreath.search import trials, workers
+from skbreath.search import trials
 
 
-def left_running(tmp_path, record, **attributes):
-    """A finished search, and a trial left running by the worker of a record."""
+def study_in(tmp_path):
+    return optuna.load_study(
+        study_name="mine", storage=f"sqlite:///{tmp_path}/trials.db"
+    )
+
+
+def test_a_trial_left_running_before_it_had_parameters_is_repeated(
+    tmp_path, caplog, monkeypatch
+):
     search = search_in(tmp_path / "trials.db", n_trials=2).fit(X, y)
-    study = search.study_
-    if record is not None:
-        study.set_user_attr(workers.PREFIX + "other", record)
-        attributes[workers.WORKER] = "other"
-    trial = study.ask(SPACE)
-    for name, value in attributes.items():
-        trial.set_user_attr(name, value)
-    return search, trial
+    search.study_.enqueue_trial({"var_smoothing": 0.125})
+    search.study_.ask()
 
+    class Later(datetime):
+        @classmethod
+        def now(cls):
+            return datetime.now() + timedelta(minutes=5)
 
-def record_of(**changes):
-    own = {"machine": workers._machine(), "pid": os.getpid(), "ended": False}
-    started = workers._start(os.getpid())
-    return {**own, "started": started, "alive": time.time(), **changes}
-
-
-DEAD = [
-    None,
-    record_of(ended=True),
-    record_of(pid=2**22 + 1),
-    record_of(started=-1),
-    record_of(machine="elsewhere", alive=time.time() - 2 * workers.STALE_AFTER),
-    record_of(machine=None, alive=time.time() - 2 * workers.STALE_AFTER),
-]
-
-
-@pytest.mark.parametrize("record", DEAD)
-def test_trials_of_dead_workers_are_lost_and_tried_again(record, tmp_path, caplog):
-    search, trial = left_running(tmp_path, record)
-    value = trial.params["var_smoothing"]
+    monkeypatch.setattr(trials, "datetime", Later)
     search.set_params(n_trials=3).fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
     assert search.cv_results_["trial_number"].tolist() == [0, 1, 3]
-    assert search.cv_results_["params"][2] == {"var_smoothing": value}
-    assert "trial 2 is lost: worker" in caplog.text
+    assert search.cv_results_["params"][2] == {"var_smoothing": 0.125}
+    assert "trial 2 was interrupted" in caplog.text
 
 
-def test_a_trial_whose_folds_are_all_there_is_told(tmp_path):
+def test_running_trials_of_other_workers_are_waited_for(tmp_path, monkeypatch):
     search = search_in(tmp_path / "trials.db", n_trials=2).fit(X, y)
-    folds = search.study_.trials[0].user_attrs["skbreath:folds"]
-    attributes = {"skbreath:folds": folds}
-    search, trial = left_running(tmp_path, record_of(ended=True), **attributes)
-    search.set_params(n_trials=3).fit(X, y)
-    assert search.study_.trials[2].state.name == "COMPLETE"
-    means = search.cv_results_["mean_test_score"]
-    assert means[2] == means[0] and len(means) == 3
-
-
-@pytest.mark.parametrize("machine", ["elsewhere", workers._machine()])
-def test_trials_of_the_living_are_waited_for(machine, tmp_path, monkeypatch):
-    search, trial = left_running(tmp_path, record_of(machine=machine))
     study, n_waits = search.study_, []
+    trial = study.ask(SPACE)
 
     def finish_meanwhile(seconds):
         n_waits.append(seconds)
@@ -82,44 +58,42 @@ def test_trials_of_the_living_are_waited_for(machine, tmp_path, monkeypatch):
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 3
 
 
-def test_a_worker_taken_for_dead_does_no_harm(tmp_path, caplog):
-    search = search_in(tmp_path / "trials.db", n_trials=2)
+@pytest.mark.parametrize("prune_on", [None, "fold"])
+def test_a_worker_taken_for_dead_does_no_harm(tmp_path, caplog, prune_on):
+    search = search_in(tmp_path / "trials.db", n_trials=2, prune_on=prune_on)
 
-    class Usurped(GaussianNB):
+    class Overtaken(GaussianNB):
         def fit(self, X, y):
-            study = optuna.load_study(
-                study_name="mine", storage=f"sqlite:///{tmp_path}/trials.db"
-            )
+            study = study_in(tmp_path)
             running = study.get_trials(states=(TrialState.RUNNING,))
             if running and running[0].number == 0:
-                workers.mark_lost(study, running[0], "taken for dead", retry=True)
+                study.tell(0, state=TrialState.FAIL)
+                study.enqueue_trial(running[0].params)
             return super().fit(X, y)
 
-    search.set_params(estimator=Usurped(), n_jobs=None).fit(X, y)
+    search.set_params(estimator=Overtaken(), n_jobs=None).fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert "another worker has already reported trial 0" in caplog.text
+    assert "another worker has already finished trial 0" in caplog.text
 
 
 def test_the_last_trial_is_started_by_one_worker_only(tmp_path, monkeypatch):
-    """Another worker takes the last trial between our look and our start."""
+    """Another worker runs the last trial after this one has counted the trials."""
     search = search_in(tmp_path / "trials.db", n_trials=3)
-    start, meanwhile = trials.start_trial, []
 
-    def late(study, space, worker):
-        if len(study.trials) == 2 and not meanwhile:
-            meanwhile.append(study.ask(SPACE))
-            study.tell(meanwhile[0], 0.5)
-        return start(study, space, worker)
+    def late(study):  # called by Optuna before it starts a trial
+        if len(study.trials) == 2:
+            study.tell(study.ask(SPACE), 0.5)
 
-    monkeypatch.setattr(trials, "start_trial", late)
+    monkeypatch.setattr(optuna.storages, "fail_stale_trials", late)
     search.fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
     assert len(search.cv_results_["params"]) == 3
 
 
-def test_an_interrupted_trial_is_tried_again(tmp_path):
+@pytest.mark.parametrize("file", ["trials.db", "trials.journal"])
+def test_an_interrupted_trial_is_repeated(tmp_path, file):
     class Interrupted(GaussianNB):
         interrupt = True
 
@@ -130,7 +104,7 @@ def test_an_interrupted_trial_is_tried_again(tmp_path):
             return super().fit(X, y)
 
     Interrupted.seen = []
-    search = search_in(tmp_path / "trials.db").set_params(estimator=Interrupted())
+    search = search_in(tmp_path / file).set_params(estimator=Interrupted())
     with pytest.raises(KeyboardInterrupt):
         search.fit(X, y)
     Interrupted.interrupt = False
@@ -140,11 +114,34 @@ def test_an_interrupted_trial_is_tried_again(tmp_path):
     assert search.cv_results_["params"][1] == {"var_smoothing": lost}
 
 
+def test_enqueued_parameters_left_running_in_a_journal_are_tried_again(tmp_path):
+    class Ends(GaussianNB):
+        ends = True
+
+        def fit(self, X, y):
+            if self.var_smoothing == 0.5 and type(self).ends:
+                raise SystemExit  # Optuna leaves the trial running
+            return super().fit(X, y)
+
+    known = [{"var_smoothing": 0.5}, {"var_smoothing": 0.25}]
+    search = search_in(tmp_path / "trials.journal", enqueue=known)
+    search.set_params(estimator=Ends())
+    with pytest.raises(SystemExit):
+        search.fit(X, y)
+    Ends.ends = False
+    search.fit(X, y)
+    states = [trial.state.name for trial in trials_of(search)]
+    assert states == ["RUNNING"] + ["COMPLETE"] * 4
+    values = [params["var_smoothing"] for params in search.cv_results_["params"]]
+    assert {0.5, 0.25} <= set(values)
+
+
 class Deadly(GaussianNB):
-    """Takes its process along for some parameters."""
+    """Ends its process for some parameters."""
 
     def fit(self, X, y):
         if self.var_smoothing == 5:
+            time.sleep(0.1)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(X, y)
 
@@ -155,7 +152,6 @@ def test_a_trial_that_kills_its_process_fails_and_the_others_go_on(tmp_path, cap
         tmp_path / "trials.db",
         n_trials=3,
         n_jobs=2,
-        batch_size=2,
         enqueue=[{"var_smoothing": value} for value in (5, 2, 3)],
     ).set_params(estimator=Deadly())
     with pytest.warns(FitFailedWarning, match="the worker process died"):

@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+import threading
 
 import optuna
 import pytest
@@ -14,10 +15,7 @@ from stored_search import (
     y,
 )
 
-from skbreath.search import (
-    retrying_storage,
-    storage,
-)
+from skbreath.search import storage, trials
 
 FILES = ["trials.db", "trials.journal", "sqlite:///{}/trials.db"]
 
@@ -94,23 +92,21 @@ def test_a_torn_line_of_a_journal_is_cut(tmp_path):
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 4
 
 
-def test_a_database_that_is_really_locked_is_waited_for(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(storage, "LOCK_TIMEOUT", 0.01)
+def test_a_database_that_is_really_locked_is_waited_for(tmp_path):
     search = search_in(tmp_path / "trials.db", n_trials=2).fit(X, y)
-    other = sqlite3.connect(tmp_path / "trials.db", isolation_level=None)
+    other = sqlite3.connect(
+        tmp_path / "trials.db", isolation_level=None, check_same_thread=False
+    )
 
     class Locks(GaussianNB):
         def fit(self, X, y):
             other.execute("BEGIN EXCLUSIVE")
+            threading.Timer(0.5, other.execute, ["COMMIT"]).start()
             return super().fit(X, y)
 
-    monkeypatch.setattr(
-        retrying_storage.time, "sleep", lambda seconds: other.execute("COMMIT")
-    )
-    search.set_params(estimator=Locks(), study_name="locked", cv=2, n_trials=2)
+    search.set_params(estimator=Locks(), study_name="locked", n_trials=2)
     search.set_params(cv=[(range(40), range(40, 60))], refit=False).fit(X, y)
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 2
-    assert "database is locked; retrying in" in caplog.text
     other.close()
 
 
@@ -123,7 +119,7 @@ def test_a_storage_of_a_newer_optuna_is_refused(tmp_path):
 
 
 def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(retrying_storage, "DELAYS", (0, 0, 0))
+    monkeypatch.setattr(trials, "DELAYS", (0, 0, 0))
     search = search_in(tmp_path / "trials.db")
     database, left = optuna.storages.RDBStorage, [3]
     write = database.set_trial_state_values
@@ -143,7 +139,7 @@ def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, cap
 def test_trouble_that_stays_is_an_error_and_no_finished_trial_is_lost(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(retrying_storage, "DELAYS", (0,))
+    monkeypatch.setattr(trials, "DELAYS", (0,))
     caplog.set_level(logging.ERROR)
     search = search_in(tmp_path / "trials.db")
     database, n_written = optuna.storages.RDBStorage, []
@@ -160,8 +156,12 @@ def test_trouble_that_stays_is_an_error_and_no_finished_trial_is_lost(
         search.fit(X, y)
     monkeypatch.setattr(database, "set_trial_state_values", write)
     search.fit(X, y)
-    # The folds of the third were written down before its telling failed.
-    assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 4
+    # The third trial is repeated once its heartbeats have ended.
+    states = [trial.state.name for trial in trials_of(search)]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert search.cv_results_["trial_number"].tolist() == [0, 1, 3, 4]
+    values = [trial.params["var_smoothing"] for trial in trials_of(search)]
+    assert values[2] in values[3:]
 
 
 def test_a_file_that_is_no_journal(tmp_path):
