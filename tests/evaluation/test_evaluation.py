@@ -15,7 +15,6 @@ from skbreath import (
     evaluate_fitted,
     score_predictions,
 )
-from skbreath.evaluation.scores import GroupedScores
 
 
 class Memoriser(ClassifierMixin, BaseEstimator):
@@ -132,19 +131,29 @@ def test_bad_input_is_explained(recordings):
         evaluate(model, X, y, cv=ShuffleSplit(3, random_state=0))
 
 
-def test_all_scores_are_those_of_scikit_learn_on_any_resample():
+def test_scores_and_intervals_are_those_of_scikit_learn_on_resampled_groups():
     rng = np.random.default_rng(3)
     groups = rng.integers(0, 12, 200)
     truth = rng.random(200) < 0.4
     score = np.clip(np.round(truth * 0.3 + rng.random(200) * 0.7, 2), 0, 1)  # ties
-    scores = GroupedScores(truth, score > 0.5, score, groups)
-    for _ in range(5):
-        counts = rng.multinomial(12, np.full(12, 1 / 12))
-        rows = np.repeat(np.arange(200), counts[groups])
+
+    def by_scikit_learn(rows):
         y, p = truth[rows], score[rows]
-        expected = [accuracy_score(y, p > 0.5), f1_score(y, p > 0.5)]
-        expected += [roc_auc_score(y, p), log_loss(y, p)]
-        np.testing.assert_allclose(scores(counts[None])[0, :4], expected)
+        exact = [accuracy_score(y, p > 0.5), f1_score(y, p > 0.5)]
+        return exact + [roc_auc_score(y, p), log_loss(y, p)]
+
+    table = score_predictions(
+        truth, score > 0.5, score, groups, pos_label=True, n_resamples=2000
+    )[:4]
+    np.testing.assert_allclose(table["value"], by_scikit_learn(np.arange(200)))
+    resampled = []
+    for _ in range(1000):
+        counts = rng.multinomial(12, np.full(12, 1 / 12))
+        resampled.append(by_scikit_learn(np.repeat(np.arange(200), counts[groups])))
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    spread = np.std(resampled, axis=0)
+    assert (abs(table["low"] - low) < 0.25 * spread).all()
+    assert (abs(table["high"] - high) < 0.25 * spread).all()
 
 
 def test_calibration_error_sees_what_is_not_calibrated():
@@ -168,14 +177,15 @@ def test_calibration_error_sees_what_is_not_calibrated():
 def test_perfect_calibration_is_what_simulated_labels_give():
     rng = np.random.default_rng(5)
     p = rng.beta(2, 2, 300)
-    codes = np.arange(300)
-    simulated = []
-    for _ in range(300):
-        truth = rng.random(300) < p
-        scores = GroupedScores(truth, p > 0.5, p, codes)
-        simulated.append(scores(np.ones((1, 300)))[0, 4])
-    found = scores.perfect_calibration(2000, rng)
-    assert found.mean() == pytest.approx(np.mean(simulated), rel=0.05)
+
+    def scores(n_resamples):
+        return score_predictions(
+            rng.random(300) < p, p > 0.5, p, pos_label=True, n_resamples=n_resamples
+        )
+
+    simulated = [scores(2).loc["calibration_error", "value"] for _ in range(300)]
+    found = scores(2000).loc["perfect_calibration", "value"]
+    assert found == pytest.approx(np.mean(simulated), rel=0.05)
 
 
 def test_scores_that_are_no_probabilities_have_no_log_loss():

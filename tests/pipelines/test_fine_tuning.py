@@ -15,6 +15,7 @@ from skbreath import (
     FineTunedClassifier,
     ResidualCNNClassifier,
     SummaryPooling,
+    check_leakage,
     evaluate,
     fine_tune,
     load_model,
@@ -23,7 +24,6 @@ from skbreath import (
     model_info,
     save_model,
 )
-from skbreath.evaluation.leakage import known_clips
 
 
 def members():
@@ -148,8 +148,10 @@ def test_repeats_to_the_bit_and_is_saved_at_its_size(model, other_microphone, tm
 def test_clips_of_both_trainings_are_known(model, sounds, other_microphone):
     X, y, groups = other_microphone
     tuned = fine_tune(model, X, y, groups, n_updates=1, random_state=0)
-    assert known_clips(tuned, X) == len(X)
-    assert known_clips(tuned, sounds.waveforms) == len(sounds.waveforms)
+    for data in ((X, y, groups), (sounds.waveforms, sounds.target, sounds.groups)):
+        table = check_leakage(tuned, *data, cv=2)
+        found = table.loc["known clips", "detail"]
+        assert found == f"trained on {len(data[0])} of these clips"
 
 
 def test_another_fit_trains_from_scratch_on_all_rows(model, other_microphone):

@@ -7,15 +7,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skbreath import (
-    ResidualCNN1d,
-    ResidualCNN2d,
     SaliencyDisplay,
+    WeightedVotingClassifier,
     make_breath_sounds,
     make_net_member,
     make_spectrogram_member,
 )
-from skbreath.ensemble.mixture import FoldAverage
-from skbreath.plotting.saliency import grad_cam
 
 
 @pytest.fixture(scope="module")
@@ -43,39 +40,32 @@ def close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("kind", [ResidualCNN1d, ResidualCNN2d])
-@pytest.mark.parametrize("n_outputs", [1, 3])
-def test_maps_are_those_of_captum(kind, n_outputs):
+@pytest.mark.parametrize("make", [make_net_member, make_spectrogram_member])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_maps_are_those_of_captum(make, n_classes, sounds):
     attr = pytest.importorskip("captum.attr")
-    torch.manual_seed(0)
-    network = kind(n_channels=32, n_outputs=n_outputs).eval()
-    layer = network.block2 if kind is ResidualCNN1d else network.blocks[1]
-    x = torch.randn(3, 32, 40)
-    for output in range(n_outputs):
-        expected = attr.LayerGradCam(network, layer).attribute(
-            x, target=output, relu_attributions=True
+    labels = np.arange(len(sounds.target)) % n_classes
+    member = make(max_epochs=1, hidden_channels=4, random_state=0)
+    member.fit(sounds.waveforms, labels)
+    clip = sounds.waveforms[0]
+    network = member[-1].net_.module_.eval()
+    inputs = torch.as_tensor(member[:-1].transform([clip]))
+    for label in range(n_classes):
+        # A network of two classes has one output, the logit of the second.
+        attributions = attr.LayerGradCam(network, network.stem).attribute(
+            inputs, target=0 if n_classes == 2 else label
         )
-        ours = grad_cam(network, x, layer, output=output)
-        np.testing.assert_allclose(ours, expected.detach()[:, 0].numpy(), atol=1e-6)
-
-
-def test_map_is_largest_where_the_network_uses_its_input():
-    class SecondHalf(torch.nn.Module):
-        """Compute the level of the second half."""
-
-        def __init__(self):
-            super().__init__()
-            self.layer = torch.nn.Identity()
-
-        def forward(self, x):
-            return (self.layer(x[:, None])[..., 20:] ** 2).mean(dim=(1, 2, 3))[:, None]
-
-    network = SecondHalf()
-    x = torch.zeros(1, 8, 40)
-    x[:, 2, 30] = 1.0
-    found = grad_cam(network, x, network.layer)
-    assert np.unravel_index(found[0].argmax(), (8, 40)) == (2, 30)
-    assert not grad_cam(network, x, network.layer, sign=-1.0).any()
+        sign = -1 if n_classes == 2 and label == 0 else 1
+        expected = (sign * attributions.detach()[0, 0]).clip(min=0)
+        expected = expected.reshape(1, 1, -1, expected.shape[-1])
+        display = SaliencyDisplay.from_estimator(
+            member, clip, label=label, layer="stem"
+        )
+        expected = torch.nn.functional.interpolate(
+            expected, display.saliency.shape, mode="bilinear"
+        )[0, 0].numpy()
+        expected /= max(expected.max(), 1e-12)
+        np.testing.assert_allclose(display.saliency, expected, atol=1e-5)
 
 
 def test_a_network_over_frequency_and_time_has_a_map_of_both(over_both, sounds):
@@ -105,10 +95,18 @@ def test_network_over_time_has_one_value_per_frame(over_time, sounds):
 
 
 def test_models_of_folds_are_averaged(over_both, sounds):
+    vote = WeightedVotingClassifier(
+        [("net", over_both)], calibration="temperature", refit=False, cv=2
+    ).fit(sounds.waveforms, sounds.target)
+    (member,) = vote.estimators_
     clip = sounds.waveforms[0]
-    alone = SaliencyDisplay.from_estimator(over_both, clip)
-    twice = SaliencyDisplay.from_estimator(FoldAverage([over_both] * 2), clip)
-    np.testing.assert_allclose(twice.saliency, alone.saliency, atol=1e-6)
+    display = SaliencyDisplay.from_estimator(member, clip, label="I")
+    of_folds = [
+        SaliencyDisplay.from_estimator(model, clip, label="I").saliency
+        for model in member.estimators
+    ]
+    mean = np.mean(of_folds, axis=0)
+    np.testing.assert_allclose(display.saliency, mean / mean.max(), atol=1e-5)
 
 
 def test_errors_of_wrong_estimators_labels_and_layers(over_both, sounds):

@@ -104,7 +104,7 @@ def _is_inside(module, name):
     if f"{module}.{name}" in ("skbreath.cli.main", "skbreath.pretrained.PRETRAINED"):
         return False  # the command, and the documented path of the pretrained model
     if module == "skbreath":
-        return (PACKAGE / name).is_dir() or _is_private(name)
+        return name and ((PACKAGE / name).is_dir() or _is_private(name))
     return module.startswith("skbreath.")
 
 

@@ -14,7 +14,7 @@ def test_private_names_of_other_libraries_are_imported_by_compat_modules_only():
 
 
 def test_few_test_files_import_private_modules():
-    assert len(structure.tests_with_private_imports()) <= 21
+    assert len(structure.tests_with_private_imports()) <= 8
 
 
 def test_no_folder_has_more_than_fifteen_files():

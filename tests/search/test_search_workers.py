@@ -2,8 +2,8 @@
 
 import os
 import signal
+import sqlite3
 import time
-from datetime import datetime, timedelta
 
 import optuna
 import pytest
@@ -12,8 +12,6 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.naive_bayes import GaussianNB
 from stored_search import SPACE, X, search_in, trials_of, y
 
-from skbreath.search import trials
-
 
 def study_in(tmp_path):
     return optuna.load_study(
@@ -21,19 +19,16 @@ def study_in(tmp_path):
     )
 
 
-def test_a_trial_left_running_before_it_had_parameters_is_repeated(
-    tmp_path, caplog, monkeypatch
-):
+def test_a_trial_left_running_before_it_had_parameters_is_repeated(tmp_path, caplog):
     search = search_in(tmp_path / "trials.db", n_trials=2).fit(X, y)
     search.study_.enqueue_trial({"var_smoothing": 0.125})
     search.study_.ask()
 
-    class Later(datetime):
-        @classmethod
-        def now(cls):
-            return datetime.now() + timedelta(minutes=5)
-
-    monkeypatch.setattr(trials, "datetime", Later)
+    with sqlite3.connect(tmp_path / "trials.db") as database:
+        database.execute(
+            "UPDATE trials SET datetime_start = datetime(datetime_start, '-5 minutes') "
+            "WHERE state = 'RUNNING'"
+        )
     search.set_params(n_trials=3).fit(X, y)
     states = [trial.state.name for trial in trials_of(search)]
     assert states == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
@@ -52,7 +47,7 @@ def test_running_trials_of_other_workers_are_waited_for(tmp_path, monkeypatch):
         assert study.trials[2].state == TrialState.RUNNING
         study.tell(trial, 0.5)
 
-    monkeypatch.setattr(trials.time, "sleep", finish_meanwhile)
+    monkeypatch.setattr(time, "sleep", finish_meanwhile)
     search.set_params(n_trials=3).fit(X, y)
     assert len(n_waits) == 1
     assert [trial.state.name for trial in trials_of(search)] == ["COMPLETE"] * 3

@@ -4,6 +4,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 
 import optuna
 import pytest
@@ -14,8 +15,6 @@ from stored_search import (
     trials_of,
     y,
 )
-
-from skbreath.search import storage, trials
 
 FILES = ["trials.db", "trials.journal", "sqlite:///{}/trials.db"]
 
@@ -43,9 +42,7 @@ def test_a_storage_that_cannot_be_written(file, tmp_path, monkeypatch, caplog):
     search = search_in(in_folder(tmp_path, file))
 
     def deny(path):  # whom root, who may run the tests, would not heed
-        monkeypatch.setattr(
-            storage.os, "access", lambda name, mode: str(name) != str(path)
-        )
+        monkeypatch.setattr(os, "access", lambda name, mode: str(name) != str(path))
 
     deny(tmp_path)
     with pytest.raises(OSError, match=f"the folder {tmp_path} cannot be written; name"):
@@ -119,7 +116,7 @@ def test_a_storage_of_a_newer_optuna_is_refused(tmp_path):
 
 
 def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(trials, "DELAYS", (0, 0, 0))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     search = search_in(tmp_path / "trials.db")
     database, left = optuna.storages.RDBStorage, [3]
     write = database.set_trial_state_values
@@ -139,7 +136,7 @@ def test_trouble_that_passes_is_logged_and_waited_out(tmp_path, monkeypatch, cap
 def test_trouble_that_stays_is_an_error_and_no_finished_trial_is_lost(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(trials, "DELAYS", (0,))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     caplog.set_level(logging.ERROR)
     search = search_in(tmp_path / "trials.db")
     database, n_written = optuna.storages.RDBStorage, []
