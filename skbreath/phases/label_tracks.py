@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,19 @@ if TYPE_CHECKING:
     from ..utils.typing import FilePath
 
 __all__ = ["read_label_track", "write_label_track"]
+
+_NAMES = (
+    "for x.wav the names x.txt, x_label.txt, x.Table.1.selections.txt, x.TextGrid, "
+    "x.csv and x.json are looked for"
+)
+# The ends may be in any case: _label is of HF_Lung, .Table of Raven.
+_TRACK_ENDS = [
+    re.compile(f"(.+){end}", re.IGNORECASE | re.DOTALL)
+    for end in (
+        r"(?:_label|\.Table\.\d+\.selections)\.txt",
+        r"\.(?:txt|TextGrid|csv|json)",
+    )
+]
 
 
 def read_label_track(
@@ -133,13 +149,65 @@ def read_label_track(
     return table
 
 
-def track_beside(recording: FilePath) -> Path | None:
-    """Find the label track of the same name beside a recording, or None."""
-    for suffix in (".txt", ".TextGrid", ".csv", ".json"):
-        track = Path(recording).with_suffix(suffix)
-        if track.is_file():
-            return track
-    return None
+def tracks_beside(recordings):
+    """List the label tracks beside each recording, those whose names fit its name."""
+    folders, tracks = {}, {}
+    for recording in recordings:
+        path = Path(recording)
+        if path.parent not in folders:
+            folders[path.parent] = _tracks_by_name(path.parent)
+        found = folders[path.parent].get(_composed(path.stem), [])
+        tracks[os.fspath(recording)] = [track for track in found if track != path]
+    return tracks
+
+
+def unclear_tracks(tracks):
+    """List what is unclear: (what, such as "recordings have no label track", which)."""
+    names = {
+        recording: ", ".join(repr(track.name) for track in found)
+        for recording, found in tracks.items()
+    }
+    several = [
+        f"{recording!r} ({names[recording]})"
+        for recording, found in tracks.items()
+        if len(found) > 1
+    ]
+    owners = {}
+    for recording, found in tracks.items():
+        for track in found:
+            owners.setdefault(str(track), []).append(repr(Path(recording).name))
+    shared = [
+        f"{track!r} ({', '.join(recordings)})"
+        for track, recordings in owners.items()
+        if len(recordings) > 1
+    ]
+    without = [repr(recording) for recording, found in tracks.items() if not found]
+    found = [
+        ("recordings have several label tracks", several, "keep one of each"),
+        (
+            "label tracks are of several recordings",
+            shared,
+            "keep one recording of each",
+        ),
+        ("recordings have no label track", without, f"annotate or move them; {_NAMES}"),
+    ]
+    return [one for one in found if one[1]]
+
+
+def _tracks_by_name(folder):
+    """List the label tracks in a folder by the names of recordings they fit."""
+    tracks = {}
+    for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        for end in _TRACK_ENDS:
+            match = end.fullmatch(_composed(name))
+            if match and (folder / name).is_file():
+                tracks.setdefault(match[1], []).append(folder / name)
+    return tracks
+
+
+def _composed(name):
+    """Return a name with composed letters: in names of macOS an accent stands alone."""
+    return unicodedata.normalize("NFC", name)
 
 
 def write_label_track(
