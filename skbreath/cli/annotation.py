@@ -164,6 +164,8 @@ def _refuse_replacing(files, tracks, out):
 
 def _check_targets(option, target, made, sources):
     """Raise an error if results cannot be written, or would replace an input."""
+    from ..utils.text import shorten
+
     if target is None:
         return
     if made == [target]:
@@ -173,10 +175,14 @@ def _check_targets(option, target, made, sources):
         raise click.UsageError(
             f"{option} {target} is one file for {len(made)} recordings; name a folder."
         )
-    if len(set(made)) < len(made):
+    by_result = {}
+    for path, source in zip(made, sources, strict=False):
+        by_result.setdefault(path, []).append(repr(source))
+    same = [" and ".join(names) for names in by_result.values() if len(names) > 1]
+    if same:
         raise ValueError(
-            "Recordings of the same name would overwrite each other's results; name "
-            "each once, and annotate folder by folder."
+            f"Recordings of the same name would overwrite each other's results: "
+            f"{shorten(same, '; ')}; annotate them one by one, with an --out for each."
         )
     refuse_overwriting(option, made, sources)
 
@@ -261,11 +267,13 @@ def _annotate(segmenter, recording, format_):
     """Find the phases of one recording and write them; return the phases."""
     import warnings
 
+    from ..audio.clip_warnings import AudioWarning
     from ..phases.label_tracks import write_label_track
 
     with warnings.catch_warnings():
-        # Its text is printed later, in the order of the recordings.
+        # The note of a recording is printed later, in the order of the recordings.
         warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("default", AudioWarning)
         (phases,) = segmenter.predict([recording.path])
     if recording.track is not None:
         duration = float(recording.duration) + 1e-3

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..audio.files import find_audio_files, has_audio_suffix
-from ..datasets.label_files import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
+from ..audio.files import find_audio_files, has_audio_suffix, is_hidden
+from ..datasets.label_files import (
+    _FILE_NAME,
+    _LABEL_IN_ID,
+    _file_name,
+    _read_table,
+    find_files,
+)
 from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
 from ..utils.text import shorten
 
@@ -192,7 +198,8 @@ def _listed(frame, audio, name, subset):
         what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
         advice = "never pass an ID to a model; file names do not contain the label"
         findings.append(Finding("note", "names", what, advice))
-    unlisted = sorted(filter(has_audio_suffix, present - set(files)))
+    others = filter(has_audio_suffix, present - set(files))
+    unlisted = sorted(name for name in others if not is_hidden(name))
     if unlisted:
         what = f"{len(unlisted)} audio files have no row in {name}"
         advice = "add rows, or move them away"
@@ -208,7 +215,7 @@ def _from_table(table, group):
     """List the clips of a CSV file of paths and labels."""
     findings = []
     frame = _read_table(table, ["path"])
-    paths = [os.path.normpath(table.parent / path) for path in frame["path"]]
+    paths = find_files(os.path.normpath(table.parent / one) for one in frame["path"])
     labels = None
     if "label" in frame:
         labels = frame["label"].str.strip()

@@ -311,3 +311,37 @@ def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):
     assert result.exit_code == 2 and "1 of 3 recordings have no" in result.stderr
     assert "x_label.txt, x.Table.1.selections.txt" in " ".join(result.stderr.split())
     assert not out.exists()
+
+
+def test_recordings_of_one_name_are_named(model, folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for name in ("r0.wav", "r0.FLAC", "r1.wav"):
+        shutil.copy(folder / f"{name[:2]}.wav", data / name)
+    result = run("annotate", data, "--model", model, "--out", out)
+    assert result.exit_code == 2 and not out.exists()
+    assert f"'{data / 'r0.FLAC'}' and '{data / 'r0.wav'}'" in result.stderr
+    assert "r1" not in result.stderr
+
+
+def test_doubtful_recordings_are_annotated_with_a_warning(model, folder, tmp_path):
+    sound, rate = soundfile.read(folder / "r0.wav", dtype="int16")
+    soundfile.write(tmp_path / "open.wav", sound, rate)
+    content = bytearray((tmp_path / "open.wav").read_bytes())
+    content[4:8] = content[40:44] = bytes(4)  # as left by a recorder that crashed
+    (tmp_path / "open.wav").write_bytes(content)
+    soundfile.write(tmp_path / "coarse.wav", sound, rate, subtype="PCM_U8")
+    both = np.column_stack([sound, -sound])
+    soundfile.write(tmp_path / "opposite.wav", both, rate)
+    result = run("annotate", tmp_path, "--model", model, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for what in (
+        "open.wav' does not say in its header how long it is",
+        "coarse.wav' has 8 bits a sample",
+        "opposite.wav' are opposite and nearly cancel each other",
+    ):
+        assert result.stderr.count(what) == 1, result.stderr
+    expected = run("annotate", folder / "r0.wav", "--model", model, "--out", tmp_path)
+    assert expected.exit_code == 0
+    labels = (tmp_path / "out" / "open.txt").read_text()
+    assert labels == (tmp_path / "r0.txt").read_text()

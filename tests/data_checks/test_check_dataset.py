@@ -214,6 +214,13 @@ def test_recordings_with_label_tracks(tmp_path):
     assert "1 label tracks have no phase: " in found(check_dataset(tmp_path), "warning")
 
 
+def test_samples_of_8_bits_are_reported(tmp_path):
+    write(tmp_path / "a.wav", 0, subtype="PCM_U8")
+    write(tmp_path / "b.wav", 1)
+    result = check_dataset(tmp_path)
+    assert "1 files have 8 bits a sample: " in found(result, "warning", "format")
+
+
 def test_what_is_no_data_set_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="gone"):
         check_dataset(tmp_path / "gone")
