@@ -345,7 +345,7 @@ class OptunaSearchCV(BaseSearchCV):
             context.call_on_fit_task_end(estimator=self)
             space = self.param_distributions
             trials = finished_trials(self.study_, space, runner.parameters)
-            report_failures(trials, runner.error)
+            report_failures(trials)
             self.cv_results_, self.multimetric_ = tabulate(trials, self)
             if self.refit or not self.multimetric_:
                 choose_best(self)
