@@ -185,12 +185,10 @@ class OptunaSearchCV(BaseSearchCV):
     with the same `storage`. Each waits until the study has `n_trials`. In a database
     the running trials of a killed process are detected by Optuna's heartbeats, and
     repeated after a minute; they do not count, and neither do those that a killed
-    process leaves in a journal file, see ``docs/tuning.md``. A search goes on after
-    errors of a storage that end within some seconds; finished trials stay there in any
-    case.
+    process leaves in a journal file, see ``docs/tuning.md``. After an error of the
+    storage, fit again to go on after its finished trials.
 
-    If a process of `n_jobs` dies, its trial is run again; if it dies again, the trial
-    is marked as failed.
+    If a process of `n_jobs` dies, its trial is marked as failed.
 
     References
     ----------
@@ -317,7 +315,7 @@ class OptunaSearchCV(BaseSearchCV):
             If the data, the space, the study or the settings are wrong (before any
             trial), or if no trial is complete.
         OSError
-            If the storage cannot be opened, or all attempts to use it fail.
+            If the storage cannot be opened or fails later.
         """
         objectives, enqueue = check_settings(self)
         scorers, classes = scorers_for(self, X, y, groups)
