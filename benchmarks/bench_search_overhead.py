@@ -38,7 +38,9 @@ def sample(n_trials):
     sampler = optuna.samplers.TPESampler(seed=0)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(
-        lambda trial: -np.log10(trial.suggest_float("C", C.low, C.high, log=True)) ** 2,
+        lambda trial: (
+            -(np.log10(trial.suggest_float("C", C.low, C.high, log=True)) ** 2)
+        ),
         n_trials,
     )
 
@@ -87,8 +89,8 @@ def main():
         ],
     )
     report.line(
-        "The reference is RandomizedSearchCV and the sampler; OptunaSearchCV is to take "
-        f"at most {TARGET} times as long."
+        "The reference is RandomizedSearchCV and the sampler; OptunaSearchCV is to "
+        f"take at most {TARGET} times as long."
     )
     if options.save:
         report.save()

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MethodMapping
 
-from ..fitting.routing import asks_for_groups, metadata_context, route_fit
+from ..fitting.routing import (
+    ignore_weights,
+    metadata_context,
+    requests_groups,
+    route_fit,
+    weights_requested,
+)
 from ..fitting.training_record import recording
 from ..utils.estimator_state import current_store
 from ..utils.sklearn_compat import (
@@ -323,7 +328,7 @@ class OptunaSearchCV(BaseSearchCV):
         params = _check_method_params(X, params=params)
         with (
             recording(self, X, y, groups),
-            _routing_context(self.estimator, groups, params) as metadata,
+            _routing_context(self, y, groups, params) as metadata,
             storage_errors(),
         ):
             routed = self._get_routed_params_for_fit(metadata)
@@ -379,23 +384,22 @@ class OptunaSearchCV(BaseSearchCV):
         scoring = MethodMapping().add(caller="fit", callee="score")
         scoring.add(caller="score", callee="score")
         router = route_fit(self, {"estimator": self.estimator})
-        router.add(scorer=self._get_scorers()[0], method_mapping=scoring)
+        scorers = self._get_scorers()[0]
+        if not callable(self.scoring):
+            ignore_weights(scorers)
+        router.add(scorer=scorers, method_mapping=scoring)
         return router.add(splitter=self.cv, method_mapping=splitting)
 
 
 @contextmanager
-def _routing_context(estimator, groups, params):
-    """Enable routing for groups alone; other metadata are passed as the user does."""
-    if not params:
-        with metadata_context(groups=groups) as metadata:
-            yield metadata
+def _routing_context(search, y, groups, params):
+    """Enable routing where groups need it; otherwise pass metadata as the user does."""
+    parts = [search.estimator, *search.estimator.get_params(deep=True).values()]
+    if params and (groups is None or not any(map(requests_groups, parts))):
+        yield params if groups is None else {**params, "groups": groups}
         return
-    if groups is not None and not get_config()["enable_metadata_routing"]:
-        parts = [estimator, *estimator.get_params(deep=True).values()]
-        if any(map(asks_for_groups, parts)):
-            raise ValueError(
-                f"Expected metadata routing to pass groups together with "
-                f"{sorted(params)}, as the estimator requests groups: enable it with "
-                "sklearn.set_config(enable_metadata_routing=True)."
-            )
-    yield params if groups is None else {**params, "groups": groups}
+    with (
+        weights_requested(search, params, y) as params,
+        metadata_context(groups=groups, **params) as metadata,
+    ):
+        yield metadata

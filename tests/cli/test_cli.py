@@ -241,8 +241,8 @@ def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
 @pytest.mark.parametrize(
     "storage, message",
     [
-        ("nowhere/trials.db", "the folder nowhere does not exist: create it"),
-        ("nowhere/trials.journal", "the folder nowhere does not exist: create it"),
+        ("nowhere/trials.db", "nowhere is not a folder: create it"),
+        ("nowhere/trials.journal", "nowhere is not a folder: create it"),
         ("oracle://127.0.0.1/none", "database driver"),
         ("folder", "folder is a folder; name a file"),
     ],
