@@ -22,6 +22,7 @@ from ..fitting.labels import check_fitted_classes, check_present, check_two_clas
 from ..fitting.routing import metadata_context, route_fit
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import (
     Interval,
     StrOptions,
@@ -207,6 +208,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         check_present(y, "y")
         with (
             recording(self, X, y, groups),
+            one_thread(),
             metadata_context(groups=groups, **params) as metadata,
         ):
             return super().fit(X, y, **metadata)
@@ -360,7 +362,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             Out of `classes_`.
         """
         check_is_fitted(self, "best_threshold_")
-        return self.apply_threshold(getattr(self.estimator_, self._method())(X))
+        with one_thread():
+            output = getattr(self.estimator_, self._method())(X)
+        return self.apply_threshold(output)
 
     def decides_on_probabilities(self) -> bool:
         """Check whether the threshold is on ``predict_proba``.
