@@ -27,6 +27,7 @@ from ..fitting.routing import (
 )
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import (
     Interval,
     StrOptions,
@@ -215,6 +216,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         with (
             recording(self, X, y, groups),
             weights_requested(self, params, y) as params,
+            one_thread(),
             metadata_context(groups=groups, **params) as metadata,
         ):
             return super().fit(X, y, **metadata)
@@ -368,7 +370,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             Out of `classes_`.
         """
         check_is_fitted(self, "best_threshold_")
-        return self.apply_threshold(getattr(self.estimator_, self._method())(X))
+        with one_thread():
+            output = getattr(self.estimator_, self._method())(X)
+        return self.apply_threshold(output)
 
     def decides_on_probabilities(self) -> bool:
         """Check whether the threshold is on ``predict_proba``.

@@ -23,6 +23,7 @@ from ..fitting.labels import check_fitted_classes, check_present, check_two_clas
 from ..fitting.routing import metadata_context, route_fit, weights_requested
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import inside_fit, log_each_fit, recording
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
 from .mixture import (
     FoldAverage,
@@ -440,11 +441,12 @@ class WeightedVotingClassifier(VotingClassifier):
             Columns follow `classes_`. Members of weight zero are skipped.
         """
         check_is_fitted(self)
-        mixed = sum(
-            weight * member.predict_proba(X)
-            for weight, member in zip(self.weights_, self.estimators_, strict=True)
-            if weight > 0
-        )
+        with one_thread():
+            mixed = sum(
+                weight * member.predict_proba(X)
+                for weight, member in zip(self.weights_, self.estimators_, strict=True)
+                if weight > 0
+            )
         mixture = Mixture(self.weights_, getattr(self, "calibrator_", None))
         return mixture.calibrate(mixed)
 

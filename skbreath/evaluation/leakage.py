@@ -19,6 +19,7 @@ from ..ensemble.inspection import training_record, unwrap
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.routing import metadata_context, requests_groups
 from ..fitting.training_record import clip_digests
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import _safe_indexing
 from .scores import METRICS, bootstrap_scores, check_binary, grouped_scores
 
@@ -122,7 +123,8 @@ def check_leakage(
     held_out = _safe_indexing(X, test)
 
     def predict(clips):
-        return fitted.predict_proba(clips)[:, column]
+        with one_thread():
+            return fitted.predict_proba(clips)[:, column]
 
     expected = predict(held_out)
     rows += [
@@ -141,7 +143,8 @@ def _fit(model, X, y, groups, train):
     """Fit a clone of a model on some rows, with groups if it requests them."""
     with metadata_context(groups=groups[train]) as metadata:
         params = metadata if requests_groups(model) else {}
-        return clone(model).fit(_safe_indexing(X, train), y[train], **params)
+        with one_thread():
+            return clone(model).fit(_safe_indexing(X, train), y[train], **params)
 
 
 def known_clips(model: Any, X: Clips) -> int | None:
