@@ -342,6 +342,6 @@ def sniff(suffix, text=""):
     if len(cells) == 4 and set(cells[2:]) <= {"0", "1"}:
         return "icbhi"
     cells = first.split()
-    if len(cells) == 3 and match_clock(cells[1]) and not match_clock(cells[0]):
+    if len(cells) > 2 and match_clock(cells[1]) and not match_clock(cells[0]):
         return "hf_lung"
     return "audacity"

@@ -28,6 +28,10 @@ _NAMES = (
     "for x.wav the names x.txt, x_label.txt, x.Table.1.selections.txt, x.TextGrid, "
     "x.csv and x.json are looked for"
 )
+_NO_TEXT = {
+    b"ooBinaryFile": "a binary TextGrid; save it as a text file in Praat",
+    b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
+}
 # The ends may be in any case: _label is of HF_Lung, .Table of Raven.
 _TRACK_ENDS = [
     re.compile(f"(.+){end}", re.IGNORECASE | re.DOTALL)
@@ -301,8 +305,9 @@ def _decode(path):
     Bytes that are not UTF-8 are kept as surrogates: they may be in unused columns.
     """
     raw = path.read_bytes()
-    if raw[:12] == b"ooBinaryFile":
-        raise LineError(None, "a binary TextGrid; save it as a text file in Praat")
+    for start, what in _NO_TEXT.items():
+        if raw.startswith(start):
+            raise LineError(None, what)
     encoding, errors = "utf-8-sig", "surrogateescape"
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding, errors = "utf-16", "strict"
