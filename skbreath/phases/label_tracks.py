@@ -28,6 +28,7 @@ _NAMES = (
     "for x.wav the names x.txt, x_label.txt, x.Table.1.selections.txt, x.TextGrid, "
     "x.csv and x.json are looked for"
 )
+# First bytes of files that are not text of a format.
 _NO_TEXT = {
     b"ooBinaryFile": "a binary TextGrid; save it as a text file in Praat",
     b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
@@ -166,36 +167,26 @@ def tracks_beside(recordings):
 
 
 def unclear_tracks(tracks):
-    """List what is unclear: (what, such as "recordings have no label track", which)."""
-    names = {
-        recording: ", ".join(repr(track.name) for track in found)
-        for recording, found in tracks.items()
-    }
-    several = [
-        f"{recording!r} ({names[recording]})"
-        for recording, found in tracks.items()
-        if len(found) > 1
-    ]
+    """List (what, such as "recordings have no label track"; which ones; advice)."""
     owners = {}
     for recording, found in tracks.items():
         for track in found:
-            owners.setdefault(str(track), []).append(repr(Path(recording).name))
-    shared = [
-        f"{track!r} ({', '.join(recordings)})"
-        for track, recordings in owners.items()
-        if len(recordings) > 1
-    ]
+            owners.setdefault(str(track), []).append(Path(recording))
+    several, shared = (
+        [
+            f"{key!r} ({', '.join(repr(path.name) for path in paths)})"
+            for key, paths in pairs.items()
+            if len(paths) > 1
+        ]
+        for pairs in (tracks, owners)
+    )
     without = [repr(recording) for recording, found in tracks.items() if not found]
-    found = [
+    unclear = [
         ("recordings have several label tracks", several, "keep one of each"),
-        (
-            "label tracks are of several recordings",
-            shared,
-            "keep one recording of each",
-        ),
+        ("label tracks fit several recordings", shared, "keep one recording of each"),
         ("recordings have no label track", without, f"annotate or move them; {_NAMES}"),
     ]
-    return [one for one in found if one[1]]
+    return [one for one in unclear if one[1]]
 
 
 def _tracks_by_name(folder):
