@@ -104,7 +104,8 @@ def train_phases(data, out, fmax, sample_rate, lag, label, seed):
     \b
     Examples:
       skbreath train-phases recordings/ --out phases.skb
-      skbreath train-phases recordings/ --label inhale=I --label exhale=E --out p.skb
+      skbreath train-phases recordings/ --out phases.skb \\
+          --label inhale=I --label exhale=E
     """
     from ..audio.decoding import check_audio_files
     from ..audio.files import find_audio_files
