@@ -150,7 +150,6 @@ def ignore_weights(scorer):
         for part in getattr(scorer, "_scorers", {"": scorer}).values():
             if hasattr(part, "set_score_request"):
                 part.set_score_request(sample_weight=False)
-    return scorer
 
 
 def requests_groups(part):
