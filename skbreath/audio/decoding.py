@@ -55,9 +55,9 @@ def iter_blocks(sound, n_frames=None):
         sound.seekable = lambda: False
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
-        if len(part) == 0 and is_open:
-            break
         if len(part) == 0:
+            if is_open:
+                break
             raise UnsupportedAudio(
                 f"is truncated: its header announces {sound.frames} frames, "
                 f"{done} are there (copy or export it again)"

@@ -245,9 +245,9 @@ def _open_file(path):
         why = "no such file (check the folder and the spelling)"
         if os.path.islink(path):
             why = (
-                "no such file: it is a link to a missing file (restore that; with git-"
+                "no such file: it is a link to a missing file (restore that; with "
+                "git-annex run `git annex get`)"
             )
-            why += "annex run `git annex get`)"
         raise UnsupportedAudio(why) from None
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket

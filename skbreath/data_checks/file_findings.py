@@ -57,8 +57,10 @@ def coarse_samples(data):
     coarse = data.good[data.good["encoding"].str.contains("PCM_[US]8")]
     if len(coarse):
         what = f"{len(coarse)} files have 8 bits a sample"
-        advice = "sounds below -42 dB of full scale are lost in its steps; record with "
-        advice += "16 bits"
+        advice = (
+            "sounds below -42 dB of full scale are lost in its steps; record with 16 "
+            "bits"
+        )
         yield Finding("warning", "format", what, advice, quoted(coarse["path"]))
 
 

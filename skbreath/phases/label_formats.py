@@ -192,11 +192,9 @@ def _read_table(text, labels, **dialect):
                 raise LineError(place, f"expected rows of one recording, got {what}")
             if "selection" in other:
                 # Raven lists a selection once for each view and channel of it.
+                selection = (other["selection"], *times, label)
                 where = other.get("view"), other.get("channel")
-                if (
-                    shown.setdefault((other["selection"], *times, label), where)
-                    != where
-                ):
+                if shown.setdefault(selection, where) != where:
                     continue
             more = {}
             if other.get("probability", "").strip():
