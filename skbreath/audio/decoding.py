@@ -87,7 +87,7 @@ def iter_blocks(sound, n_frames=None):
 
 
 def _warn_of_cancelling(path):
-    """Warn of a file whose channels are opposite, so that their mean is silent."""
+    """Warn about a file whose channels are opposite, so that their mean is silent."""
     from .clip_warnings import AudioWarning
 
     warnings.warn(

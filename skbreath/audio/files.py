@@ -319,7 +319,7 @@ class _Unclosed(io.FileIO):
 
 
 def _warn_of_length(path):
-    """Warn of a file whose header does not say how long it is."""
+    """Warn about a file whose header does not say how long it is."""
     # Not above: it would import all of scipy.
     from .clip_warnings import AudioWarning
 

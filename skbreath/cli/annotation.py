@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result, wants_json
-from .files import check_outputs, leave_out, load_model_file, refuse_overwriting
+from .files import check_outputs, leave_out, load_model_file, reject_overwriting
 from .options import path_type, skip_bad_option
 
 _SUFFIX = {
@@ -109,7 +109,7 @@ def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
     tracks = _targets(good, out, many, _SUFFIX[format_ or "audacity"])
     pictures = _targets(good, plot, many, ".png")
     if out is not None and not overwrite:
-        _refuse_replacing(good, tracks, out)
+        _reject_replacing(good, tracks, out)
     _check_targets("--out", out, tracks, [*good, model])
     _check_targets("--plot", plot, pictures, [*good, model])
     if plot is not None and plot.suffix and not plot.is_dir():
@@ -149,7 +149,7 @@ def _targets(files, target, many, suffix):
     return [target / f"{Path(file).stem}{suffix}" for file in files]
 
 
-def _refuse_replacing(files, tracks, out):
+def _reject_replacing(files, tracks, out):
     """Raise an error if a label track beside its recording would be replaced."""
     for file, track in zip(map(Path, files), tracks, strict=True):
         beside = track.parent.resolve() == file.parent.resolve()
@@ -184,7 +184,7 @@ def _check_targets(option, target, made, sources):
             f"Recordings of the same name would overwrite each other's results: "
             f"{shorten(same, '; ')}; annotate them one by one, with an --out for each."
         )
-    refuse_overwriting(option, made, sources)
+    reject_overwriting(option, made, sources)
 
 
 def _check_picture_suffix(plot):

@@ -7,7 +7,7 @@ from .files import (
     check_model_suffix,
     check_outputs,
     load_clips,
-    refuse_overwriting,
+    reject_overwriting,
     save,
 )
 from .options import (
@@ -119,7 +119,7 @@ def train_phases(data, out, fmax, sample_rate, lag, label, seed):
     files = find_audio_files([data])
     tracks = tracks_beside(files)
     inputs = [*files, *(track for found in tracks.values() for track in found)]
-    refuse_overwriting("--out", [out], inputs)
+    reject_overwriting("--out", [out], inputs)
     check_model_suffix(out)
     for what, items, advice in unclear_tracks(tracks):
         raise ValueError(

@@ -154,7 +154,7 @@ def label_leaks(data):
 
 
 def _sibling_leaks(known, positive, groups, margin):
-    """Find labels that names and the labels of the recording's other clips predict."""
+    """Yield a finding if other labels of the recording predict a clip's label."""
     last = known["path"].map(lambda path: _NUMBER.findall(path.rpartition(".")[0]))
     if not last.map(bool).all():
         return

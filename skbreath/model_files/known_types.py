@@ -108,7 +108,7 @@ def find_class(name):
         found = _look_up(name)
         if isinstance(found, type) and issubclass(found, BaseEstimator):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_type(name):
@@ -127,7 +127,7 @@ def find_scalar(name):
     if isinstance(found, type) and issubclass(found, np.generic):
         if not issubclass(found, np.object_ | np.void):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_function(name):
@@ -139,7 +139,7 @@ def find_function(name):
             metric = get_scorer(scorer)._score_func
             if name == f"{metric.__module__}.{metric.__name__}":
                 return metric
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_loss(name):
@@ -148,7 +148,7 @@ def find_loss(name):
         found = _look_up(name)
         if isinstance(found, type):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def _look_up(name):
@@ -165,6 +165,6 @@ def _look_up(name):
     return found if getattr(found, "__module__", None) == module else None
 
 
-def _refused(name):
+def _rejected(name):
     """Make the error for a type that is not on the list."""
     return ModelFileError(f"it has a {name}, which is not on the list of safe types.")

@@ -201,7 +201,7 @@ def _tracks_by_name(folder):
 
 
 def _composed(name):
-    """Return a name with composed letters: in names of macOS an accent stands alone."""
+    """Return a name in NFC: macOS may store accents as separate characters."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -217,7 +217,7 @@ def write_label_track(
     Parameters
     ----------
     path : str or path
-        The file; an old one is replaced in one step when the new one is complete.
+        The file. An existing file is replaced only once the new one is complete.
     phases : DataFrame
         ``start_s``, ``end_s``, ``label``; ``probability`` goes to CSV and JSON.
     format : str, default=None

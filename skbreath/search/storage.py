@@ -55,7 +55,7 @@ def open_storage(storage):
 
 
 def retry_trial(study, trial):
-    """Enqueue a trial whose process has ended again, and log it."""
+    """Enqueue a trial again whose process has ended, and log it."""
     from optuna.storages import RetryHeartbeatStaleTrialCallback
 
     _LOGGER.warning(

@@ -197,7 +197,7 @@ class TrialRunner:
         return self.search.n_trials is not None and number >= self.search.n_trials
 
     def _is_surplus(self, trial):
-        """Return whether enough other trials are finished, or began before a trial."""
+        """Return whether the study has enough trials without this one."""
         others = self.study.get_trials(deepcopy=False)
         if self.has_heartbeats:
             n_others = sum(
