@@ -142,7 +142,6 @@ def evaluate(
         out=out,
         breakdown=breakdown,
     )
-    print_table(result.table.map("{:.3f}".format), title)
     if page is not None:
         report(
             result,
@@ -153,6 +152,8 @@ def evaluate(
             breakdowns=breakdowns,
             title=f"Evaluation on {data.stem}",
         )
+    # After all files, as a reader that ends early would stop the command here.
+    print_table(result.table.map("{:.3f}".format), title)
     for path in (out, breakdown, page):
         if path is not None:
             click.echo(f"wrote {path}")

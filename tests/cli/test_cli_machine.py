@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -315,6 +316,73 @@ def test_names_that_are_not_utf_8_are_escaped(model, clips, tmp_path):
     shutil.copy(clips / "0.wav", name)
     answer = shown_by(run("predict", "--model", model, tmp_path, "--json"))
     assert answer["predictions"][0]["path"].endswith("\\udcff.wav")
+
+
+ODD_NAMES = (
+    "a b",
+    "e\u0301",
+    "\u65e5\u672c",
+    "[red]",
+    ":smile:",
+    "\U0001f600",
+    "\udcff",
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "command", ["predict", "annotate", "annotate --statistics", "check", "missing"]
+)
+def test_output_in_any_encoding(command, encoding, model, clips, tmp_path):
+    for name in ODD_NAMES:
+        shutil.copy(clips / "0.wav", tmp_path / f"{name}.wav")
+    words = command.split()
+    words += [str(tmp_path)] + ["--model", str(model)] * (command != "check")
+    code = 0
+    if command == "missing":
+        words = ["predict", *(str(tmp_path / f"{name}.mp3") for name in ODD_NAMES)]
+        code = 2
+    result = CliRunner(charset=encoding).invoke(main, words)
+    assert result.exit_code == code, result.output
+    errors = "surrogateescape" if encoding == "utf-8" else "strict"
+    written = [
+        b.decode(encoding, errors) for b in (result.stdout_bytes, result.stderr_bytes)
+    ]
+    if command != "check":
+        for name in ODD_NAMES:
+            escaped = name.encode(encoding, "backslashreplace").decode(encoding)
+            shown = name if encoding == "utf-8" else escaped
+            assert any(s in "".join(written) for s in (shown, repr(name)[1:-1])), name
+
+
+def test_label_tracks_of_names_that_are_not_utf_8_are_checked(clips, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/\xff.wav")
+    shutil.copy(clips / "0.wav", name)
+    Path(name).with_suffix(".txt").write_text("0.1\t0.5\tI\n", encoding="utf-8")
+    result = run("check", tmp_path, "--out", tmp_path / "files.csv")
+    assert result.exit_code in (0, 1) and "labels" in result.stdout, result.output
+
+
+@pytest.mark.parametrize("words", [["--help"], ["info"], ["info", "--json"]])
+def test_output_that_is_closed_early(words):
+    code = "from skbreath.cli import main; main(prog_name='skbreath')"
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("columns", ["40", "100"])
+def test_tables_fit_the_terminal(breath_folder, model, columns):
+    env = {"TTY_COMPATIBLE": "1", "COLUMNS": columns}
+    words = ["evaluate", str(breath_folder), "--model", str(model), "--group", "day"]
+    result = CliRunner(env=env).invoke(main, words)
+    assert result.exit_code == 0, result.output
+    table = click.unstyle(result.stdout).partition("\n")[2]
+    assert max(map(len, table.splitlines())) <= int(columns)
+    assert "calibration" in table and "\N{HORIZONTAL ELLIPSIS}" not in table
 
 
 def test_numbers_that_must_be_whole_are(clips, tmp_path):
