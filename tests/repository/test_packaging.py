@@ -39,6 +39,7 @@ def test_installs_with_its_dependencies_and_runs(built, kind, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert "0.1.0" in version.stdout
 
