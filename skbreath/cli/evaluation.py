@@ -26,7 +26,7 @@ from .options import (
 @preset_option
 @group_option
 @pos_label_option
-@scoring_option
+@scoring_option("accuracy; f1 with the preset reference")
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )

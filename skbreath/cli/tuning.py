@@ -78,7 +78,7 @@ from .training import count_fits, print_fitted
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
-@scoring_option
+@scoring_option("f1")
 @epochs_option
 @seed_option
 @jobs_option
