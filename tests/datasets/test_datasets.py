@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbreath import (
+    check_dataset,
     load_kaggle_breath,
     load_labelled_folder,
     make_breath_sounds,
@@ -384,3 +385,16 @@ def test_written_sounds_never_mix_with_other_files(tmp_path):
     with pytest.raises(ValueError, match="leaves no training clips"):
         write_breath_sounds(sounds, tmp_path / "other", test_size=1.0)
     assert os.listdir(tmp_path) == ["empty"]
+
+
+def test_accents_of_files_and_tables_may_be_written_differently(folder):
+    rows = []
+    for number, label in enumerate("IE"):
+        name = f"e\u0301t\u00e9_20180814_09_37_11_{number}.wav"
+        soundfile.write(folder / "train" / name, np.ones(10) / 2, 16000)
+        rows.append(f"\u00e9te\u0301_20180814_09_37_11_{label}_{number},{label}")
+    (folder / "train.csv").write_text(_rows(*rows), encoding="utf-8")
+    with pytest.warns(UserWarning, match="have no row"):
+        clips = load_kaggle_breath(folder)
+    assert all(map(os.path.isfile, clips.paths))
+    assert check_dataset(folder).layout == "kaggle"
