@@ -29,13 +29,15 @@ SOURCES = (
 
 def run_pip_audit(requirements):
     """What pip-audit says of each line, by name; an exception if it says nothing."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
         file.write("\n".join(requirements))
         file.flush()
         command = [sys.executable, "-m", "pip_audit", "--requirement", file.name]
         command += ["--no-deps", "--disable-pip", "--format", "json"]
         command += ["--progress-spinner", "off"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=600, encoding="utf-8"
+        )
     try:
         return json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):

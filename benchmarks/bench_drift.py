@@ -26,7 +26,7 @@ def phases_of(folder):
     clips = []
     for path in sorted(folder.glob("*.wav")):
         recording, _ = load_audio(path, sample_rate=RATE)
-        for line in path.with_suffix(".txt").read_text().splitlines():
+        for line in path.with_suffix(".txt").read_text(encoding="utf-8").splitlines():
             start, stop = (round(float(x) * RATE) for x in line.split("\t")[:2])
             clip = recording[start : min(stop, start + RATE)]
             clips.append(np.pad(clip, (0, RATE - len(clip))))

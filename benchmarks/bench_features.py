@@ -247,6 +247,7 @@ def first_use(report):
                 check=True,
                 capture_output=True,
                 text=True,
+                encoding="utf-8",
             ).stdout
             imported, transformed = map(float, output.split())
             rows.append([name, f"{imported:.2f}", f"{transformed:.2f}"])

@@ -202,9 +202,9 @@ def main():
                     file = options.work / f"{key}.json"
                     if not file.exists():
                         scores = judged(fit, X, clips, train, test)
-                        file.write_text(json.dumps(scores))
+                        file.write_text(json.dumps(scores), encoding="utf-8")
                     case = {"input": heard, "side": side, "n": n_train, "seed": seed}
-                    rows.append(case | json.loads(file.read_text()))
+                    rows.append(case | json.loads(file.read_text(encoding="utf-8")))
     scores = pd.DataFrame(rows)
     for heard in inputs:
         for metric in ("auc", "accuracy"):

@@ -90,7 +90,7 @@ def worker(kind, folder, number, deadline):
 
 
 def _resident():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -117,6 +117,7 @@ def share_a_machine(report, folder, minutes):
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
+            encoding="utf-8",
         )
         for number, kind in enumerate(kinds)
     ]

@@ -330,7 +330,7 @@ def speed(report, folder, quick):
             command = [sys.executable, "-m", "benchmarks.bench_phases", CHILD]
             command += [str(model), str(path)]
             output = subprocess.run(
-                command, check=True, capture_output=True, text=True
+                command, check=True, capture_output=True, text=True, encoding="utf-8"
             ).stdout
             seconds, peak, n = map(float, output.split()[-3:])
             rows.append(

@@ -72,7 +72,7 @@ def main():
             command = [sys.executable, "-m", "benchmarks.bench_predict", CHILD]
             command += [str(saved), str(data / "train"), str(n_clips)]
             output = subprocess.run(
-                command, check=True, capture_output=True, text=True
+                command, check=True, capture_output=True, text=True, encoding="utf-8"
             ).stdout
             peak, seconds = map(float, output.split()[-2:])
             first_peak = peak if first_peak is None else first_peak

@@ -55,7 +55,7 @@ def memory_mb(kind, pid="self"):
 
     Not ``ru_maxrss``: a new process begins with that of the one that started it.
     """
-    status = Path(f"/proc/{pid}/status").read_text()
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return int(status.split(f"{kind}:")[1].split()[0]) / 1024
 
 

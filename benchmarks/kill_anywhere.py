@@ -194,7 +194,7 @@ def start(job):
         return pid, log
     code = 1
     try:
-        with open(log, "w") as file:
+        with open(log, "w", encoding="utf-8") as file:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
         faulthandler.dump_traceback_later(LIMIT, exit=True)
@@ -213,7 +213,9 @@ def run_whole(job):
     pid, log = start(job)
     _, status = os.waitpid(pid, 0)
     if status:
-        raise AssertionError(f"ended with {status}: {log.read_text()[-2000:]}")
+        raise AssertionError(
+            f"ended with {status}: {log.read_text(encoding='utf-8')[-2000:]}"
+        )
     return time.perf_counter() - began
 
 

@@ -1,5 +1,6 @@
 """Run the ``skbreath`` command."""
 
+import codecs
 import os
 import sys
 import warnings
@@ -27,6 +28,8 @@ __all__ = ["main"]
 _USER_ERRORS = (ValueError, OSError, ImportError)
 # Many clips may have the same problem.
 _WARNINGS_SHOWN = 5
+# As a shell reports programs that end because `head` closed their output.
+_CLOSED = 141
 
 
 class _UsageLine(click.ClickException):
@@ -42,18 +45,18 @@ class _UsageLine(click.ClickException):
 class _Commands(click.Group):
     """Group commands, and print an error of the user in one line."""
 
+    def main(self, *args, **kwargs):
+        _accept_all_characters()
+        return super().main(*args, **kwargs)
+
     def make_context(self, *args, **kwargs):
-        with _usage_in_one_line():
+        with _usage_in_one_line(), _closed_output():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx):
         try:
-            with _usage_in_one_line(), _plain_warnings():
+            with _usage_in_one_line(), _plain_warnings(), _closed_output():
                 return super().invoke(ctx)
-        except BrokenPipeError:
-            # The reader of the output has ended, such as `head`; this is not an error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
         except _USER_ERRORS as error:
             if ctx.params["debug"]:
                 raise
@@ -72,6 +75,53 @@ class _Commands(click.Group):
             click.echo(f"Unexpected error, please report it: {message}", err=True)
             click.echo("`skbreath --debug ...` shows where it happened.", err=True)
             ctx.exit(3)
+
+
+def _accept_all_characters():
+    """Let output be written in any encoding: escape what the encoding lacks."""
+    codecs.register_error("skbreath.names", _write_name)
+    for stream in (sys.stdout, sys.stderr):
+        if not hasattr(stream, "reconfigure"):  # closed, or replaced by a program
+            continue
+        encoding = codecs.lookup(stream.encoding).name
+        if encoding == "ascii":
+            # By another name, as click would write UTF-8 instead.
+            codecs.register({"ascii_only": _ascii_only()}.get)
+            stream.reconfigure(encoding="ascii_only", errors="backslashreplace")
+        elif encoding == "utf-8" and stream is sys.stdout:
+            stream.reconfigure(errors="skbreath.names")
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _ascii_only():
+    """Return the codec of ASCII by another name."""
+    ascii = codecs.lookup("ascii")
+    coders = {"incrementalencoder": ascii.incrementalencoder}
+    coders["incrementaldecoder"] = ascii.incrementaldecoder
+    return codecs.CodecInfo(*ascii, **coders, name="ascii_only")
+
+
+def _write_name(error):
+    """Write the bytes of a file name that is not UTF-8, as `ls` does."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:  # of Windows
+        return codecs.backslashreplace_errors(error)
+
+
+@contextmanager
+def _closed_output():
+    """End quietly if the reader of the output has ended."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        # rich turns the former into the latter.
+        if not isinstance(error.__context__ or error, BrokenPipeError):
+            raise
+        # Or Python would complain when it writes the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(_CLOSED) from error
 
 
 @contextmanager
@@ -125,6 +175,7 @@ def main(debug):
       2    nothing done: wrong usage, or input that cannot be used
       3    an error in skbreath; please report it
       130  interrupted
+      141  the reader of the output, such as `head`, has ended
     """
 
 

@@ -355,11 +355,12 @@ def _or_dash(value):
 
 def _print_csv(recordings, results):
     """Print the phases of all recordings as one CSV table."""
+    import numpy as np
     import pandas as pd
 
-    tables = [
-        phases.assign(path=recording.path)
-        for recording, phases in zip(recordings, results, strict=True)
-    ]
-    table = pd.concat(tables)[["path", "start_s", "end_s", "label", "probability"]]
+    table = pd.concat(results, ignore_index=True)
+    table = table[["start_s", "end_s", "label", "probability"]]
+    # As objects: a file name need not be UTF-8, as pandas expects of text.
+    paths = np.array([recording.path for recording in recordings], dtype=object)
+    table.insert(0, "path", np.repeat(paths, list(map(len, results))))
     click.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)

@@ -66,7 +66,9 @@ class Command(click.Command):
         try:
             # Hide other output, in which file names need not be UTF-8.
             with (
-                open(os.devnull, "w", errors="surrogateescape") as nowhere,
+                open(
+                    os.devnull, "w", encoding="utf-8", errors="surrogateescape"
+                ) as nowhere,
                 redirect_stdout(nowhere),
             ):
                 super().invoke(ctx)

@@ -128,7 +128,9 @@ def _prepare_folder(out):
             "folder."
         )
     out.mkdir(parents=True, exist_ok=True)
-    note.write_text("Made by `skbreath demo`, which replaces what is in here.\n")
+    note.write_text(
+        "Made by `skbreath demo`, which replaces what is in here.\n", encoding="utf-8"
+    )
     return out
 
 

@@ -26,7 +26,7 @@ from .options import (
 @preset_option
 @group_option
 @pos_label_option
-@scoring_option
+@scoring_option("accuracy; f1 with the preset reference")
 @click.option(
     "--cv", default=5, show_default=True, type=click.IntRange(2), help="Folds."
 )
@@ -142,7 +142,6 @@ def evaluate(
         out=out,
         breakdown=breakdown,
     )
-    print_table(result.table.map("{:.3f}".format), title)
     if page is not None:
         report(
             result,
@@ -153,6 +152,8 @@ def evaluate(
             breakdowns=breakdowns,
             title=f"Evaluation on {data.stem}",
         )
+    # After all files, as a reader that ends early would stop the command here.
+    print_table(result.table.map("{:.3f}".format), title)
     for path in (out, breakdown, page):
         if path is not None:
             click.echo(f"wrote {path}")

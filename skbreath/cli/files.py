@@ -258,18 +258,24 @@ def report_count(n_bad, n_files, out):
 
 
 def print_table(table, title):
-    """Print a DataFrame of strings."""
+    """Print a DataFrame of strings; as a list where a terminal is too narrow."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table()
     shown.add_column(table.index.name or "", no_wrap=True)
     for column in table.columns:
         shown.add_column(column, justify="right", no_wrap=True)
     for name, row in table.iterrows():
-        shown.add_row(str(name), *row.astype(str))
+        shown.add_row(Text(str(name)), *row.astype(str))
+    click.echo(title)
     console = Console()
-    if not console.is_terminal:  # do not cut a number off
-        console = Console(width=120)
-    console.print(title, highlight=False)
-    console.print(shown)
+    width = console.measure(shown, options=console.options.update(width=500)).maximum
+    if width <= console.width or not console.is_terminal:
+        Console(width=max(width, console.width)).print(shown)
+        return
+    for name, row in table.iterrows():
+        click.echo(f"{name}:")
+        for column, value in row.items():
+            click.echo(f"  {column}: {value}")

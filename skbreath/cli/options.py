@@ -59,13 +59,18 @@ skip_bad_option = click.option(
     help="Leave out files that cannot be read, and list them in bad-files.csv beside "
     "the output, or on the terminal if there is none.",
 )
-scoring_option = click.option(
-    "--scoring",
-    type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
-    default=None,
-    help="What the decision threshold maximises.  [default: accuracy; f1 with the "
-    "preset reference and for tune]",
-)
+
+
+def scoring_option(default):
+    """Make the option --scoring; `default` is for its help."""
+    return click.option(
+        "--scoring",
+        type=click.Choice(["f1", "accuracy", "balanced_accuracy"]),
+        default=None,
+        help=f"What the decision threshold maximises.  [default: {default}]",
+    )
+
+
 preset_option = click.option(
     "--preset",
     type=click.Choice(["default", "fast", "accurate", "reference"]),

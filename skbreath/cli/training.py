@@ -32,7 +32,7 @@ from .options import (
 @preset_option
 @group_option
 @pos_label_option
-@scoring_option
+@scoring_option("accuracy; f1 with the preset reference")
 @epochs_option
 @seed_option
 @jobs_option

@@ -78,7 +78,7 @@ from .training import count_fits, print_fitted
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
-@scoring_option
+@scoring_option("f1")
 @epochs_option
 @seed_option
 @jobs_option
@@ -156,12 +156,14 @@ def tune(
     if trials_csv is not None:
         with atomic_path(trials_csv) as path:
             pd.DataFrame(tuned.search.cv_results_).to_csv(path, index=False)
-        click.echo(f"wrote {trials_csv}")
     best = tuned.search.best_params_
     print_result(
         best_params=best, best_score=tuned.search.best_score_, trials_csv=trials_csv
     )
     save(tuned.model, out)
+    # After all files, as a reader that ends early would stop the command here.
+    if trials_csv is not None:
+        click.echo(f"wrote {trials_csv}")
     print_fitted(tuned.model, out)
 
 

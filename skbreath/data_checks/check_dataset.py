@@ -37,6 +37,8 @@ LEVELS = ("error", "warning", "note")
     },
     prefer_skip_nested_validation=True,
 )
+# A file name need not be UTF-8, as text of pyarrow must be.
+@pd.option_context("mode.string_storage", "python")
 def check_dataset(
     data: FilePath,
     *,

@@ -13,6 +13,7 @@ from ..datasets.label_files import (
     _LABEL_IN_ID,
     _file_name,
     _read_table,
+    files_by_name,
     find_files,
 )
 from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
@@ -165,10 +166,10 @@ def _from_kaggle(folder):
 
 def _listed(frame, audio, name, subset):
     """List the clips of a table of IDs, and the rows that do not match the files."""
-    present = set(os.listdir(audio)) if audio.is_dir() else set()
+    present = files_by_name(audio)
     ids = frame["ID"].str.strip()
     files = pd.Series([_file_name(one, present) for one in ids], index=frame.index)
-    gone, twice = ~files.isin(present), files.duplicated(keep=False)
+    gone, twice = ~files.isin(present.values()), files.duplicated(keep=False)
     mistakes = [
         ("files", gone, "IDs without a file", "copy the files or drop rows"),
         ("labels", twice, "rows that share a file", "keep one row of each"),
@@ -198,7 +199,7 @@ def _listed(frame, audio, name, subset):
         what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
         advice = "never pass an ID to a model; file names do not contain the label"
         findings.append(Finding("note", "names", what, advice))
-    others = filter(has_audio_suffix, present - set(files))
+    others = filter(has_audio_suffix, set(present.values()) - set(files))
     unlisted = sorted(name for name in others if not is_hidden(name))
     if unlisted:
         what = f"{len(unlisted)} audio files have no row in {name}"

@@ -114,11 +114,11 @@ def load_kaggle_breath(
         _check_two_classes(table, frame["Target"], known=("I", "E"))
 
     audio = Path(folder) / subset
-    present = set(os.listdir(audio)) if audio.is_dir() else set()
+    present = files_by_name(audio)
     names = pd.Series([_file_name(i, present) for i in frame["ID"]], index=frame.index)
     _check_rows(
         table,
-        ~names.isin(present),
+        ~names.isin(present.values()),
         frame["ID"],
         f"IDs without a file in {str(audio)!r}",
         "copy the files there, or delete the rows",
@@ -136,7 +136,7 @@ def load_kaggle_breath(
     )
     unlisted = sorted(
         str(audio / name)
-        for name in present - set(names)
+        for name in set(present.values()) - set(names)
         if has_audio_suffix(name) and not is_hidden(name)
     )
     if unlisted:
@@ -377,7 +377,15 @@ def _check_two_classes(table, labels, known=None):
         )
 
 
+def files_by_name(folder):
+    """List the files in a folder by their names in NFC: macOS may decompose accents."""
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    return {unicodedata.normalize("NFC", name): name for name in names}
+
+
 def _file_name(clip_id, present):
     """Return the file of an ID: as given if the file exists, else without the label."""
     name = clip_id if clip_id.lower().endswith(".wav") else f"{clip_id}.wav"
-    return name if name in present else _LABEL_IN_ID.sub("_", name)
+    name = unicodedata.normalize("NFC", name)
+    name = name if name in present else _LABEL_IN_ID.sub("_", name)
+    return present.get(name, name)

@@ -234,7 +234,9 @@ def write_breath_sounds(
             train_row = f"{recording}_{label}_{k:03d},{label}"
             rows[subset].append(name if subset == "test" else train_row)
         for subset, lines in rows.items():
-            (half_done / f"{subset}.csv").write_text("\n".join(lines) + "\n")
+            (half_done / f"{subset}.csv").write_text(
+                "\n".join(lines) + "\n", encoding="utf-8"
+            )
         if folder.is_dir():
             folder.rmdir()
         os.replace(half_done, folder)

@@ -102,7 +102,7 @@ def _open_npy(out, shape, dtype, names, paths, hop_s):
             yield lambda batch, block: file.write(np.ascontiguousarray(block).data)
         about = {"channel_names": names, "paths": list(paths), "frame_s": hop_s}
         with atomic_path(out.with_name(out.name + ".json")) as beside:
-            beside.write_text(json.dumps(about))
+            beside.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _rows(batch, block, names, paths, hop_s):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
 
 from ..utils.sklearn_compat import Interval, validate_params
 from .breath_statistics import breath_statistics
@@ -61,19 +60,41 @@ def match_events(truth, predicted, label, min_iou):
     found = predicted.loc[predicted.label == label, ["start_s", "end_s"]].to_numpy(
         float
     )
-    both = np.minimum(true[:, None, 1], found[None, :, 1]) - np.maximum(
-        true[:, None, 0], found[None, :, 0]
-    )
-    both = np.maximum(both, 0)
-    either = np.diff(true, axis=1) + np.diff(found, axis=1).T - both
+    # The phases of a table do not overlap: pairs that share time are a staircase.
+    first = np.searchsorted(found[:, 1], true[:, 0], side="right")
+    stop = np.maximum(np.searchsorted(found[:, 0], true[:, 1], side="left"), first)
+    rows = np.repeat(np.arange(len(true)), stop - first)
+    starts = np.repeat(first - np.cumsum(stop - first) + stop - first, stop - first)
+    columns = starts + np.arange(len(rows))
+    ends = np.minimum(true[rows, 1], found[columns, 1])
+    both = np.maximum(ends - np.maximum(true[rows, 0], found[columns, 0]), 0)
+    either = np.ptp(true[rows], axis=1) + np.ptp(found[columns], axis=1) - both
     iou = both / either
-    # Maximize the number of pairs first, their overlap second.
-    worth = np.where((iou >= min_iou) & (both > 0), 1000 + iou, 0)
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    kept = worth[rows, columns] > 0
-    rows, columns = rows[kept], columns[kept]
+    allowed = (iou >= min_iou) & (both > 0)
+    rows, columns, iou = rows[allowed], columns[allowed], iou[allowed]
+    kept = _best_pairs(rows, columns, iou)
+    rows, columns, iou = rows[kept], columns[kept], iou[kept]
     errors = found[columns] - true[rows]
-    return np.column_stack([iou[rows, columns], errors]), len(true), len(found)
+    return np.column_stack([iou, errors]), len(true), len(found)
+
+
+def _best_pairs(rows, columns, iou):
+    """Choose most pairs, of these the largest overlap, none with a row or column twice.
+
+    Both ascend, so a pair excludes only pairs directly before it.
+    """
+    free = np.minimum(np.searchsorted(rows, rows), np.searchsorted(columns, columns))
+    best = [0.0]
+    for worth, n_before in zip((1000 + iou).tolist(), free.tolist(), strict=True):
+        best.append(max(best[-1], best[n_before] + worth))
+    kept, last = [], len(rows)
+    while last:
+        if best[last] == best[last - 1]:
+            last -= 1
+        else:
+            kept.append(last - 1)
+            last = int(free[last - 1])
+    return np.array(kept[::-1], dtype=int)
 
 
 @validate_params(

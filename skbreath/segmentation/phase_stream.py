@@ -81,7 +81,7 @@ class PhaseStream:
         self._weight, self._log_prior = emission_weight, log_prior
         self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
         self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
-        self._finished = False
+        self._finished, self._nothing = False, phase_table()
 
     @property
     def current(self) -> tuple[str | None, float] | None:
@@ -208,7 +208,8 @@ class PhaseStream:
             rows = [
                 (s, min(e, duration), *rest) for s, e, *rest in rows if s < duration
             ]
-        return phase_table(rows)
+        # Making a table takes most of the time of a small block.
+        return phase_table(rows) if rows else self._nothing.copy()
 
     @property
     def is_unusable(self) -> bool:

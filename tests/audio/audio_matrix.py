@@ -683,7 +683,7 @@ def read_all(folder):
     from skbreath import AudioError, AudioReader, load_audio
 
     AudioReader().fit_transform([encode(folder, "warm.wav")])  # load everything
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmSize:"):
             limit = int(line.split()[1]) * 1024 + MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -745,6 +745,7 @@ def run():
             capture_output=True,
             text=True,
             timeout=300,
+            encoding="utf-8",
         )
         subprocess.run(["chmod", "-R", "u+rwx", inside], check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -271,7 +271,7 @@ def _truncate(path, share=0.6):
 def bad_files(tmp_path, write):
     """Path and reason, for all that may be wrong with a file."""
     (tmp_path / "empty.wav").touch()
-    (tmp_path / "text.wav").write_text("no audio at all " * 100)
+    (tmp_path / "text.wav").write_text("no audio at all " * 100, encoding="utf-8")
     (tmp_path / "folder.wav").mkdir()
     (tmp_path / "samples.raw").write_bytes(b"\0" * 1000)
     os.mkfifo(tmp_path / "pipe.wav")

@@ -154,7 +154,9 @@ def test_evaluate_prints_intervals_and_writes_predictions(breath_folder, tmp_pat
 
 def test_evaluate_writes_a_report(breath_folder, model, tmp_path):
     page, trials = tmp_path / "report.html", tmp_path / "trials.csv"
-    trials.write_text("trial_number,trial_state,mean_test_score\n0,COMPLETE,0.75\n")
+    trials.write_text(
+        "trial_number,trial_state,mean_test_score\n0,COMPLETE,0.75\n", encoding="utf-8"
+    )
     result = run(
         *("evaluate", breath_folder, "--model", model, "--by", "ID"),
         *("--report", page, "--trials-csv", trials),
@@ -192,7 +194,7 @@ def test_evaluate_refuses_a_report_before_it_trains(
     options, message, breath_folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text("path,label\na,b\n")
+    (tmp_path / "text").write_text("path,label\na,b\n", encoding="utf-8")
     result = run("evaluate", breath_folder, "--report", "report.html", *options)
     assert result.exit_code == 2 and message in result.stderr, result.output
     assert "Traceback" not in result.stderr
@@ -204,7 +206,7 @@ def test_what_only_a_report_shows_is_refused_without_one(
     option, breath_folder, tmp_path
 ):
     trials = tmp_path / "day"
-    trials.write_text("trial_number\n")
+    trials.write_text("trial_number\n", encoding="utf-8")
     value = "day" if option == "--by" else trials
     result = run("evaluate", breath_folder, option, value)
     assert result.exit_code == 2
@@ -307,7 +309,7 @@ def test_demo_makes_the_table_and_the_picture_of_the_readme(tmp_path):
 
 
 def test_demo_refuses_a_folder_with_other_files(tmp_path):
-    (tmp_path / "results.csv").write_text("mine")
+    (tmp_path / "results.csv").write_text("mine", encoding="utf-8")
     result = run("demo", "--out", tmp_path)
     assert result.exit_code == 2 and "name a new folder" in result.stderr
     assert os.listdir(tmp_path) == ["results.csv"]
@@ -394,7 +396,11 @@ def test_import_stays_light():
         "for name in skbreath.__all__: getattr(skbreath, name)\n"
     )
     output = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     assert json.loads(output.stdout) == []
 
@@ -586,7 +592,7 @@ def test_an_interrupted_prediction_leaves_the_old_files(
     out = tmp_path / "out" / "labels.csv"
     n_batches = 0
     out.parent.mkdir()
-    out.write_text("old")
+    out.write_text("old", encoding="utf-8")
 
     def interrupted(self, X):
         nonlocal n_batches
@@ -599,7 +605,10 @@ def test_an_interrupted_prediction_leaves_the_old_files(
     monkeypatch.setattr(Pipeline, "predict_proba", interrupted)
     command = ["predict", "--model", model, *paths, "--skip-bad", "--out", out]
     assert run(*command, "--batch-size", 3).exit_code == 130
-    assert os.listdir(out.parent) == ["labels.csv"] and out.read_text() == "old"
+    assert (
+        os.listdir(out.parent) == ["labels.csv"]
+        and out.read_text(encoding="utf-8") == "old"
+    )
     assert sorted(os.listdir(tmp_path)) == sorted([*before, "out"])
 
 

@@ -66,7 +66,7 @@ def test_a_folder_to_a_folder_in_json(model, folder, tmp_path):
     assert result.exit_code == 0, result.output
     names = sorted(path.name for path in out.iterdir())
     assert names == ["r0.json", "r1.json", "r2.json"]
-    content = json.loads((out / "r1.json").read_text())
+    content = json.loads((out / "r1.json").read_text(encoding="utf-8"))
     assert content["duration_s"] == pytest.approx(20, abs=0.01)
     assert {"start_s", "end_s", "label", "probability"} == set(content["phases"][0])
 
@@ -110,7 +110,7 @@ def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
     result = run("annotate", path, "--model", model, "--out", out)
     assert result.exit_code == 0, result.output
     assert "silent.wav is silent" in result.stderr
-    assert out.read_text() == ""
+    assert out.read_text(encoding="utf-8") == ""
 
 
 def test_an_empty_recording_stops_no_folder(model, folder, tmp_path):
@@ -126,8 +126,8 @@ def test_an_empty_recording_stops_no_folder(model, folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "empty.wav is empty: it has no samples" in result.stderr
     assert "empty.wav: no breaths" in result.stdout and "nan" not in result.stdout
-    assert (out / "empty.txt").read_text() == ""
-    assert len((out / "good.txt").read_text().splitlines()) > 2
+    assert (out / "empty.txt").read_text(encoding="utf-8") == ""
+    assert len((out / "good.txt").read_text(encoding="utf-8").splitlines()) > 2
     assert [path.name for path in pictures.iterdir()] == ["good.png"]
 
 
@@ -137,7 +137,7 @@ def test_bad_recordings_are_left_out_and_listed(model, folder, tmp_path):
     content = (folder / "r0.wav").read_bytes()
     (data / "good.wav").write_bytes(content)
     (data / "cut.wav").write_bytes(content[: len(content) // 2])
-    (data / "text.wav").write_text("no sound")
+    (data / "text.wav").write_text("no sound", encoding="utf-8")
     out = tmp_path / "labels"
     command = ["annotate", data, "--model", model, "--out", out]
     assert run(*command).exit_code == 2 and not out.exists()
@@ -215,16 +215,16 @@ def test_labels_beside_a_recording_are_replaced_only_if_told(
     data = tmp_path / "data"
     data.mkdir()
     soundfile.write(data / "r0.wav", *soundfile.read(folder / "r0.wav"))
-    (data / "r0.txt").write_text("0.1\t1.1\tI\n")
+    (data / "r0.txt").write_text("0.1\t1.1\tI\n", encoding="utf-8")
     what = data / "r0.wav" if to.endswith(".txt") else data
     args = ("annotate", what, "--model", model, "--out", to.format(data=data))
     result = run(*args)
     assert result.exit_code == 2
     assert f"{data / 'r0.txt'}" in result.stderr and "--overwrite" in result.stderr
-    assert (data / "r0.txt").read_text() == "0.1\t1.1\tI\n"
+    assert (data / "r0.txt").read_text(encoding="utf-8") == "0.1\t1.1\tI\n"
     result = run(*args, "--overwrite")
     assert result.exit_code == 0, result.output
-    assert len((data / "r0.txt").read_text().splitlines()) > 2
+    assert len((data / "r0.txt").read_text(encoding="utf-8").splitlines()) > 2
 
 
 def test_a_folder_of_its_own_may_be_written_again(model, folder, tmp_path):
@@ -233,7 +233,7 @@ def test_a_folder_of_its_own_may_be_written_again(model, folder, tmp_path):
 
 
 def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
-    (tmp_path / "bad.wav").write_text("no sound")
+    (tmp_path / "bad.wav").write_text("no sound", encoding="utf-8")
     out = tmp_path / "new" / "labels"
     result = run("annotate", folder, tmp_path / "bad.wav", "--model", model)
     assert result.exit_code == 2
@@ -251,11 +251,11 @@ def test_training_names_what_is_wrong(folder, tmp_path):
     soundfile.write(data / "a.wav", sound, 16000)
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2 and "no label track" in result.stderr
-    (data / "a.txt").write_text("0\t1\tI\n2\t1\tE\n")
+    (data / "a.txt").write_text("0\t1\tI\n2\t1\tE\n", encoding="utf-8")
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2 and "a.txt" in result.stderr
     assert "line 2" in result.stderr
-    (data / "a.txt").write_text("0\t1\tI\n2\t9\tE\n")
+    (data / "a.txt").write_text("0\t1\tI\n2\t9\tE\n", encoding="utf-8")
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2 and "beyond the end" in result.stderr
     # Where in which file, and how long the sound beside it really is.
@@ -286,7 +286,7 @@ def test_label_tracks_are_found_under_their_own_names(tmp_path):
     assert "train-phases --label inhale=I --label Ex=E`" in result.stdout
     result = run("train-phases", data, "--label", "inhale=in", "--out", out)
     assert result.exit_code == 2 and "got 'inhale=in'" in result.stderr
-    (data / "b.TXT").write_text("")
+    (data / "b.TXT").write_text("", encoding="utf-8")
     labels = ("--label", "inhale=I", "--label", "Ex=E")
     result = run("train-phases", data, *labels, "--out", out)
     assert result.exit_code == 0, result.output
@@ -297,7 +297,7 @@ def test_label_tracks_are_found_under_their_own_names(tmp_path):
 def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):
     data, out = tmp_path / "data", tmp_path / "phases.skb"
     shutil.copytree(folder, data)
-    (data / "r0_LABEL.txt").write_text("")
+    (data / "r0_LABEL.txt").write_text("", encoding="utf-8")
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2 and "('r0.txt', 'r0_LABEL.txt')" in result.stderr
     assert "several label tracks" in run("check", data).stdout
@@ -343,5 +343,5 @@ def test_doubtful_recordings_are_annotated_with_a_warning(model, folder, tmp_pat
         assert result.stderr.count(what) == 1, result.stderr
     expected = run("annotate", folder / "r0.wav", "--model", model, "--out", tmp_path)
     assert expected.exit_code == 0
-    labels = (tmp_path / "out" / "open.txt").read_text()
-    assert labels == (tmp_path / "r0.txt").read_text()
+    labels = (tmp_path / "out" / "open.txt").read_text(encoding="utf-8")
+    assert labels == (tmp_path / "r0.txt").read_text(encoding="utf-8")

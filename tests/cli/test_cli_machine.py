@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -96,7 +97,7 @@ def test_check_prints_what_to_do(clips, tmp_path):
     assert result.exit_code == 0
     assert "WARNING groups: the recording" in result.stdout and "->" in result.stdout
     assert "4 files (plain): 0 errors, 1 warning" in result.stdout
-    assert (tmp_path / "files.csv").read_text().count("\n") == 5
+    assert (tmp_path / "files.csv").read_text(encoding="utf-8").count("\n") == 5
 
 
 def test_annotate_tells_phases(tmp_path):
@@ -104,7 +105,7 @@ def test_annotate_tells_phases(tmp_path):
     sound = random.normal(scale=0.05, size=48000)
     sound *= np.abs(np.sin(np.arange(48000) / 16000 * np.pi / 1.5))
     soundfile.write(tmp_path / "a.wav", sound, 16000)
-    (tmp_path / "a.txt").write_text("0.1\t1.4\tI\n1.6\t2.9\tE\n")
+    (tmp_path / "a.txt").write_text("0.1\t1.4\tI\n1.6\t2.9\tE\n", encoding="utf-8")
     out = tmp_path / "phases.skb"
     answer = shown_by(run("train-phases", tmp_path, "--out", out, "--json"))
     assert answer["n_recordings"] == 1 and answer["n_phases"] == 2
@@ -135,7 +136,7 @@ def test_unexpected_errors_are_json_objects(monkeypatch, tmp_path):
 
 def config(tmp_path, text):
     path = tmp_path / "run.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -242,7 +243,7 @@ def test_a_missing_config_file_is_named(tmp_path):
 )
 def test_wrong_features_are_named_by_their_option(options, message, tmp_path):
     bad = tmp_path / "bad.wav"
-    bad.write_text("is looked at later")
+    bad.write_text("is looked at later", encoding="utf-8")
     result = run("features", bad, "--out", tmp_path / "f.npz", *options)
     assert result.exit_code == 2
     assert message in result.stderr and "BreathFeatures" not in result.stderr
@@ -256,7 +257,11 @@ def test_completion_of_shells(shell):
         pytest.skip("click asks bash for its version")
     code = "from skbreath.cli import main; main(prog_name='skbreath')"
     script = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     ).stdout
     assert "skbreath" in script and "_SKBREATH_COMPLETE" in script
 
@@ -270,7 +275,11 @@ def test_completion_gives_commands_options_and_choices():
             "COMP_CWORD": str(len(words)),
         }
         result = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True
+            [sys.executable, "-c", code],
+            env=env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         return {line.partition(",")[2] for line in result.stdout.splitlines()}
 
@@ -288,7 +297,11 @@ def test_commands_load_nothing_heavy_for_help_and_completion():
         "print('loaded', sorted(heavy & set(sys.modules)))\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     assert "loaded []" in result.stdout
 
@@ -317,9 +330,76 @@ def test_names_that_are_not_utf_8_are_escaped(model, clips, tmp_path):
     assert answer["predictions"][0]["path"].endswith("\\udcff.wav")
 
 
+ODD_NAMES = (
+    "a b",
+    "e\u0301",
+    "\u65e5\u672c",
+    "[red]",
+    ":smile:",
+    "\U0001f600",
+    "\udcff",
+)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "command", ["predict", "annotate", "annotate --statistics", "check", "missing"]
+)
+def test_output_in_any_encoding(command, encoding, model, clips, tmp_path):
+    for name in ODD_NAMES:
+        shutil.copy(clips / "0.wav", tmp_path / f"{name}.wav")
+    words = command.split()
+    words += [str(tmp_path)] + ["--model", str(model)] * (command != "check")
+    code = 0
+    if command == "missing":
+        words = ["predict", *(str(tmp_path / f"{name}.mp3") for name in ODD_NAMES)]
+        code = 2
+    result = CliRunner(charset=encoding).invoke(main, words)
+    assert result.exit_code == code, result.output
+    errors = "surrogateescape" if encoding == "utf-8" else "strict"
+    written = [
+        b.decode(encoding, errors) for b in (result.stdout_bytes, result.stderr_bytes)
+    ]
+    if command != "check":
+        for name in ODD_NAMES:
+            escaped = name.encode(encoding, "backslashreplace").decode(encoding)
+            shown = name if encoding == "utf-8" else escaped
+            assert any(s in "".join(written) for s in (shown, repr(name)[1:-1])), name
+
+
+def test_label_tracks_of_names_that_are_not_utf_8_are_checked(clips, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/\xff.wav")
+    shutil.copy(clips / "0.wav", name)
+    Path(name).with_suffix(".txt").write_text("0.1\t0.5\tI\n", encoding="utf-8")
+    result = run("check", tmp_path, "--out", tmp_path / "files.csv")
+    assert result.exit_code in (0, 1) and "labels" in result.stdout, result.output
+
+
+@pytest.mark.parametrize("words", [["--help"], ["info"], ["info", "--json"]])
+def test_output_that_is_closed_early(words):
+    code = "from skbreath.cli import main; main(prog_name='skbreath')"
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("columns", ["40", "100"])
+def test_tables_fit_the_terminal(breath_folder, model, columns):
+    env = {"TTY_COMPATIBLE": "1", "COLUMNS": columns}
+    words = ["evaluate", str(breath_folder), "--model", str(model), "--group", "day"]
+    result = CliRunner(env=env).invoke(main, words)
+    assert result.exit_code == 0, result.output
+    table = click.unstyle(result.stdout).partition("\n")[2]
+    assert max(map(len, table.splitlines())) <= int(columns)
+    assert "calibration" in table and "\N{HORIZONTAL ELLIPSIS}" not in table
+
+
 def test_numbers_that_must_be_whole_are(clips, tmp_path):
     config = tmp_path / "c.toml"
-    config.write_text("[features]\nn-mels = 40.5\n")
+    config.write_text("[features]\nn-mels = 40.5\n", encoding="utf-8")
     out = tmp_path / "x.npz"
     result = run("features", clips, "--out", out, "--config", config)
     assert result.exit_code == 2 and "n-mels in [features] must be" in result.stderr

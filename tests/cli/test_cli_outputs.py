@@ -16,7 +16,7 @@ def mine(breath_folder, tmp_path):
     clips = sorted((folder / "train").iterdir())
     rows = [f"{c},{'EI'[i % 2]},{i % 8}" for i, c in enumerate(clips)]
     table = tmp_path / "clips.csv"
-    table.write_text("\n".join(["path,label,patient", *rows, ""]))
+    table.write_text("\n".join(["path,label,patient", *rows, ""]), encoding="utf-8")
     load_labelled_folder(table, group_column="patient")
     model = tmp_path / "model.skb"
     model.write_bytes(b"a model")

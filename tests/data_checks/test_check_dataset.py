@@ -199,9 +199,11 @@ def test_table_with_groups(tmp_path):
 def test_recordings_with_label_tracks(tmp_path):
     for number in range(4):
         write(tmp_path / f"r{number}.wav", number, n_samples=20 * RATE)
-    (tmp_path / "r0.txt").write_text("1\t2\tI\n2\t3\tE\n3.5\t4\tE\n5\t5.05\tI\n")
-    (tmp_path / "r1.txt").write_text("1\t2\tI\n30\t31\tE\n")
-    (tmp_path / "r2.txt").write_text("3\t2\tI\n")
+    (tmp_path / "r0.txt").write_text(
+        "1\t2\tI\n2\t3\tE\n3.5\t4\tE\n5\t5.05\tI\n", encoding="utf-8"
+    )
+    (tmp_path / "r1.txt").write_text("1\t2\tI\n30\t31\tE\n", encoding="utf-8")
+    (tmp_path / "r2.txt").write_text("3\t2\tI\n", encoding="utf-8")
     result = check_dataset(tmp_path)
     assert result.layout == "label tracks"
     assert "1 of 4 recordings have no label track" in found(result, "warning")
@@ -210,7 +212,7 @@ def test_recordings_with_label_tracks(tmp_path):
     assert "6 phases: " in found(result, "note", "balance")
     assert "1 phases are shorter than 0.1 s" in found(result, "warning")
     assert "1 phases follow one with the same label" in found(result, "note")
-    (tmp_path / "r3.txt").write_text("")
+    (tmp_path / "r3.txt").write_text("", encoding="utf-8")
     assert "1 label tracks have no phase: " in found(check_dataset(tmp_path), "warning")
 
 
@@ -226,7 +228,7 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         check_dataset(tmp_path / "gone")
     with pytest.raises(ValueError, match="Expected audio files"):
         check_dataset(tmp_path)
-    (tmp_path / "train.csv").write_text("Name,Target\n")
+    (tmp_path / "train.csv").write_text("Name,Target\n", encoding="utf-8")
     with pytest.raises(ValueError, match="lists no clips"):
         check_dataset(tmp_path)
 

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbreath import (
+    check_dataset,
     load_kaggle_breath,
     load_labelled_folder,
     make_breath_sounds,
@@ -42,8 +43,10 @@ def folder(tmp_path):
         for name in names:
             soundfile.write(tmp_path / subset / name, np.ones(10) / 2, 16000)
     rows = "".join(f"{i},{label}\n" for i, label in TRAIN.items())
-    (tmp_path / "train.csv").write_text("ID,Target\n" + rows)
-    (tmp_path / "test.csv").write_text("ID\n" + "\n".join(TEST) + "\n")
+    (tmp_path / "train.csv").write_text("ID,Target\n" + rows, encoding="utf-8")
+    (tmp_path / "test.csv").write_text(
+        "ID\n" + "\n".join(TEST) + "\n", encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -121,7 +124,7 @@ def test_bad_train_tables(folder, text, message):
 
 def test_first_ten_missing_files_and_the_count(folder):
     rows = [f"gone_{k},{'IE'[k % 2]}" for k in range(25)]
-    (folder / "train.csv").write_text(_rows(*rows))
+    (folder / "train.csv").write_text(_rows(*rows), encoding="utf-8")
     with pytest.raises(ValueError, match=r"25 of 25 .*'gone_9'\), and 15 more"):
         load_kaggle_breath(folder)
 
@@ -130,7 +133,7 @@ def test_other_file_names(folder):
     for name in ("patient7.wav", "a_steth_20180814_09_37_11_004.wav"):
         (folder / "train" / name).touch()
     (folder / "train.csv").write_text(
-        _rows("patient7,I", "a_steth_20180814_09_37_11_004,E")
+        _rows("patient7,I", "a_steth_20180814_09_37_11_004,E"), encoding="utf-8"
     )
     with pytest.raises(ValueError, match="names not like .* 2 of 2 .*load_labelled"):
         load_kaggle_breath(folder)
@@ -157,7 +160,9 @@ def test_real_competition(real_data):
     # A recording is of one day.
     assert train.frame.groupby("recording")["day"].nunique().max() == 1
     assert all(len(day) == 8 and day.isdigit() for day in {*train.day, *test.day})
-    lines = (real_data / "kaggle-breath" / "test.csv").read_text().split()
+    lines = (
+        (real_data / "kaggle-breath" / "test.csv").read_text(encoding="utf-8").split()
+    )
     assert test.id.tolist() == lines[1:]
     assert len(test.paths) == 150
 
@@ -208,10 +213,12 @@ def test_labelled_folder_with_repeats_or_one_class_is_an_error(tmp_path):
     (tmp_path / "a.wav").touch()
     (tmp_path / "b.wav").touch()
     table = tmp_path / "my.csv"
-    table.write_text(f"path,label\na.wav,I\n./a.wav,E\n{tmp_path}/b.wav,E\n")
+    table.write_text(
+        f"path,label\na.wav,I\n./a.wav,E\n{tmp_path}/b.wav,E\n", encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="repeated paths in 2 of 3 rows"):
         load_labelled_folder(table)
-    table.write_text("path,label\na.wav,I\nb.wav,I\n")
+    table.write_text("path,label\na.wav,I\nb.wav,I\n", encoding="utf-8")
     with pytest.raises(ValueError, match="only one class"):
         load_labelled_folder(table)
 
@@ -219,7 +226,7 @@ def test_labelled_folder_with_repeats_or_one_class_is_an_error(tmp_path):
 def test_submission(folder, tmp_path):
     ids = load_kaggle_breath(folder, "test").id
     path = tmp_path / "submission.csv"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     write_submission(path, ids, np.array(["E", "I"]))
     assert path.read_bytes() == f"ID,Target\n{TEST[0]},E\n{TEST[1]},I\n".encode()
     assert path.stat().st_mode == (tmp_path / "train.csv").stat().st_mode
@@ -239,10 +246,10 @@ def test_submission(folder, tmp_path):
 )
 def test_a_bad_submission_leaves_the_old_one(tmp_path, ids, labels, message):
     path = tmp_path / "submission.csv"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         write_submission(path, ids, labels)
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["submission.csv"]
 
 
@@ -378,3 +385,16 @@ def test_written_sounds_never_mix_with_other_files(tmp_path):
     with pytest.raises(ValueError, match="leaves no training clips"):
         write_breath_sounds(sounds, tmp_path / "other", test_size=1.0)
     assert os.listdir(tmp_path) == ["empty"]
+
+
+def test_accents_of_files_and_tables_may_be_written_differently(folder):
+    rows = []
+    for number, label in enumerate("IE"):
+        name = f"e\u0301t\u00e9_20180814_09_37_11_{number}.wav"
+        soundfile.write(folder / "train" / name, np.ones(10) / 2, 16000)
+        rows.append(f"\u00e9te\u0301_20180814_09_37_11_{label}_{number},{label}")
+    (folder / "train.csv").write_text(_rows(*rows), encoding="utf-8")
+    with pytest.warns(UserWarning, match="have no row"):
+        clips = load_kaggle_breath(folder)
+    assert all(map(os.path.isfile, clips.paths))
+    assert check_dataset(folder).layout == "kaggle"

@@ -45,7 +45,7 @@ def test_npz_and_npy_hold_features_names_and_paths(files, expected, tmp_path):
     write(tmp_path / "f.npy", files)
     stored = np.load(tmp_path / "f.npy", mmap_mode="r")
     np.testing.assert_array_equal(stored, expected)
-    about = json.loads((tmp_path / "f.npy.json").read_text())
+    about = json.loads((tmp_path / "f.npy.json").read_text(encoding="utf-8"))
     assert about["channel_names"] == names and about["paths"] == files
 
 

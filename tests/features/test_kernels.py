@@ -1,5 +1,9 @@
 """Constants and kernels of the features, where public estimators do not show them."""
 
+import os
+import subprocess
+import sys
+
 import librosa
 import numba
 import numpy as np
@@ -182,3 +186,22 @@ def test_short_clips_are_no_loops(n_samples):
     clips = np.random.default_rng(0).normal(size=(2, n_samples))
     features = BreathFeatures(groups=("loop",)).fit_transform(clips)
     assert (features[:, 1] == 1).all()
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_is_compiled_again(tmp_path):
+    code = (
+        "import numpy as np; from skbreath import BreathFeatures as B\n"
+        "print(B(groups=('rms',)).fit_transform(np.ones((1, 16000))).sum())"
+    )
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run():
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=env, check=True, capture_output=True).stdout
+
+    expected = run()
+    for ending in ("nbi", "nbc"):
+        for file in tmp_path.rglob(f"*.{ending}"):
+            os.truncate(file, 20)
+        assert run() == expected

@@ -43,7 +43,7 @@ assert "librosa" not in sys.modules
 
 def test_prediction_does_not_import_librosa():
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_LIBROSA, PRETRAINED]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
 
 
@@ -83,6 +83,7 @@ def test_command_uses_pretrained_model_and_prints_its_licence(tmp_path):
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     )
     header, row = result.stdout.splitlines()
     assert header == "path,label,probability_E,probability_I"

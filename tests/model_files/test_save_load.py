@@ -144,7 +144,12 @@ def test_another_process_gives_the_same_bits(breath_model, tmp_path):
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(
-        command, cwd=tmp_path, check=True, capture_output=True, text=True
+        command,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
     mine = breath_model.predict_proba(SOUNDS.waveforms)
     assert done.stdout.strip() == mine.tobytes().hex()
@@ -353,7 +358,7 @@ def test_objects_of_object_arrays(tmp_path):
 
 @pytest.mark.parametrize("file", sorted(FIXTURES.glob("*.skb")), ids=lambda p: p.name)
 def test_files_of_older_formats(file):
-    expected = json.loads(file.with_suffix(".json").read_text())
+    expected = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The model was written with")
         model = load_model(file)

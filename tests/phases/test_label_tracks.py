@@ -74,7 +74,7 @@ def test_icbhi_cycles_go_from_inhale_to_inhale(tmp_path):
     cycles = read_label_track(path)
     assert cycles[["start_s", "end_s"]].values.tolist() == [[0, 1], [2, 5], [6, 9]]
     assert set(cycles["label"]) == {"cycle"}
-    path.write_text("0.5\t2.25\t1\t0\n2.25\t4\t0\t1\n")
+    path.write_text("0.5\t2.25\t1\t0\n2.25\t4\t0\t1\n", encoding="utf-8")
     cycles = read_label_track(path)
     assert cycles["crackles"].tolist() == [1, 0]
     write_label_track(path, cycles, "icbhi")
@@ -170,7 +170,7 @@ def test_tiers_are_read_together_or_named_in_an_error(
     tiers, points, options, found, tmp_path
 ):
     path = tmp_path / "a.TextGrid"
-    path.write_text(textgrid(*tiers, points=points))
+    path.write_text(textgrid(*tiers, points=points), encoding="utf-8")
     if isinstance(found, list):
         assert read_label_track(path, **options).values.tolist() == found
     else:
@@ -200,7 +200,7 @@ def test_headers_line_ends_and_encodings_of_textgrids(
 
 def test_tiers_of_another_format_are_an_error(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("0\t1\tI\n")
+    path.write_text("0\t1\tI\n", encoding="utf-8")
     with pytest.raises(ValueError, match="a.txt': tier= is for TextGrids only"):
         read_label_track(path, tier="phases")
     path.write_bytes(b"ooBinaryFile\x08TextGrid")
@@ -271,7 +271,9 @@ def test_no_row_of_a_raven_table_is_lost(rows, newline, tmp_path):
 @pytest.mark.parametrize("suffix", [".csv", ".CSV", ".txt"])
 def test_tables_of_spreadsheets_are_read(header, suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
-    path.write_text(f"{header}\n0,0;1,0;I\n;;\n\n1;2,00;E\n", newline="\r\n")
+    path.write_text(
+        f"{header}\n0,0;1,0;I\n;;\n\n1;2,00;E\n", newline="\r\n", encoding="utf-8"
+    )
     assert read_label_track(path).values.tolist() == PAIRS
     tabs = f"{header}\n0,0;1,0;I\n1;2,00;E\n".replace(";", "\t")
     path.write_text(tabs, encoding="utf-16")
@@ -282,21 +284,25 @@ def test_tables_of_spreadsheets_are_read(header, suffix, tmp_path):
 
 def test_times_of_an_audacity_track_may_be_clock_times(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("00:00:00.5\t00:01:00,25\tI\n1:00:00\t1:01:01.5\tE\n")
+    path.write_text(
+        "00:00:00.5\t00:01:00,25\tI\n1:00:00\t1:01:01.5\tE\n", encoding="utf-8"
+    )
     assert read_label_track(path).values.tolist() == [
         [0.5, 60.25, "I"],
         [3600, 3661.5, "E"],
     ]
-    path.write_text("0,5\t1,5\t0 1\n2,5\t3\t1 1\n")
+    path.write_text("0,5\t1,5\t0 1\n2,5\t3\t1 1\n", encoding="utf-8")
     assert read_label_track(path)["label"].tolist() == ["0 1", "1 1"]
-    path.write_text("0\t1\tI\tcough\n")
+    path.write_text("0\t1\tI\tcough\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"line 1 \(I\tcough\)"):
         read_label_track(path, labels=("I", "E"))
 
 
 def test_json_of_other_programs(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text('[{"start_s": "0", "End_s": "1,0", "label": "I"}]')
+    path.write_text(
+        '[{"start_s": "0", "End_s": "1,0", "label": "I"}]', encoding="utf-8"
+    )
     assert read_label_track(path).values.tolist() == PAIRS[:1]
 
 
@@ -305,7 +311,7 @@ def test_json_of_other_programs(tmp_path):
 )
 def test_common_words_for_phases_can_be_read_as_i_and_e(labels, tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("0\t1\t{}\n1\t2\t{}\n".format(*labels))
+    path.write_text("0\t1\t{}\n1\t2\t{}\n".format(*labels), encoding="utf-8")
     names = dict(zip(labels, "IE", strict=True))
     with pytest.raises(ValueError, match="label other than 'I', 'E'") as error:
         read_label_track(path, labels=("I", "E"))
@@ -313,9 +319,9 @@ def test_common_words_for_phases_can_be_read_as_i_and_e(labels, tmp_path):
     options = " ".join(f"--label {word}={phase}" for word, phase in names.items())
     assert f"add {options} to `skbreath train-phases`" in str(error.value)
     assert read_label_track(path, labels=names).values.tolist() == PAIRS
-    path.write_text("0\t1\tI\n1\t2\tE\n")
+    path.write_text("0\t1\tI\n1\t2\tE\n", encoding="utf-8")
     assert read_label_track(path, labels=names).values.tolist() == PAIRS
-    path.write_text("0\t1\tcough\n")
+    path.write_text("0\t1\tcough\n", encoding="utf-8")
     with pytest.raises(
         ValueError, match="a label other than 'I', 'E': line 1 .cough.*"
     ):
@@ -324,9 +330,11 @@ def test_common_words_for_phases_can_be_read_as_i_and_e(labels, tmp_path):
 
 def test_audacity_frequencies_and_hf_lung_adventitious_sounds_are_left_out(tmp_path):
     path = tmp_path / "labels.txt"
-    path.write_text("0.5\t1.5\tI\n\\\t100.0\t2000.0\n\n2\t3\tE\n")
+    path.write_text("0.5\t1.5\tI\n\\\t100.0\t2000.0\n\n2\t3\tE\n", encoding="utf-8")
     assert read_label_track(path)["label"].tolist() == ["I", "E"]
-    path.write_text("I 00:00:00.1 00:00:01.5\nWheeze 00:00:00.2 00:00:01.0\n")
+    path.write_text(
+        "I 00:00:00.1 00:00:01.5\nWheeze 00:00:00.2 00:00:01.0\n", encoding="utf-8"
+    )
     assert read_label_track(path)["label"].tolist() == ["I"]
 
 
@@ -334,7 +342,7 @@ def test_raven_lists_each_selection_once(tmp_path):
     head = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tAnnotation\n"
     rows = "1\tWaveform 1\t1\t0.5\t1.5\tI\n1\tSpectrogram 1\t1\t0.5\t1.5\tI\n"
     path = tmp_path / "raven.txt"
-    path.write_text(head + rows)
+    path.write_text(head + rows, encoding="utf-8")
     assert read_label_track(path).values.tolist() == [[0.5, 1.5, "I"]]
 
 
@@ -390,7 +398,7 @@ def test_errors_name_file_and_line(name, text, line, what, tmp_path):
 )
 def test_errors_in_json_name_the_phase(text, what, tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=what):
         read_label_track(path)
 
@@ -398,14 +406,14 @@ def test_errors_in_json_name_the_phase(text, what, tmp_path):
 def test_a_cut_textgrid_is_an_error(tmp_path):
     path = tmp_path / "a.TextGrid"
     write_label_track(path, PHASES)
-    path.write_text(path.read_text()[:-80])
+    path.write_text(path.read_text(encoding="utf-8")[:-80], encoding="utf-8")
     with pytest.raises(ValueError, match="ends too early"):
         read_label_track(path)
 
 
 def test_nothing_is_written_for_wrong_phases(tmp_path):
     path = tmp_path / "labels.txt"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     wrong = PHASES.assign(end_s=PHASES["start_s"] - 1)
     with pytest.raises(ValueError, match="ends before it begins: row 0"):
         write_label_track(path, wrong)
@@ -413,7 +421,7 @@ def test_nothing_is_written_for_wrong_phases(tmp_path):
         write_label_track(path, PHASES.assign(label="a\tb"))
     with pytest.raises(ValueError, match="format must be one of"):
         write_label_track(path, PHASES, "excel")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -453,16 +461,16 @@ def test_the_tracks_of_real_recordings_are_read(real_data):
     phases = [read_label_track(track, labels=("I", "E")) for track in tracks]
     assert len(phases) == 26
     assert sum(map(len, phases)) == sum(
-        len(track.read_text().splitlines()) for track in tracks
+        len(track.read_text(encoding="utf-8").splitlines()) for track in tracks
     )
 
 
 def test_phases_may_end_a_little_after_the_sound(tmp_path):
     """As tracks that were drawn by hand do."""
     path = tmp_path / "a.txt"
-    path.write_text("9\t10.04\tI\n")
+    path.write_text("9\t10.04\tI\n", encoding="utf-8")
     assert len(read_label_track(path, duration=10)) == 1
-    path.write_text("9\t10.06\tI\n")
+    path.write_text("9\t10.06\tI\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a.txt' .*\(10.000 s\): line 1"):
         read_label_track(path, duration=10)
 
@@ -470,7 +478,7 @@ def test_phases_may_end_a_little_after_the_sound(tmp_path):
 @pytest.mark.parametrize("where", ["fit", "clips_from_recordings"])
 def test_the_track_is_named_beside_the_recording(where, tmp_path):
     path = tmp_path / "steth.txt"
-    path.write_text("1\t1.5\tI\n2\t3\tE\n4\t9\tI\n")
+    path.write_text("1\t1.5\tI\n2\t3\tE\n4\t9\tI\n", encoding="utf-8")
     recording, table = np.zeros(80000), read_label_track(path)
     later = table.iloc[1:]  # a part of it is of the same file
     with pytest.raises(ValueError, match=r"recording 0 \(.*steth.txt'\) .*row 1 "):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from skbreath import boundary_errors, event_scores, rate_errors, segment_scores
 
@@ -141,3 +142,29 @@ def test_nothing_found_scores_nothing():
     assert scores["f1"].tolist() == [0, 0]
     assert scores["ppv"].isna().all()
     assert event_scores(TRUTH.iloc[:0], TRUTH.iloc[:0]).empty
+
+
+@settings(deadline=None, max_examples=50)
+@given(random_tables(), random_tables(), st.sampled_from([1e-6, 0.1, 0.5]))
+def test_the_best_pairs_are_matched(truth, predicted, min_iou):
+    result = event_scores(truth, predicted, min_iou=min_iou)
+    for label, row in result.iterrows():
+        one, other = (
+            t.loc[t.label == label, ["start_s", "end_s"]].to_numpy(float)
+            for t in (truth, predicted)
+        )
+        both = np.minimum(one[:, None, 1], other[:, 1])
+        both = np.maximum(both - np.maximum(one[:, None, 0], other[:, 0]), 0)
+        iou = both / (np.ptp(one, axis=1)[:, None] + np.ptp(other, axis=1) - both)
+        worth = np.where((iou >= min_iou) & (both > 0), 1000 + iou, 0)
+        best = worth[linear_sum_assignment(worth, maximize=True)]
+        assert row["n_matched"] == (best > 0).sum()
+        if row["n_matched"]:
+            assert row["mean_iou"] == pytest.approx(best[best > 0].mean() - 1000)
+
+
+def test_a_night_needs_little_memory():
+    start = np.arange(40_000.0)  # all pairs of these would take 12 GB
+    truth = pd.DataFrame({"start_s": start, "end_s": start + 1, "label": "I"})
+    predicted = truth.assign(start_s=start + 0.3, end_s=start + 1.3)
+    assert event_scores(truth, predicted, min_iou=0.1)["n_matched"].item() == 40_000

@@ -249,7 +249,7 @@ def test_missing_labels_are_named_by_row(clips, missing, kind):
 def test_all_bad_files_are_named_before_any_training(clips, tmp_path):
     bad = [tmp_path / "empty.wav", tmp_path / "text.wav", tmp_path / "gone.wav"]
     bad[0].touch()
-    bad[1].write_text("not audio at all, but long enough to look at")
+    bad[1].write_text("not audio at all, but long enough to look at", encoding="utf-8")
     paths = [*clips.paths, *bad]
     y = [*clips.target, "I", "E", "I"]
     with pytest.raises(ValueError) as error:

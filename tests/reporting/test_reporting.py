@@ -332,14 +332,16 @@ def test_each_clip_is_read_once(tmp_path, drift):
 
 def test_failure_leaves_the_old_page(tmp_path):
     old = tmp_path / "report.html"
-    old.write_text("old")
+    old.write_text("old", encoding="utf-8")
     with pytest.raises(AudioError):
         report(evaluated(), old, X=[str(tmp_path / "gone.wav")] * 90)
     with pytest.raises(ValueError, match="the breakdown 'day' has 3 rows"):
         report(evaluated(), old, breakdowns={"day": ["a", "b", "c"]})
     with pytest.raises(ValueError, match="X has 5 rows, expected.* 90 or more"):
         report(evaluated(), old, X=sounds().waveforms[:5])
-    assert old.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+    assert (
+        old.read_text(encoding="utf-8") == "old" and len(list(tmp_path.iterdir())) == 1
+    )
     with pytest.raises(FileNotFoundError, match="does not exist"):
         report(evaluated(), tmp_path / "none" / "report.html")
 
@@ -361,5 +363,5 @@ def test_a_model_judged_on_its_own_clips_says_so(tmp_path):
     )
     result = evaluate_fitted(fitted, sounds.waveforms, sounds.target)
     report(result, tmp_path / "r.html", X=sounds.waveforms, model=fitted)
-    text = " ".join((tmp_path / "r.html").read_text().split())
+    text = " ".join((tmp_path / "r.html").read_text(encoding="utf-8").split())
     assert "The model was trained on 40 of these clips" in text

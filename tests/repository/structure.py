@@ -80,6 +80,26 @@ def tests_with_private_imports():
     )
 
 
+def calls_without_encoding():
+    """List the calls that read or write text in the encoding of the machine.
+
+    Of these ruff (PLW1514) finds only those of a path that it knows to be one.
+    """
+    found = []
+    for path in _sources(REPOSITORY):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", None)
+            keywords = {keyword.arg for keyword in node.keywords}
+            is_text = name in ("run", "Popen", "check_output") and "text" in keywords
+            least = {"read_text": 1, "write_text": 2}.get(name, 0)
+            if len(node.args) < least or is_text:
+                if "encoding" not in keywords:
+                    found.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
+    return found
+
+
 def _sources(folder):
     return sorted(folder.rglob("*.py"))
 

@@ -131,7 +131,7 @@ def test_recordings_without_tracks_or_phases(refused, tmp_path):
     assert f"1 of 1 recordings in {str(tmp_path)!r}" in refused(*command)
     write_label_track(tmp_path / "a.txt", made.phases)
     assert f"{str(tmp_path)!r} has {len(made.phases)} labelled" in refused(*command)
-    (tmp_path / "a.txt").write_text("no times\n")
+    (tmp_path / "a.txt").write_text("no times\n", encoding="utf-8")
     assert "a.txt" in refused(*command)
 
 
@@ -156,7 +156,7 @@ def test_report_of_accuracy_names_what_is_missing(call, keep, breath_folder, cap
     assert "not measured: SVC, because these folds are missing: 2, 3, 4\n" in shown
     assert "not measured: MiniRocket, because these folds are missing: 0" in shown
     assert re.search(r"^fast +0\.", shown, flags=re.MULTILINE)
-    assert Path("results/bench_accuracy.txt").read_text() == shown
+    assert Path("results/bench_accuracy.txt").read_text(encoding="utf-8") == shown
 
     call(*command, "--folds", "1", "0", "1")
     shown = capsys.readouterr().out

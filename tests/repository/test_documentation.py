@@ -245,5 +245,8 @@ def test_code_of_the_big_data_page_runs(own_data, run):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         run([files], page)
-    rows = (own_data / "labels.csv").read_text().splitlines()
-    assert len(rows) == len((own_data / "clips.csv").read_text().splitlines()) - 1
+    rows = (own_data / "labels.csv").read_text(encoding="utf-8").splitlines()
+    assert (
+        len(rows)
+        == len((own_data / "clips.csv").read_text(encoding="utf-8").splitlines()) - 1
+    )

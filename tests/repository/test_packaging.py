@@ -38,6 +38,7 @@ def test_wheel_of_the_sdist_installs_with_its_dependencies_and_runs(built, tmp_p
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        encoding="utf-8",
     )
     assert "0.1.0" in version.stdout
 

@@ -13,6 +13,10 @@ def test_private_names_of_other_libraries_are_imported_by_compat_modules_only():
     assert structure.private_imports() == []
 
 
+def test_text_files_and_programs_have_an_encoding():
+    assert structure.calls_without_encoding() == []
+
+
 def test_few_test_files_import_private_modules():
     assert len(structure.tests_with_private_imports()) <= 8
 

@@ -31,7 +31,7 @@ def test_a_storage_in_a_folder_that_is_not_there(file, tmp_path):
         search_in(in_folder(folder, file)).fit(X, y)
     assert "trials." in str(caught.value) and "create it" in str(caught.value)
     assert not folder.exists()
-    folder.write_text("a file")
+    folder.write_text("a file", encoding="utf-8")
     with pytest.raises(OSError, match=f"storage .*: {folder} is not a folder"):
         search_in(in_folder(folder, file)).fit(X, y)
 
@@ -142,9 +142,9 @@ def test_an_error_of_the_storage_loses_no_finished_trial(tmp_path, monkeypatch, 
 def test_a_file_that_is_no_journal(tmp_path):
     file = tmp_path / "junk.journal"
     for text in ("hello\nworld\n", '{"a": 1}\n', "[1]\n"):
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
         with pytest.raises(OSError, match="junk.journal: it is damaged, or not a j"):
             search_in(file).fit(X, y)
-        assert file.read_text() == text
+        assert file.read_text(encoding="utf-8") == text
     with pytest.raises(ValueError, match="storage is empty"):
         search_in("").fit(X, y)

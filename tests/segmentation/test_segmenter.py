@@ -111,6 +111,15 @@ def test_online_is_offline_up_to_the_latency(segmenter):
     )
 
 
+def test_blocks_without_a_phase_give_tables_of_their_own(segmenter):
+    stream = segmenter.partial()
+    first, second = stream.push(np.zeros(16)), stream.push(np.zeros(16))
+    assert first.dtypes.tolist() == [float, float, object, float]
+    first["note"] = "mine"
+    first.loc[0, "label"] = "I"
+    assert second.empty and "note" not in second and stream.push(np.zeros(16)).empty
+
+
 def test_current_phase_of_a_stream(segmenter):
     stream = segmenter.partial()
     assert stream.current is None

@@ -10,7 +10,7 @@ PHASES = pd.DataFrame({"start_s": [0.5], "end_s": [1.5], "label": ["I"]})
 
 def test_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monkeypatch):
     target = tmp_path / "labels.csv"
-    target.write_text("old")
+    target.write_text("old", encoding="utf-8")
 
     def fail(descriptor):
         raise OSError("disk full")
@@ -18,13 +18,13 @@ def test_error_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         write_label_track(target, PHASES)
-    assert target.read_text() == "old"
+    assert target.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["labels.csv"]
 
 
 def test_written_file_has_ordinary_permissions(tmp_path):
     plain, target = tmp_path / "plain", tmp_path / "target"
-    plain.write_text("")
+    plain.write_text("", encoding="utf-8")
     write_label_track(target, PHASES)
     assert target.stat().st_mode == plain.stat().st_mode
 
