@@ -8,6 +8,7 @@ again, must finish with the result that it gives when nobody disturbs it.
 """
 
 import argparse
+import faulthandler
 import logging
 import os
 import random
@@ -23,6 +24,8 @@ from pathlib import Path
 from benchmarks import harness
 
 FAST = ["--max-epochs", "1", "--jobs", "1"]
+# Seconds after which a job has failed, and shows where it waits.
+LIMIT = 120
 
 
 class Job:
@@ -66,7 +69,10 @@ class Tune(Job):
         from sklearn.pipeline import make_pipeline
 
         from skbreath import BreathFeatures, OptunaSearchCV, SummaryPooling, save_model
+        from skbreath.search import storage
 
+        # Otherwise each run after a kill would wait for a minute.
+        storage.HEARTBEAT_INTERVAL, storage.GRACE_PERIOD = 1, 3
         steps = BreathFeatures(n_mels=8, groups=("mel", "rms")), SummaryPooling()
         search = OptunaSearchCV(
             make_pipeline(*steps, GaussianNB()),
@@ -191,6 +197,7 @@ def start(job):
         with open(log, "w") as file:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
+        faulthandler.dump_traceback_later(LIMIT, exit=True)
         job.run()
         code = 0
     except BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 import harness
 
 with harness.instrumented():
-    from skbreath import datasets
+    import skbreath
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="skbreath-fuzz-"))
 _NAMES = [f"steth_20180814_09_37_{second:02}_{second:03}.wav" for second in range(4)]
@@ -21,9 +21,9 @@ def target(data):
     for name in ("train.csv", "test.csv"):
         (_FOLDER / name).write_bytes(data)
     calls = {
-        "train.csv": lambda: datasets.load_kaggle_breath(_FOLDER),
-        "test.csv": lambda: datasets.load_kaggle_breath(_FOLDER, subset="test"),
-        "train.csv ": lambda: datasets.load_labelled_folder(
+        "train.csv": lambda: skbreath.load_kaggle_breath(_FOLDER),
+        "test.csv": lambda: skbreath.load_kaggle_breath(_FOLDER, subset="test"),
+        "train.csv ": lambda: skbreath.load_labelled_folder(
             _FOLDER / "train.csv",
             _FOLDER / "train",
             path_column="ID",

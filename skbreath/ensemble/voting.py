@@ -292,10 +292,18 @@ class WeightedVotingClassifier(VotingClassifier):
         Raises
         ------
         ValueError
-            If weights, names, labels or groups are malformed, if a frozen member's
-            weight is to be learned, or if a frozen member has other classes.
+            If weights, names, labels or groups are malformed, if a member lacks
+            ``predict_proba``, if a frozen member's weight is to be learned, or if a
+            frozen member has other classes.
         """
         self._validate_estimators()
+        for name, member in self.estimators:
+            if member != "drop" and not hasattr(member, "predict_proba"):
+                raise ValueError(
+                    f"Expected members with predict_proba, but {name!r} "
+                    f"({type(member).__name__}) has none: calibrate it, as with "
+                    "CalibratedClassifierCV, or use another classifier."
+                )
         weights = None
         if not isinstance(self.weights, str):
             weights = self.weights_ = check_weights(self.weights, self.estimators)

@@ -127,6 +127,12 @@ def evaluate(
     check_binary(y, pos_label)
     splitter = check_group_cv(cv, y, groups)
     splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
+    tested = np.concatenate([np.arange(len(y))[test] for _, test in splits])
+    if len(np.unique(tested)) < len(tested):
+        raise ValueError(
+            "cv must predict each row once at most, got test parts that overlap; use "
+            "a cv without repetitions."
+        )
     with metadata_context(groups=groups) as metadata:
         fit_params = metadata if requests_groups(model) else {}
         folds = out_of_fold(
@@ -147,11 +153,6 @@ def evaluate(
     for fold, table in enumerate(tables):
         table.insert(1, "fold", fold)
     predictions = pd.concat(tables, ignore_index=True)
-    if predictions["row"].duplicated().any():
-        raise ValueError(
-            "cv must predict each row once at most, got test parts that overlap; use "
-            "a cv without repetitions."
-        )
     predictions = predictions.sort_values("row", ignore_index=True)
     result = _scored(
         predictions,

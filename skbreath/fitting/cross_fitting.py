@@ -23,6 +23,7 @@ from .training_record import inside_fit, log_each_fit
 
 __all__ = [
     "check_group_cv",
+    "check_rows",
     "out_of_fold",
     "out_of_fold_each",
 ]
@@ -55,6 +56,16 @@ def check_group_cv(cv=None, y=None, groups=None, *, classifier=True):
     if classifier and has_classes:
         return StratifiedGroupKFold(n_splits=int(cv))
     return GroupKFold(n_splits=int(cv))
+
+
+def check_rows(rows, name):
+    """Raise an error if a part of a fold is empty. `rows` are indices or a mask."""
+    rows = np.asarray(rows)
+    if not (rows.any() if rows.dtype == bool else len(rows)):
+        raise ValueError(
+            f"Expected rows in every part of the folds, but {name} is empty: use "
+            "fewer folds or another cv."
+        )
 
 
 def _fit_and_predict(
@@ -131,7 +142,9 @@ def out_of_fold_each(
     """
     splits = list(splits)
     classes = np.unique(np.asarray(y))
-    for train, _ in splits:
+    for number, (train, test) in enumerate(splits):
+        check_rows(train, f"the training part of fold {number}")
+        check_rows(test, f"the test part of fold {number}")
         seen = np.unique(_safe_indexing(np.asarray(y), train))
         if len(seen) < len(classes):
             missing = sorted(set(classes.tolist()) - set(seen.tolist()))

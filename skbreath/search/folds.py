@@ -5,7 +5,7 @@ import traceback
 import numpy as np
 from sklearn.base import clone, is_classifier
 
-from ..fitting.cross_fitting import check_group_cv
+from ..fitting.cross_fitting import check_group_cv, check_rows
 from ..fitting.training_record import inside_fit
 from ..utils.sklearn_compat import (
     _fit_and_score,
@@ -44,12 +44,7 @@ def draw_folds(search, X, y, groups, split_params, classes):
 
 def _check_part(search, y, classes, name, rows):
     """Check that a part of a fold has rows, and the classes that it needs."""
-    rows = np.asarray(rows)
-    if not (rows.any() if rows.dtype == bool else len(rows)):
-        raise ValueError(
-            f"Expected rows in every part of the folds, but {name} is empty: use "
-            "fewer folds or another cv."
-        )
+    check_rows(rows, name)
     if classes is None or ("test" in name and not _needs_classes(search.scoring)):
         return
     found = np.unique(np.asarray(y)[rows]).tolist()

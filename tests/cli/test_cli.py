@@ -1,12 +1,15 @@
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +31,7 @@ from skbreath import (
 )
 from skbreath.cli import main
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FAST = ["--max-epochs", "1", "--jobs", "1"]
 
 
@@ -280,6 +284,26 @@ def test_demo_writes_model_submission_table_and_picture(breath_folder, tmp_path)
     test = load_kaggle_breath(breath_folder, subset="test")
     assert submission["ID"].tolist() == test.id.tolist()
     assert len(load_model(out / "model.skb").predict(test.paths)) == len(test.id)
+
+
+@pytest.mark.slow
+def test_demo_makes_the_table_and_the_picture_of_the_readme(tmp_path):
+    result = run("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.output
+    shown = re.findall(r"│ (.+?) +│ +(.+?) │ +(.+?) │ +(.+?) │", result.stdout)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(shown) == 4
+    for name, *scores in shown:
+        (line,) = re.findall(rf"│ {name} +│(.*)", readme)
+        numbers = [float(n) for n in re.findall(r"0\.\d+", " ".join(scores))]
+        # Other processors round differently, and labels near the threshold change.
+        expected = pytest.approx(numbers, abs=0.05)
+        assert [float(n) for n in re.findall(r"0\.\d+", line)] == expected
+    drawn, kept = (
+        matplotlib.image.imread(path)
+        for path in (tmp_path / "demo/breath.png", REPOSITORY / "docs/demo.png")
+    )
+    assert drawn.shape == kept.shape and np.abs(drawn - kept).mean() < 0.02
 
 
 def test_demo_refuses_a_folder_with_other_files(tmp_path):

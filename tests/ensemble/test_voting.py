@@ -27,7 +27,7 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skbreath import WeightedVotingClassifier
@@ -406,6 +406,22 @@ def test_wrong_weights_are_errors_before_any_fit(weights, message):
     assert not FITS
 
 
+def test_a_member_without_probabilities_is_an_error_before_any_fit():
+    members = [("bayes", RecordingClassifier()), ("linear", LinearSVC())]
+    with pytest.raises(ValueError, match=r"'linear' \(LinearSVC\) has none"):
+        WeightedVotingClassifier(members).fit(X, y)
+    assert not FITS
+
+
+def test_an_empty_part_of_the_folds_is_an_error_before_any_fit():
+    members = [("bayes", RecordingClassifier())]
+    folds = [(np.arange(60), np.arange(60, 90)), (np.arange(90), [])]
+    vote = WeightedVotingClassifier(members, weights="learned", cv=folds)
+    with pytest.raises(ValueError, match="the test part of fold 1 is empty"):
+        vote.fit(X, y)
+    assert not FITS
+
+
 @pytest.mark.parametrize("weights", [[1, 1, 5], {"bayes": 1, "linear": 5}, "learned"])
 def test_dropped_members_neither_vote_nor_need_a_weight(weights):
     members = [MEMBERS[0], ("gone", "drop"), MEMBERS[1]]
@@ -447,7 +463,7 @@ def test_a_frozen_transformer_does_not_freeze_a_member():
 
 def test_a_frozen_member_of_other_classes_is_an_error():
     frozen = FrozenEstimator(GaussianNB().fit(X, np.where(y == "I", 1, 0)))
-    with pytest.raises(ValueError, match=r"classes \[0, 1\] of member 'old'"):
+    with pytest.raises(ValueError, match=r"classes of member 'old', \[0, 1\]"):
         WeightedVotingClassifier([("old", frozen)]).fit(X, y)
 
 
@@ -490,5 +506,5 @@ def test_without_refit_the_models_of_the_folds_vote(learned):
 def test_without_refit_something_must_be_learned():
     X, y = make_classification(60, random_state=0)
     vote = WeightedVotingClassifier([("bayes", GaussianNB())], refit=False)
-    with pytest.raises(ValueError, match="refit=False needs learned weights"):
+    with pytest.raises(ValueError, match="refit=False keeps the models"):
         vote.fit(X, y)
