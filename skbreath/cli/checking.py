@@ -48,7 +48,7 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
 
     check_outputs({"--out": out}, [data])
     with StepProgress() as progress:
-        with progress.step("Reading files", None) as advance:
+        with progress.step("Checking files", None) as advance:
             checked = check_dataset(
                 data,
                 group=group,

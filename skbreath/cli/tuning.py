@@ -110,8 +110,8 @@ def tune(
     \b
     Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.skb
-      skbreath tune kaggle-breath --storage trials.db --prune-on fold --workers 2 \\
-          --out tuned.skb
+      skbreath tune kaggle-breath --prune-on fold --workers 2 \\
+          --storage trials.db --out tuned.skb
     """
     import pandas as pd
 

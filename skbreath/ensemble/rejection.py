@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import Interval, validate_params
 from ..utils.text import ROW_NUMBERING_NOTE, shorten
 from .inspection import UnwrappedModel, unwrap_steps
@@ -161,8 +162,9 @@ def labels_and_probabilities(
             f"{type(last).__name__} has no predict_proba, so its labels have no "
             "confidence. Use a classifier with predict_proba, or calibrate this one."
         )
-    X = model.prepare(X)
-    proba = np.asarray(last.predict_proba(X))
+    with one_thread():
+        X = model.prepare(X)
+        proba = np.asarray(last.predict_proba(X))
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1)).tolist()
     if wrong:
         raise ValueError(
@@ -172,7 +174,8 @@ def labels_and_probabilities(
         )
     if _has_probability_threshold(last):
         return last.apply_threshold(proba), proba
-    return np.asarray(last.predict(X)), proba
+    with one_thread():
+        return np.asarray(last.predict(X)), proba
 
 
 def _has_probability_threshold(classifier):

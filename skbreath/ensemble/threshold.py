@@ -19,9 +19,15 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
-from ..fitting.routing import metadata_context, route_fit
+from ..fitting.routing import (
+    ignore_weights,
+    metadata_context,
+    route_fit,
+    weights_requested,
+)
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import recording
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import (
     Interval,
     StrOptions,
@@ -192,7 +198,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and for an estimator that requests them.
         **params : dict
-            Metadata for the estimator and the scorer, where requested.
+            ``sample_weight``, or ``step__sample_weight`` for a step of a pipeline; with
+            metadata routing enabled, metadata for the estimator and the scorer, where
+            requested.
 
         Returns
         -------
@@ -207,6 +215,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         check_present(y, "y")
         with (
             recording(self, X, y, groups),
+            weights_requested(self, params, y) as params,
+            one_thread(),
             metadata_context(groups=groups, **params) as metadata,
         ):
             return super().fit(X, y, **metadata)
@@ -360,7 +370,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             Out of `classes_`.
         """
         check_is_fitted(self, "best_threshold_")
-        return self.apply_threshold(getattr(self.estimator_, self._method())(X))
+        with one_thread():
+            output = getattr(self.estimator_, self._method())(X)
+        return self.apply_threshold(output)
 
     def decides_on_probabilities(self) -> bool:
         """Check whether the threshold is on ``predict_proba``.
@@ -399,4 +411,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         """
         scoring = MethodMapping().add(caller="fit", callee="score")
         router = route_fit(self, {"estimator": self.estimator})
-        return router.add(scorer=get_scorer(self.scoring), method_mapping=scoring)
+        scorer = get_scorer(self.scoring)
+        if isinstance(self.scoring, str):
+            ignore_weights(scorer)
+        return router.add(scorer=scorer, method_mapping=scoring)

@@ -20,9 +20,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold_each
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
-from ..fitting.routing import metadata_context, route_fit
+from ..fitting.routing import metadata_context, route_fit, weights_requested
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import inside_fit, log_each_fit, recording
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
 from .mixture import (
     FoldAverage,
@@ -281,7 +282,8 @@ class WeightedVotingClassifier(VotingClassifier):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and for members that request them.
         **params : dict
-            Metadata for members that request them.
+            ``sample_weight`` for all members; with metadata routing enabled, metadata
+            for members that request them.
 
         Returns
         -------
@@ -299,14 +301,15 @@ class WeightedVotingClassifier(VotingClassifier):
             weights = self.weights_ = check_weights(self.weights, self.estimators)
         X, y, groups = indexable(X, y, groups)
         y = self._check_labels(y)
-        members = {name: est for name, est in self.estimators if est != "drop"}
         for name in ("oof_proba_", "oof_member_proba_", "fold_weights_", "calibrator_"):
             self.__dict__.pop(name, None)  # of an earlier fit
 
         with (
             recording(self, X, y, groups),
+            weights_requested(self, params, y) as params,
             metadata_context(groups=groups, **params) as metadata,
         ):
+            members = {name: est for name, est in self.estimators if est != "drop"}
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
             folds = None
@@ -438,11 +441,12 @@ class WeightedVotingClassifier(VotingClassifier):
             Columns follow `classes_`. Members of weight zero are skipped.
         """
         check_is_fitted(self)
-        mixed = sum(
-            weight * member.predict_proba(X)
-            for weight, member in zip(self.weights_, self.estimators_, strict=True)
-            if weight > 0
-        )
+        with one_thread():
+            mixed = sum(
+                weight * member.predict_proba(X)
+                for weight, member in zip(self.weights_, self.estimators_, strict=True)
+                if weight > 0
+            )
         mixture = Mixture(self.weights_, getattr(self, "calibrator_", None))
         return mixture.calibrate(mixed)
 

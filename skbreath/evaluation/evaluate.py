@@ -11,7 +11,7 @@ from sklearn.utils import Bunch, column_or_1d, indexable
 from ..ensemble.rejection import labels_and_confidence
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import label_column
-from ..fitting.routing import asks_for_groups, metadata_context
+from ..fitting.routing import metadata_context, requests_groups
 from ..utils.sklearn_compat import _num_samples
 from .comparison import break_down
 from .scores import check_binary, score_predictions
@@ -128,7 +128,7 @@ def evaluate(
     splitter = check_group_cv(cv, y, groups)
     splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
     with metadata_context(groups=groups) as metadata:
-        fit_params = metadata if asks_for_groups(model) else {}
+        fit_params = metadata if requests_groups(model) else {}
         folds = out_of_fold(
             model,
             X,

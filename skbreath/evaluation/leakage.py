@@ -17,8 +17,9 @@ from sklearn.utils import check_random_state, column_or_1d, indexable
 from ..audio.inputs import as_paths
 from ..ensemble.inspection import training_record, unwrap
 from ..fitting.cross_fitting import check_group_cv
-from ..fitting.routing import asks_for_groups, metadata_context
+from ..fitting.routing import metadata_context, requests_groups
 from ..fitting.training_record import clip_digests
+from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import _safe_indexing
 from .scores import METRICS, bootstrap_scores, check_binary, grouped_scores
 
@@ -122,7 +123,8 @@ def check_leakage(
     held_out = _safe_indexing(X, test)
 
     def predict(clips):
-        return fitted.predict_proba(clips)[:, column]
+        with one_thread():
+            return fitted.predict_proba(clips)[:, column]
 
     expected = predict(held_out)
     rows += [
@@ -140,8 +142,9 @@ def check_leakage(
 def _fit(model, X, y, groups, train):
     """Fit a clone of a model on some rows, with groups if it requests them."""
     with metadata_context(groups=groups[train]) as metadata:
-        params = metadata if asks_for_groups(model) else {}
-        return clone(model).fit(_safe_indexing(X, train), y[train], **params)
+        params = metadata if requests_groups(model) else {}
+        with one_thread():
+            return clone(model).fit(_safe_indexing(X, train), y[train], **params)
 
 
 def known_clips(model: Any, X: Clips) -> int | None:
@@ -194,7 +197,7 @@ def _inner_splits(model, n_clips):
         name
         for name, part in parts.items()
         if hasattr(part, "fit") and not isinstance(part, type)
-        if _holds_rows_out(part, n_clips) and not asks_for_groups(part)
+        if _holds_rows_out(part, n_clips) and not requests_groups(part)
     ]
     detail = "every part that holds rows out takes groups, or none does"
     if without_groups:

@@ -67,15 +67,15 @@ def _fit_and_predict(
             _safe_indexing(y, train),
             **_check_method_params(X, fit_params, indices=train),
         )
-    X_test = _safe_indexing(X, test)
-    output = {
-        method: (
-            method(estimator, X_test)
-            if callable(method)
-            else getattr(estimator, method)(X_test)
-        )
-        for method in methods
-    }
+        X_test = _safe_indexing(X, test)
+        output = {
+            method: (
+                method(estimator, X_test)
+                if callable(method)
+                else getattr(estimator, method)(X_test)
+            )
+            for method in methods
+        }
     if keep_estimators:
         output["estimator"] = estimator
     return output, estimator.classes_

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..audio.inputs import as_paths
+from ..utils.contexts import one_thread
 
 __all__ = ["clip_digests", "recording"]
 
@@ -93,10 +94,11 @@ def _bytes_of(path):
 
 @contextmanager
 def inside_fit():
-    """Stop meta-estimators that are fitted in this block from logging."""
+    """Fit in this block on one thread, without logs of meta-estimators."""
     token = _INSIDE.set(True)
     try:
-        yield
+        with one_thread():
+            yield
     finally:
         _INSIDE.reset(token)
 

@@ -1,55 +1,53 @@
 """Convert label tracks from text to rows and back, with two functions for each format.
 
-A reader takes the lines of a file and returns rows ``(line, start_s, end_s, label)``,
-plus a dict of further columns; a writer takes a checked table and the length of the
-recording and returns text. crowsetta reads most of these formats, but it does not write
-Audacity tracks or TextGrids, does not support HF_Lung or ICBHI, requires frequencies
-for Raven, and its errors do not name a line. The tests compare with it.
+A reader takes the text of a file, with ``\\n`` as line ends, and returns rows; a writer
+takes a checked table and the length of the recording and returns text. crowsetta reads
+most of these formats, but it does not write Audacity tracks or TextGrids, does not
+support HF_Lung or ICBHI, requires frequencies for Raven, and its errors do not name a
+line. The tests compare with it.
 """
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["ADVENTITIOUS", "FORMATS", "LineError", "sniff"]
+from ..utils.text import shorten
+from .label_rows import LineError, Row, match_clock, parse_number, parse_time
+from .textgrid import read_textgrid
+
+__all__ = ["ADVENTITIOUS", "FORMATS", "sniff"]
 
 ADVENTITIOUS = ("D", "Wheeze", "Rhonchi", "Stridor")
 """Labels of HF_Lung files that are not phases and overlap them."""
 
-_CLOCK = re.compile(r"^(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)$")
-_RAVEN = ("Begin Time (s)", "End Time (s)")
+# Columns of tables, as `_normal` writes them; the first one that is there is used.
+_START, _END = ("start_s", "begin_time_s"), ("end_s", "end_time_s")
+_LABEL = ("label", "annotation", "species")
+# Columns that name the recording of a row: a label track is of a single one.
+_RECORDING = ("path", "begin_path", "begin_file")
 
 
-class LineError(ValueError):
-    """Error in a line: (line, message)."""
+def _filled(text):
+    """Return the lines that are not empty, with their places."""
+    # Not splitlines: it also splits at characters that labels may hold.
+    lines = enumerate(text.split("\n"), 1)
+    return [(f"line {count}", line) for count, line in lines if line.strip()]
 
 
-def _number(text, line, what):
-    """Convert text to a float; the error names the line."""
-    try:
-        return float(text)
-    except ValueError:
-        raise LineError(line, f"{text!r} is not a {what}") from None
-
-
-def _filled(lines):
-    """Return the lines that are not empty, with their numbers from 1."""
-    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def read_audacity(lines):
+def read_audacity(text):
     """Read start, end and label, separated by tabs."""
     rows = []
-    for number, line in _filled(lines):
+    for place, line in _filled(text):
         if line.startswith("\\"):  # frequencies of the label above
             continue
-        cells = line.rstrip("\n").split("\t")
+        cells = line.split("\t", 2)
         if len(cells) < 3:
-            raise LineError(number, "not start, end and label with tabs between")
-        start, end = (_number(cell, number, "time in s") for cell in cells[:2])
-        rows.append((number, start, end, cells[2].strip(), {}))
+            raise LineError(place, "not start, end and label with tabs between")
+        times = [parse_time(cell, place) for cell in cells[:2]]
+        rows.append(Row(place, *times, cells[2].strip()))
     return rows
 
 
@@ -60,25 +58,16 @@ def write_audacity(phases, duration):
     )
 
 
-def read_hf_lung(lines):
+def read_hf_lung(text):
     """Read label, start and end, separated by blanks."""
     rows = []
-    for number, line in _filled(lines):
+    for place, line in _filled(text):
         cells = line.split()
         if len(cells) != 3:
-            raise LineError(number, "not label, start and end with blanks between")
-        start, end = (_clock(cell, number) for cell in cells[1:])
-        rows.append((number, start, end, cells[0], {}))
+            raise LineError(place, "not label, start and end with blanks between")
+        times = [parse_time(cell, place) for cell in cells[1:]]
+        rows.append(Row(place, *times, cells[0]))
     return rows
-
-
-def _clock(text, line):
-    """Convert a time like 00:00:01.500 to seconds."""
-    match = _CLOCK.match(text)
-    if match is None:
-        raise LineError(line, f"{text!r} is not a time like 00:00:01.500")
-    hours, minutes, seconds = match.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def write_hf_lung(phases, duration):
@@ -97,18 +86,18 @@ def write_hf_lung(phases, duration):
     return "".join(lines)
 
 
-def read_icbhi(lines):
+def read_icbhi(text):
     """Read cycles: start, end, and whether there are crackles and wheezes."""
     rows = []
-    for number, line in _filled(lines):
+    for place, line in _filled(text):
         cells = line.split()
         if len(cells) != 4:
-            raise LineError(number, "not begin, end, crackles and wheezes")
-        start, end = (_number(cell, number, "time in s") for cell in cells[:2])
+            raise LineError(place, "not begin, end, crackles and wheezes")
         if not set(cells[2:]) <= {"0", "1"}:
-            raise LineError(number, "crackles and wheezes are 0 or 1")
+            raise LineError(place, "crackles and wheezes are 0 or 1")
         more = {"crackles": int(cells[2]), "wheezes": int(cells[3])}
-        rows.append((number, start, end, "cycle", more))
+        times = [parse_time(cell, place) for cell in cells[:2]]
+        rows.append(Row(place, *times, "cycle", more))
     return rows
 
 
@@ -135,41 +124,6 @@ def write_icbhi(phases, duration):
         f"{start:.3f}\t{end:.3f}\t{crackle}\t{wheeze}\n"
         for (start, end, _), crackle, wheeze in zip(cycles, *sounds, strict=True)
     )
-
-
-def read_textgrid(lines):
-    """Read the intervals with text of the first interval tier, long or short form."""
-    tokens = []
-    for number, line in _filled(lines):
-        # In the long form values follow "="; in the short one they stand alone.
-        for match in re.finditer(r'"(?:[^"]|"")*"|<exists>|[-+.\deE]+', line):
-            token = match.group()
-            if token[0] not in '"<' and (
-                not re.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", token)
-                or line[: match.start()].rstrip().endswith("[")
-            ):
-                continue  # an index like intervals [1], or part of a word
-            tokens.append((number, token))
-    texts = [token for _, token in tokens]
-    if texts[:2] != ['"ooTextFile"', '"TextGrid"']:
-        raise LineError(1, "not a TextGrid of Praat in text form")
-    if '"IntervalTier"' not in texts:
-        raise LineError(1, "expected an interval tier in the TextGrid, found none")
-    at = texts.index('"IntervalTier"') + 4  # past class, name, xmin, xmax
-    rows = []
-    try:
-        count = int(texts[at])
-        for k in range(count):
-            (line, start), (_, end), (_, text) = tokens[at + 1 + 3 * k : at + 4 + 3 * k]
-            label = text[1:-1].replace('""', '"').strip()
-            if label:
-                times = (_number(t, line, "time in s") for t in (start, end))
-                rows.append((line, *times, label, {}))
-    except (IndexError, ValueError) as error:
-        if isinstance(error, LineError):
-            raise
-        raise LineError(tokens[-1][0], "the TextGrid ends too early") from None
-    return rows
 
 
 def write_textgrid(phases, duration):
@@ -199,60 +153,104 @@ def write_textgrid(phases, duration):
     )
 
 
-def read_raven(lines):
-    """Read a selection table of Raven."""
-    reader = csv.reader(lines, delimiter="\t")
-    header = next(reader, [])
-    names = {name.strip(): column for column, name in enumerate(header)}
-    label = next((n for n in ("Annotation", "Label", "Species") if n in names), None)
-    for name in (*_RAVEN, label or "Annotation"):
-        if name not in names:
-            raise LineError(1, f"the selection table lacks the column {name!r}")
-    rows = []
-    view = names.get("View")
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) < len(header):
-            raise LineError(reader.line_num, "fewer cells than the header")
-        # Raven lists a selection once for each view it is shown in.
-        if view is not None and cells[view].startswith("Waveform"):
-            if any("Spectrogram" in line for line in lines):
+def read_raven(text):
+    """Read a selection table of Raven, in which quotes are ordinary characters."""
+    labels = ("annotation", *_LABEL)
+    return _read_table(text, labels, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def read_csv(text):
+    """Read a table with a header, and probabilities if there are any."""
+    # Strict: a quote without its end is an error, not a cell of many lines.
+    return _read_table(text, _LABEL, delimiter=_delimiter(text), strict=True)
+
+
+def _read_table(text, labels, **dialect):
+    """Read a table with a header; columns are found by their names, in any case."""
+    reader = csv.reader(io.StringIO(text, newline="\n"), **dialect)
+    rows, shown, recordings = [], {}, []
+    try:
+        header = next((cells for cells in reader if any(map(str.strip, cells))), [])
+        find = _Columns(header, f"line {max(reader.line_num, 1)}")
+        needed = [find(*names) for names in (_START, _END, labels)]
+        names = ("probability", "selection", "view", "channel")
+        others = {name: find(name, needed=False) for name in names}
+        others["recording"] = find(*_RECORDING, needed=False)
+        for cells in reader:
+            place = f"line {reader.line_num}"
+            if not any(map(str.strip, cells)):
                 continue
-        start, end = (
-            _number(cells[names[name]], reader.line_num, "time in s") for name in _RAVEN
-        )
-        rows.append((reader.line_num, start, end, cells[names[label]].strip(), {}))
+            if len(cells) <= max(needed) or any(map(str.strip, cells[len(header) :])):
+                raise LineError(place, "more or fewer cells than the header")
+            cells = [*cells, *[""] * (len(header) - len(cells))]
+            times = [parse_time(cells[column], place) for column in needed[:2]]
+            label = cells[needed[2]].strip()
+            other = {name: cells[c] for name, c in others.items() if c is not None}
+            recordings.append(other.get("recording"))
+            if recordings[-1] != recordings[0]:
+                what = f"{recordings[0]!r} and {recordings[-1]!r}; make a file for each"
+                raise LineError(place, f"expected rows of one recording, got {what}")
+            if "selection" in other:
+                # Raven lists a selection once for each view and channel of it.
+                where = other.get("view"), other.get("channel")
+                if (
+                    shown.setdefault((other["selection"], *times, label), where)
+                    != where
+                ):
+                    continue
+            more = {}
+            if other.get("probability", "").strip():
+                more["probability"] = parse_number(other["probability"], place)
+            rows.append(Row(place, *times, label, more))
+    except csv.Error as error:
+        what = f"quotes are not closed or not doubled: {error}"
+        raise LineError(f"line {reader.line_num}", what) from None
     return rows
+
+
+class _Columns:
+    """Find columns of a table by their names."""
+
+    def __init__(self, header, place):
+        self.header, self.place = [cell.strip() for cell in header], place
+
+    def __call__(self, *names, needed=True):
+        """Return the position of the first of `names` that is there, or None."""
+        normal = [_normal(cell) for cell in self.header]
+        name = next((name for name in names if name in normal), None)
+        if normal.count(name) > 1:
+            raise LineError(self.place, f"has {name!r} more than once")
+        if name is None and needed:
+            raise LineError(
+                self.place,
+                f"lacks {names[0]!r}; it has {shorten(map(repr, self.header))}",
+            )
+        return None if name is None else normal.index(name)
+
+
+def _normal(name):
+    """Return the name of a column in small letters, as start_s for "Start (s)"."""
+    return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
+
+
+def _delimiter(text):
+    """Return what separates the columns of a table, by its first line."""
+    return max(",;\t", key=_first_line(text).count)
+
+
+def _first_line(text):
+    """Return the first line that is not empty."""
+    return next((line for line in text.split("\n") if line.strip()), "")
 
 
 def write_raven(phases, duration):
     """Write a selection table of Raven."""
-    names = ("Selection", "View", "Channel", *_RAVEN)
+    names = ("Selection", "View", "Channel", "Begin Time (s)", "End Time (s)")
     head = "\t".join((*names, "Low Freq (Hz)", "High Freq (Hz)", "Annotation"))
     return f"{head}\n" + "".join(
         f"{k}\tSpectrogram 1\t1\t{start:.6f}\t{end:.6f}\t0.0\t2000.0\t{label}\n"
         for k, (start, end, label) in enumerate(_triples(phases), 1)
     )
-
-
-def read_csv(lines):
-    """Read a table with a header, and probabilities if there are any."""
-    reader = csv.DictReader(lines)
-    for name in ("start_s", "end_s", "label"):
-        if name not in (reader.fieldnames or []):
-            raise LineError(1, f"the header lacks the column {name!r}")
-    rows = []
-    for row in reader:
-        line = reader.line_num
-        if None in row or None in row.values():
-            raise LineError(line, "more or fewer cells than the header")
-        start, end = (_number(row[n], line, "time in s") for n in ("start_s", "end_s"))
-        more = {}
-        if row.get("probability"):
-            more["probability"] = _number(row["probability"], line, "probability")
-        rows.append((line, start, end, row["label"].strip(), more))
-    return rows
 
 
 def write_csv(phases, duration):
@@ -261,19 +259,34 @@ def write_csv(phases, duration):
     return phases[columns].to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
-def read_json(lines):
-    """Read what :func:`write_json` writes."""
+def read_json(text):
+    """Read what :func:`write_json` writes, or only the list of phases."""
     try:
-        phases = json.loads("".join(lines))["phases"]
-        rows = []
-        for number, row in enumerate(phases, 1):
-            more = {k: row[k] for k in ("probability",) if k in row}
-            times = float(row["start_s"]), float(row["end_s"])
-            rows.append((number, *times, str(row["label"]), more))
+        phases = json.loads(text)
     except json.JSONDecodeError as error:
-        raise LineError(error.lineno, f"not JSON: {error.msg}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise LineError(1, f"not the JSON of phases: {error}") from None
+        raise LineError(f"line {error.lineno}", f"not JSON: {error.msg}") from None
+    if isinstance(phases, dict):
+        if "phases" not in phases:
+            found = f"an object with {shorten(map(repr, phases)) or 'nothing'}"
+            raise LineError(None, f"expected an object with 'phases', got {found}")
+        phases = phases["phases"]
+    if not isinstance(phases, list):
+        what = f"expected a list of phases, got {type(phases).__name__}"
+        raise LineError(None, what)
+    rows = []
+    for count, phase in enumerate(phases):
+        place = f"phase {count}"
+        if not isinstance(phase, dict):
+            raise LineError(place, f"expected an object, got {phase!r}")
+        find = _Columns(phase, place)
+        values = list(phase.values())
+        start, end, label = (values[find(*n)] for n in (_START, _END, _LABEL))
+        if not isinstance(label, str | int | float):
+            raise LineError(place, f"expected a text as 'label', got {label!r}")
+        probability = find("probability", needed=False)
+        more = {} if probability is None else {"probability": values[probability]}
+        times = parse_time(str(start), place), parse_time(str(end), place)
+        rows.append(Row(place, *times, str(label).strip(), more))
     return rows
 
 
@@ -311,20 +324,24 @@ FORMATS = {
 _SUFFIXES = {".textgrid": "textgrid", ".csv": "csv", ".json": "json"}
 
 
-def sniff(suffix, lines=None):
-    """Detect the format from the suffix, and from the first line if lines are given."""
+def sniff(suffix, text=""):
+    """Detect the format from the suffix, and from the first line of the text."""
     if suffix.lower() in _SUFFIXES:
         return _SUFFIXES[suffix.lower()]
-    first = next((line for line in lines or () if line.strip()), "")
-    cells = first.split()
-    if "Begin Time (s)" in first:
+    first = _first_line(text)
+    columns = set(map(_normal, first.split(_delimiter(text))))
+    cells = first.strip().split("\t") if "\t" in first else first.split()
+    if {"begin_time_s", "end_time_s"} <= columns and "\t" in first:
         return "raven"
-    if first.startswith("start_s,"):
+    if columns & {*_START} and columns & {*_END}:
         return "csv"
     if "ooTextFile" in first:
         return "textgrid"
-    if len(cells) == 3 and _CLOCK.match(cells[1]):
-        return "hf_lung"
+    if first.lstrip()[:1] in ("{", "["):
+        return "json"
     if len(cells) == 4 and set(cells[2:]) <= {"0", "1"}:
         return "icbhi"
+    cells = first.split()
+    if len(cells) == 3 and match_clock(cells[1]) and not match_clock(cells[0]):
+        return "hf_lung"
     return "audacity"

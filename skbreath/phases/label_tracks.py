@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from ..utils.files import atomic_path, check_destination
-from .label_formats import ADVENTITIOUS, FORMATS, LineError, sniff
+from .label_formats import ADVENTITIOUS, FORMATS, sniff
+from .label_rows import LineError
 from .phase_table import BEYOND_END_S, COLUMNS, check_phases, phase_table
+from .textgrid import choose_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,9 +26,10 @@ def read_label_track(
     path: FilePath,
     format: str | None = None,
     *,
-    labels: Collection[str] | None = None,
+    labels: Collection[str] | Mapping[str, str] | None = None,
     ignore: Collection[str] | None = None,
     duration: float | None = None,
+    tier: str | Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Read the phases of a recording from a label file.
 
@@ -38,26 +42,37 @@ def read_label_track(
     ``icbhi``     respiratory cycles ``begin end crackles wheezes``; the label
                   of each is ``"cycle"``
     ``textgrid``  Praat TextGrid in text form, long or short: the intervals
-                  with text of the first interval tier
-    ``raven``     Raven selection table with ``Annotation`` (or ``Label``)
-    ``csv``       ``start_s,end_s,label`` and, if there, ``probability``
-    ``json``      what :func:`write_label_track` writes
+                  with text of the tier of phases (see `tier`)
+    ``raven``     Raven selection table with ``Annotation``, ``Label`` or
+                  ``Species``; a selection in several views counts once
+    ``csv``       ``start_s,end_s,label`` and, if there, ``probability``,
+                  with commas, semicolons or tabs between
+    ``json``      what :func:`write_label_track` writes, or only its list
     ============  ==========================================================
+
+    Times are in s, or like ``00:00:01.500``; a comma is a decimal comma. The names of
+    columns may be in any case, and written as in ``Start (s)``.
 
     Parameters
     ----------
     path : str or path
-        The file, in UTF-8, or in UTF-16 with a byte order mark as Praat may write.
+        The file, in UTF-8 or UTF-16.
     format : str, default=None
         As above; None detects it from the suffix and the first line.
-    labels : collection of str, default=None
-        Allowed labels, such as ``("I", "E")``; None allows any.
+    labels : collection of str, or dict of str to str, default=None
+        Allowed labels, such as ``("I", "E")``; None allows any. A dict also renames
+        labels: ``{"inhale": "I", "exhale": "E"}`` gives ``I`` and ``E``.
     ignore : collection of str, default=None
         Labels whose rows are left out. None means the adventitious sounds of
         HF_Lung (``D``, ``Wheeze``, ``Rhonchi``, ``Stridor``) in that format, and
         none elsewhere.
     duration : float, default=None
         Length of the recording in s, if known.
+    tier : str or collection of str, default=None
+        Interval tiers of a TextGrid to read. None takes the only one with text, or
+        those with `labels` (or, if that is None, ``I`` and ``E``) if each has labels
+        of its own, such as a tier of inhales and one of exhales. It is an error if
+        other tiers may hold phases too. Tiers of points are never read.
 
     Returns
     -------
@@ -69,8 +84,8 @@ def read_label_track(
     ------
     ValueError
         If the file is not in its format, a phase is reversed, overlaps another, has
-        an unknown label or ends more than 0.05 s after `duration`; the message names
-        file and line.
+        an unknown label or ends more than 0.05 s after `duration`, or if it is
+        unclear which tiers hold phases; the message names file and line.
     OSError
         If the file cannot be read.
 
@@ -83,26 +98,36 @@ def read_label_track(
     [[1.5, 2.457, 'I']]
     """
     path = Path(path)
-    lines = _decode(path).splitlines(keepends=True)
-    format = sniff(path.suffix, lines) if format is None else _known(format)
+    names = dict(labels) if isinstance(labels, Mapping) else {}
+    allowed = list(dict.fromkeys(names.values())) if names else labels
     try:
-        rows = FORMATS[format].read(lines)
+        text = _decode(path)
+        format = sniff(path.suffix, text) if format is None else _known(format)
+        known = allowed if allowed is None else {*allowed, *names}
+        rows = _read_rows(text, format, tier, known)
     except LineError as error:
-        line, what = error.args
-        raise ValueError(f"{str(path)!r}, line {line}: {what} ({format}).") from None
+        place, what = error.args
+        where = f"{str(path)!r}, {place}" if place else repr(str(path))
+        raise ValueError(
+            f"{where}: {what}{f' ({format})' if format else ''}."
+        ) from None
     if ignore is None:
         ignore = ADVENTITIOUS if format == "hf_lung" else ()
-    rows = [row for row in rows if row[3] not in ignore]
+    rows = [
+        row._replace(label=names.get(row.label, row.label))
+        for row in rows
+        if row.label not in ignore
+    ]
     table = phase_table([row[1:4] for row in rows], COLUMNS)
-    for name in {name: None for row in rows for name in row[4]}:
-        table[name] = [row[4].get(name) for row in rows]
+    for name in {name: None for row in rows for name in row.more}:
+        table[name] = [row.more.get(name) for row in rows]
     table = check_phases(
         table,
         repr(str(path)),
-        labels=labels,
+        labels=allowed,
         duration=duration,
         slack=BEYOND_END_S,
-        lines=[row[0] for row in rows],
+        places=[row.place for row in rows],
     )
     table.attrs["path"] = str(path)
     return table
@@ -161,9 +186,8 @@ def write_label_track(
     path = check_destination(path)
     format = sniff(path.suffix) if format is None else _known(format)
     phases = check_phases(phases, duration=duration)
-    broken = "\t\r\n" + (" " if format == "hf_lung" else "")
-    for label in phases["label"].unique():
-        if format not in ("csv", "json") and set(str(label)) & set(broken):
+    for label, rows in phases.groupby("label", sort=False):
+        if format != "icbhi" and not _survives(label, rows.iloc[:1], format):
             raise ValueError(f"the label {label!r} cannot be written as {format}.")
     text = FORMATS[format].write(phases, duration)
     with atomic_path(path) as temporary:
@@ -177,14 +201,52 @@ def _known(format):
     return format
 
 
-def _decode(path):
-    """Read a file as UTF-8, or as UTF-16 if it starts with its byte order mark."""
-    raw = path.read_bytes()
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+def _survives(label, phase, format):
+    """Return whether the label of a table of one phase is read as it is written."""
+    if format in ("audacity", "raven") and set("\t\r\n") & set(str(label)):
+        return False  # other programs would cut it
     try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{str(path)!r}, line {line}: expected {encoding} text."
-        ) from None
+        text = FORMATS[format].write(phase, None)
+        rows = _read_rows(_unify_line_ends(text), format)
+    except LineError:
+        return False
+    return [row.label for row in rows] == [str(label)]
+
+
+def _read_rows(text, format, tier=None, labels=None):
+    """Read rows, of a TextGrid those of the tiers with `labels` or named by `tier`."""
+    rows = FORMATS[format].read(text)
+    if format == "textgrid":
+        rows = choose_rows(rows, tier, labels)
+    elif tier is not None:
+        raise LineError(None, "tier= is for TextGrids only")
+    for row in rows:
+        if any("\ud800" <= letter <= "\udfff" for letter in row.label):
+            what = f"the label {row.label!r} is not UTF-8; save the file as UTF-8"
+            raise LineError(row.place, what)
+    return rows
+
+
+def _decode(path):
+    """Read a file as UTF-8, or as UTF-16, with ``\\n`` as line ends.
+
+    Bytes that are not UTF-8 are kept as surrogates: they may be in unused columns.
+    """
+    raw = path.read_bytes()
+    if raw[:12] == b"ooBinaryFile":
+        raise LineError(None, "a binary TextGrid; save it as a text file in Praat")
+    encoding, errors = "utf-8-sig", "surrogateescape"
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding, errors = "utf-16", "strict"
+    elif b"\0" in raw[:2]:  # no format starts with a NUL
+        encoding, errors = "utf-16-be" if raw[0] == 0 else "utf-16-le", "strict"
+    try:
+        text = raw.decode(encoding, errors)
+    except UnicodeDecodeError:
+        raise LineError(None, f"expected {encoding} text") from None
+    return _unify_line_ends(text)
+
+
+def _unify_line_ends(text):
+    """Replace all line ends by ``\\n``."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

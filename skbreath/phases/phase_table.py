@@ -1,5 +1,7 @@
 """Make and check tables of phases."""
 
+import re
+import shlex
 from functools import partial
 
 import numpy as np
@@ -11,12 +13,18 @@ __all__ = [
     "check_phases",
     "label_frames",
     "name_annotations",
+    "phase_of",
     "phase_table",
 ]
 
 COLUMNS = ("start_s", "end_s", "label")
 """Columns of a table of phases; a segmenter adds ``probability``."""
 
+# Words that people label phases with, in any case.
+_WORDS = {
+    "I": r"i|in|inh(al\w*)?|insp(ir\w*)?",
+    "E": r"e|ex|out|exh(al\w*)?|exp(ir\w*)?",
+}
 # Phases may overlap by this much, in s, when times were rounded in a file.
 _ROUNDING = 1e-5
 BEYOND_END_S = 0.05
@@ -34,11 +42,11 @@ def phase_table(rows=(), columns=(*COLUMNS, "probability")):
 
 
 def check_phases(
-    phases, name="phases", *, labels=None, duration=None, slack=_ROUNDING, lines=None
+    phases, name="phases", *, labels=None, duration=None, slack=_ROUNDING, places=None
 ):
     """Check a table of phases, and return it sorted by time, with times as float64.
 
-    Errors start with `name`, and name rows, or the `lines` of the file they come from.
+    Errors start with `name`, and name rows, or their `places` in a file.
     `labels` are those allowed (None: any); times may exceed `duration` by `slack`, in
     s. Overlaps of up to 10 microseconds, from rounding in a file, are allowed.
     """
@@ -53,7 +61,7 @@ def check_phases(
             f"{name} lacks the column {missing[0]!r}; it needs {', '.join(COLUMNS)}."
         )
     phases = phases.reset_index(drop=True)
-    check = partial(_check_rows, name, lines)
+    check = partial(_check_rows, name, places)
     for column in ("start_s", "end_s"):
         times = pd.to_numeric(phases[column], errors="coerce").astype(float)
         check(
@@ -70,8 +78,10 @@ def check_phases(
     no_label = phases["label"].isna().to_numpy() | (label == "")
     check(no_label, spans, "no label")
     if labels is not None:
+        wrong = ~phases["label"].isin(list(labels))
         known = ", ".join(map(repr, labels))
-        check(~phases["label"].isin(list(labels)), label, f"a label other than {known}")
+        hint = _mapping_hint(label[wrong], labels)
+        check(wrong, label, f"a label other than {known}", hint)
     if duration is not None:
         check(
             end > duration + slack,
@@ -92,19 +102,38 @@ def name_annotations(phases, recording):
     return f"annotations of {recording.name}{beside}"
 
 
-def _check_rows(name, lines, wrong, values, what):
-    """Raise an error that lists the first five rows, or lines, that are wrong."""
+def phase_of(label):
+    """Return "I" or "E" for a common word for inhale or exhale, None for others."""
+    for phase, words in _WORDS.items():
+        if re.fullmatch(words, str(label).strip(), re.IGNORECASE):
+            return phase
+    return None
+
+
+def _mapping_hint(found, labels):
+    """Return how to read labels that are common words for inhale and exhale."""
+    pairs = {one: phase_of(one) for one in dict.fromkeys(map(str, found))}
+    pairs = {one: phase for one, phase in pairs.items() if phase in list(labels)}
+    if not pairs:
+        return ""
+    options = " ".join(f"--label {shlex.quote(f'{a}={b}')}" for a, b in pairs.items())
+    return (
+        f"; to read them, give read_label_track labels={pairs!r}, or "
+        f"`skbreath train-phases` {options}"
+    )
+
+
+def _check_rows(name, places, wrong, values, what, hint=""):
+    """Raise an error that lists the first five rows, or places, that are wrong."""
     wrong = np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist()
     if not wrong:
         return
     shown = ", ".join(
-        f"row {row} ({values[row]})"
-        if lines is None
-        else f"line {lines[row]} ({values[row]})"
+        f"{f'row {row}' if places is None else places[row]} ({values[row]})"
         for row in wrong[:5]
     )
     more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-    raise ValueError(f"{name} has {what}: {shown}{more}.")
+    raise ValueError(f"{name} has {what}: {shown}{more}{hint}.")
 
 
 def label_frames(phases, labels, times):

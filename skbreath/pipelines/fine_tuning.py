@@ -26,7 +26,7 @@ from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.labels import check_fitted_classes, label_column
-from ..fitting.routing import asks_for_groups, metadata_context
+from ..fitting.routing import metadata_context, requests_groups
 from ..networks.classifier import ResidualCNNClassifier
 from ..utils.sklearn_compat import HasMethods, Interval, _fit_context
 
@@ -251,7 +251,7 @@ class FineTunedClassifier(
         tuned = self._continued(given, _FineTuningData(self, y, groups))
         with metadata_context(groups=groups) as metadata:
             self.model_ = tuned.fit(
-                X, y, **(metadata if asks_for_groups(tuned) else {})
+                X, y, **(metadata if requests_groups(tuned) else {})
             )
         _restore_parameters(self.model_, given)
         self.classes_ = classes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from sklearn.utils import gen_batches
-from threadpoolctl import threadpool_limits
 
 from ..audio.clip_warnings import batch_of_run
 from ..audio.decoding import inspect_audio_files
@@ -167,8 +166,7 @@ def _predict_readable(model, paths, batch_size, reject_below):
 
 def _predict_batch(model, paths, reject_below, warned):
     """Predict one batch; `warned` holds the warnings of earlier ones."""
-    # A single thread, as batches are too small to gain from more.
-    with threadpool_limits(1, user_api="openmp"), batch_of_run(warned):
+    with batch_of_run(warned):
         if reject_below is None:
             labels, proba = labels_and_probabilities(model, paths)
         else:

@@ -1,4 +1,7 @@
-"""Check the settings and the data of a search before its first trial."""
+"""Check the settings and the data of a search before its first trial.
+
+All functions raise a ValueError that names the parameter or the row.
+"""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -21,28 +24,14 @@ PLAIN = (type(None), bool, int, float, str)
 
 
 def check_settings(search):
-    """Check the settings of a search before its first trial.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-
-    Returns
-    -------
-    objectives : list
-        From :func:`find_objectives`.
-    enqueue : list of dict
-        From :func:`check_enqueue`.
-
-    Raises
-    ------
-    ValueError
-        If the space, the parameters to try first or the settings are wrong.
-    """
+    """Check the settings of a search; get its objectives and enqueued parameters."""
     names = set(search.estimator.get_params(deep=True))
     stored = search.storage is not None
-    check_space(search.param_distributions, names, stored)
-    enqueue = check_enqueue(search.enqueue, search.param_distributions)
+    _check_space(search.param_distributions, names, stored)
+    enqueue = [
+        _check_entry(f"enqueue[{number}]", entry, search.param_distributions)
+        for number, entry in enumerate(search.enqueue or ())
+    ]
     if search.n_trials is None and search.timeout is None and not search.callbacks:
         raise ValueError(
             "n_trials=None needs a timeout, or callbacks of which one stops the study: "
@@ -62,51 +51,23 @@ def check_settings(search):
 
 
 def scorers_for(search, X, y, groups):
-    """Check the data of a search and make its scorers.
+    """Check the data of a search; make its scorers, and get its classes.
 
-    Parameters
-    ----------
-    search : OptunaSearchCV
-    X, y, groups : sequences of length n_samples
-        As given to ``fit``.
-
-    Returns
-    -------
-    scorers : callable
-        One scorer or several, with the positive class set.
-    classes : list or None
-        From :func:`check_target`.
-
-    Raises
-    ------
-    ValueError
-        If no trial could be fitted or scored on these data.
+    Either one scorer or several, with the positive class set. The classes are None if
+    there is not one column of labels.
     """
     scorers = search._get_scorers()[0]
-    classes = check_target(search.estimator, X, y, groups)
+    classes = _check_target(search.estimator, X, y, groups)
     if classes is not None:
         settings = search.scoring, search.pos_label, classes
         scorers = name_positive_classes(scorers, *settings)
     return scorers, classes
 
 
-def check_space(space, known_names, stored=False):
-    """Check the search space.
+def _check_space(space, known_names, stored):
+    """Check the search space, except a callable one.
 
-    Parameters
-    ----------
-    space : dict of str to optuna distribution, or callable
-        A callable is not checked: its parameters are known only when it is called.
-    known_names : set of str
-        The estimator's parameters.
-    stored : bool, default=False
-        Whether trials are written to a storage, so that choices must be plain values.
-
-    Raises
-    ------
-    ValueError
-        If the space is empty, names an unknown parameter, or holds something other
-        than distributions.
+    If trials are `stored`, choices must be plain values.
     """
     from optuna.distributions import BaseDistribution
 
@@ -147,40 +108,12 @@ def _inside(name, searched):
     return any("__".join(parts[:end]) in searched for end in range(1, len(parts)))
 
 
-def check_enqueue(enqueue, space):
-    """Check the parameters to try first.
-
-    Parameters
-    ----------
-    enqueue : list of dict or None
-    space : dict of str to optuna distribution, or callable
-        A callable is called with each entry, up to the first parameter that the entry
-        does not have: later ones may depend on the value drawn for it.
-
-    Returns
-    -------
-    enqueue : list of dict
-        With NumPy's numbers converted to Python's, as not every storage keeps NumPy's.
-
-    Raises
-    ------
-    ValueError
-        If an entry is not a dict, names a parameter that is not searched or has a
-        value out of range; with the number of the entry.
-
-    Examples
-    --------
-    >>> from optuna.distributions import FloatDistribution
-    >>> check_enqueue([{"C": np.float64(2)}], {"C": FloatDistribution(1, 3)})
-    [{'C': 2.0}]
-    """
-    return [
-        _check_entry(f"enqueue[{number}]", entry, space)
-        for number, entry in enumerate(enqueue or ())
-    ]
-
-
 def _check_entry(name, entry, space):
+    """Check one dict of `enqueue`, and convert NumPy's numbers, for the storages.
+
+    A callable space is called with it, up to the first parameter that it does not have:
+    later ones may depend on the value drawn for that.
+    """
     if not isinstance(entry, Mapping):
         raise ValueError(f"{name} must be a dict of parameters, got {entry!r}.")
     entry = {
@@ -229,62 +162,36 @@ class _MissingParameter(Exception):
     """The space needs a value that an entry of `enqueue` does not have."""
 
 
+class _Entry(dict):
+    """Entry of `enqueue` that is not complete."""
+
+    def __contains__(self, parameter):
+        if super().__contains__(parameter):
+            return True
+        raise _MissingParameter
+
+
 def _distributions_of(name, entry, space):
     """Get the distributions of a callable space for an entry of `enqueue`.
 
-    None if they depend on parameters that the entry does not have.
+    None if they depend on more than the entry.
     """
     from optuna.trial import FixedTrial
 
-    class EntryTrial(FixedTrial):
-        def _suggest(self, parameter, distribution):
-            if parameter not in entry:
-                raise _MissingParameter
-            _check_value(name, parameter, entry[parameter], distribution)
-            return super()._suggest(parameter, distribution)
-
-        def __getattr__(self, name):  # such as the study, which does not exist yet
-            raise _MissingParameter
-
-    trial = EntryTrial(entry)
+    trial = FixedTrial(_Entry(entry))
     try:
         space(trial)
-    except _MissingParameter:
+    except (_MissingParameter, AttributeError):  # such as the trial's study
         return None
+    except ValueError as error:
+        raise ValueError(f"{name} is not in the space: {error}") from error
     return trial.distributions
 
 
-def check_target(estimator, X, y, groups=None):
-    """Check the lengths of the data, and the labels.
+def _check_target(estimator, X, y, groups):
+    """Check the lengths of the data and the labels, and get the classes.
 
-    Parameters
-    ----------
-    estimator : estimator
-        The estimator of the search.
-    X : sequence of length n_samples
-        Only its length is checked.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
-        Target.
-    groups : array-like of shape (n_samples,), default=None
-        Only its length is checked.
-
-    Returns
-    -------
-    classes : list or None
-        The sorted classes of a classifier with one column of labels.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, `y` is missing though the estimator needs it, has missing
-        or infinite values or, for a classifier, is not a column of classes or has
-        fewer than two.
-
-    Examples
-    --------
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> check_target(GaussianNB(), [[0.0], [1.0]], ["I", "E"])
-    ['E', 'I']
+    None for anything but a classifier with one column of labels.
     """
     n_rows = _num_samples(X)
     for name, values in {"y": y, "groups": groups}.items():

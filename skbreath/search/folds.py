@@ -1,7 +1,5 @@
 """Draw the folds of a search, fit and score them, and average their scores."""
 
-import pickle
-import time
 import traceback
 
 import numpy as np
@@ -21,31 +19,13 @@ __all__ = [
     "failed_fold",
     "find_objectives",
     "mean_scores",
-    "one_line",
 ]
 
 
 def draw_folds(search, X, y, groups, split_params, classes):
-    """Draw the folds that all trials use.
+    """Draw the folds that all trials use, and check that they can be fitted and scored.
 
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        Gets `n_splits_`.
-    X, y, groups : sequences of length n_samples
-    split_params : dict
-        Metadata of the splitter.
-    classes : list or None
-        Classes of a classifier with one column of labels.
-
-    Returns
-    -------
-    splits : list of (train, test)
-
-    Raises
-    ------
-    ValueError
-        If there are no folds, or a fold could not be fitted or scored.
+    `classes` are those of a classifier with one column of labels, None for others.
     """
     cv = check_group_cv(
         search.cv, y, groups, classifier=is_classifier(search.estimator)
@@ -88,29 +68,10 @@ def _needs_classes(scoring):
 
 
 def find_objectives(scoring, refit):
-    """Find the metrics that a search maximises.
+    """Find the metrics that a search maximises, by its parameters.
 
-    Parameters
-    ----------
-    scoring : str, callable, list, tuple, dict or None
-    refit : bool, str or callable
-        Parameters of the search.
-
-    Returns
-    -------
-    names : list
-        ``[None]`` stands for a single score without a name. Several if `refit` is a
-        function, or False: then the search looks for the best compromises.
-
-    Raises
-    ------
-    ValueError
-        If there are several metrics and `refit` must name one of them.
-
-    Examples
-    --------
-    >>> find_objectives("roc_auc", True), find_objectives(["f1", "recall"], "f1")
-    ([None], ['f1'])
+    ``[None]`` stands for a single score without a name. Several if `refit` is a
+    function, or False: then the search looks for the best compromises.
     """
     if not isinstance(scoring, list | tuple | set | dict):
         # Whether a function has several metrics is known only when it is called.
@@ -122,26 +83,10 @@ def find_objectives(scoring, refit):
 
 
 def mean_scores(folds, objectives, error_score):
-    """Compute the mean scores of a trial that the search maximises.
+    """Compute the mean score of a trial for each objective.
 
-    Parameters
-    ----------
-    folds : list of dict
-        From :func:`evaluate_fold`; scores of failed folds are filled in.
-    objectives : list of str or list of None
-        From :func:`find_objectives`.
-    error_score : float or "raise"
-        Score of a fold whose fit failed.
-
-    Returns
-    -------
-    means : list of float
-        NaN if no fold could be fitted.
-
-    Raises
-    ------
-    ValueError
-        If a function scores several metrics and none is named.
+    NaN if no fold could be fitted; otherwise failed ones have `error_score`, which is
+    filled in.
     """
     if all(fold["fit_error"] for fold in folds):
         return [np.nan] * len(objectives)
@@ -164,102 +109,38 @@ def _check_metric(refit, metrics):
 
 
 def evaluate_fold(estimator, X, y, *, scorer, error_score, **settings):
-    """Fit and score one fold.
+    """Fit and score one fold with a clone, by scikit-learn's ``_fit_and_score``.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Cloned.
-    X, y : sequences of length n_samples
-    scorer : callable
-        One metric or several.
-    error_score : "raise" or float
-        Score of a fold or metric that fails.
-    **settings : dict
-        Further arguments of scikit-learn's ``_fit_and_score``.
-
-    Returns
-    -------
-    fold : dict
-        ``test_scores``, ``train_scores`` (if asked for), ``fit_time``,
-        ``score_time``, ``fit_error`` (traceback or None) and ``reason`` (type and
-        message of the error, or None), also of a single metric that failed.
-    error : Exception or None
-        Error of the fold, if it can be sent to another process.
+    An error of a single metric is treated like one of the fit; of several metrics only
+    the one that fails gets `error_score`, with a warning.
     """
-    reasons, score = [None], scorer
-    if error_score != "raise" and isinstance(scorer, _MultimetricScorer):
-        score = _tolerant(scorer, error_score, reasons)
-    started = time.time()
+    caught = error_score != "raise" and not isinstance(scorer, _MultimetricScorer)
     try:
         with inside_fit():
             fold = _fit_and_score(
-                clone(estimator), X, y, scorer=score, error_score="raise", **settings
+                *(clone(estimator), X, y),
+                scorer=scorer,
+                error_score="raise" if caught else error_score,
+                **settings,
             )
-    except Exception as error:
-        if error_score == "raise":
+    except Exception:
+        if not caught:
             raise
-        seconds = time.time() - started
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        fold = failed_fold(traceback.format_exc(), reason, error_score, seconds)
-        return fold, _picklable(error)
+        return failed_fold(traceback.format_exc(), error_score)
     if error_score == "raise":
-        _check_finite(fold["test_scores"])
-    return fold | {"reason": reasons[-1]}, None
-
-
-def _check_finite(scores):
-    """Raise if a score of a fold is not finite."""
-    scores = scores if isinstance(scores, dict) else {"score": scores}
-    for name, value in scores.items():
-        if not np.isfinite(value):
-            raise ValueError(
-                f"Expected finite scores with error_score='raise', got {name}={value} "
-                "on a test part: change the metric or the folds, or set error_score "
-                "to a number."
-            )
-
-
-def failed_fold(error, reason, error_score, seconds=np.nan):
-    """Make the result of a fold that failed, from its traceback and the reason."""
-    return {
-        "test_scores": error_score,
-        "train_scores": error_score,
-        "fit_time": seconds,
-        "score_time": 0.0,
-        "fit_error": error,
-        "reason": reason,
-    }
-
-
-def _tolerant(scorer, error_score, reasons):
-    """Wrap several metrics: one that fails gets `error_score`, as in scikit-learn."""
-
-    def score(*args, **kwargs):
-        scores = scorer(*args, **kwargs)
+        scores = fold["test_scores"]
+        scores = scores if isinstance(scores, dict) else {"score": scores}
         for name, value in scores.items():
-            if isinstance(value, str):  # the traceback
-                lines = value.splitlines()
-                while any(line.startswith("  ") for line in lines):
-                    del lines[0]
-                reasons.append(one_line(" ".join(lines)))
-                scores[name] = error_score
-        return scores
-
-    return score
+            if not np.isfinite(value):
+                raise ValueError(
+                    f"Expected finite scores with error_score='raise', got {name}="
+                    f"{value} on a test part: change the metric or the folds, or set "
+                    "error_score to a number."
+                )
+    return fold
 
 
-def one_line(error):
-    """Return the message of an error in one line."""
-    return " ".join(str(error).split())
-
-
-def _picklable(error):
-    """Return an error that can be sent to another process, or None."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # pickling an unknown class may raise anything
-        return None
-    # The traceback would keep the rows of the fold in memory.
-    traceback.clear_frames(error.__traceback__)
-    return error
+def failed_fold(error, error_score):
+    """Make the result of a fold that could not be run."""
+    result = {"test_scores": error_score, "train_scores": error_score}
+    return result | {"fit_time": np.nan, "score_time": 0.0, "fit_error": error}

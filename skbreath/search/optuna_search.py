@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MethodMapping
 
-from ..fitting.routing import asks_for_groups, metadata_context, route_fit
+from ..fitting.routing import (
+    ignore_weights,
+    metadata_context,
+    requests_groups,
+    route_fit,
+    weights_requested,
+)
 from ..fitting.training_record import recording
 from ..utils.estimator_state import current_store
 from ..utils.sklearn_compat import (
@@ -185,12 +190,10 @@ class OptunaSearchCV(BaseSearchCV):
     with the same `storage`. Each waits until the study has `n_trials`. In a database
     the running trials of a killed process are detected by Optuna's heartbeats, and
     repeated after a minute; they do not count, and neither do those that a killed
-    process leaves in a journal file, see ``docs/tuning.md``. A search goes on after
-    errors of a storage that end within some seconds; finished trials stay there in any
-    case.
+    process leaves in a journal file, see ``docs/tuning.md``. After an error of the
+    storage, fit again to go on after its finished trials.
 
-    If a process of `n_jobs` dies, its trial is run again; if it dies again, the trial
-    is marked as failed.
+    If a process of `n_jobs` dies, its trial is marked as failed.
 
     References
     ----------
@@ -317,7 +320,7 @@ class OptunaSearchCV(BaseSearchCV):
             If the data, the space, the study or the settings are wrong (before any
             trial), or if no trial is complete.
         OSError
-            If the storage cannot be opened, or all attempts to use it fail.
+            If the storage cannot be opened or fails later.
         """
         objectives, enqueue = check_settings(self)
         scorers, classes = scorers_for(self, X, y, groups)
@@ -325,7 +328,7 @@ class OptunaSearchCV(BaseSearchCV):
         params = _check_method_params(X, params=params)
         with (
             recording(self, X, y, groups),
-            _routing_context(self.estimator, groups, params) as metadata,
+            _routing_context(self, y, groups, params) as metadata,
             storage_errors(),
         ):
             routed = self._get_routed_params_for_fit(metadata)
@@ -345,7 +348,7 @@ class OptunaSearchCV(BaseSearchCV):
             context.call_on_fit_task_end(estimator=self)
             space = self.param_distributions
             trials = finished_trials(self.study_, space, runner.parameters)
-            report_failures(trials, runner.error)
+            report_failures(trials)
             self.cv_results_, self.multimetric_ = tabulate(trials, self)
             if self.refit or not self.multimetric_:
                 choose_best(self)
@@ -381,23 +384,22 @@ class OptunaSearchCV(BaseSearchCV):
         scoring = MethodMapping().add(caller="fit", callee="score")
         scoring.add(caller="score", callee="score")
         router = route_fit(self, {"estimator": self.estimator})
-        router.add(scorer=self._get_scorers()[0], method_mapping=scoring)
+        scorers = self._get_scorers()[0]
+        if not callable(self.scoring):
+            ignore_weights(scorers)
+        router.add(scorer=scorers, method_mapping=scoring)
         return router.add(splitter=self.cv, method_mapping=splitting)
 
 
 @contextmanager
-def _routing_context(estimator, groups, params):
-    """Enable routing for groups alone; other metadata are passed as the user does."""
-    if not params:
-        with metadata_context(groups=groups) as metadata:
-            yield metadata
+def _routing_context(search, y, groups, params):
+    """Enable routing where groups need it; otherwise pass metadata as the user does."""
+    parts = [search.estimator, *search.estimator.get_params(deep=True).values()]
+    if params and (groups is None or not any(map(requests_groups, parts))):
+        yield params if groups is None else {**params, "groups": groups}
         return
-    if groups is not None and not get_config()["enable_metadata_routing"]:
-        parts = [estimator, *estimator.get_params(deep=True).values()]
-        if any(map(asks_for_groups, parts)):
-            raise ValueError(
-                f"Expected metadata routing to pass groups together with "
-                f"{sorted(params)}, as the estimator requests groups: enable it with "
-                "sklearn.set_config(enable_metadata_routing=True)."
-            )
-    yield params if groups is None else {**params, "groups": groups}
+    with (
+        weights_requested(search, params, y) as params,
+        metadata_context(groups=groups, **params) as metadata,
+    ):
+        yield metadata

@@ -27,7 +27,7 @@ N_REASONS = 3
 
 @dataclass
 class FinishedTrial:
-    """One trial: its number in the study, state, parameters and fold results."""
+    """Hold a trial's number in the study, state, parameters and results of folds."""
 
     number: int
     state: str
@@ -36,21 +36,11 @@ class FinishedTrial:
 
 
 def finished_trials(study, space, known):
-    """Read all finished trials of a study, of all processes.
+    """Read all trials of a study that count, of all processes, in order.
 
-    Parameters
-    ----------
-    study : optuna.study.Study
-    space : dict or callable
-        A callable is called again with the values of each trial of another process:
-        a study does not hold the parameters that it returned.
-    known : dict of int to dict
-        Parameters of the trials run by this process, by number.
-
-    Returns
-    -------
-    trials : list of FinishedTrial
-        Ordered by number, without those that do not count.
+    `known` has the parameters of the trials run by this process, by number. A callable
+    space is called again with the values of each trial of another process: a study
+    does not hold the parameters that it returned.
     """
     from optuna.trial import FixedTrial
 
@@ -69,21 +59,8 @@ def finished_trials(study, space, known):
     return trials
 
 
-def report_failures(trials, error=None):
-    """Raise if no trial is complete, warn if some have failed.
-
-    Parameters
-    ----------
-    trials : list of FinishedTrial
-        From :func:`finished_trials`.
-    error : Exception or None, default=None
-        The first error in this process.
-
-    Raises
-    ------
-    ValueError
-        If none is complete; chained from `error`.
-    """
+def report_failures(trials):
+    """Raise a ValueError if no trial is complete, warn if some have failed."""
     reasons = [_failure_reason(trial) for trial in trials]
     counts = Counter(filter(None, reasons))
     shares = [f"{n} with {reason}" for reason, n in counts.most_common(N_REASONS)]
@@ -99,7 +76,7 @@ def report_failures(trials, error=None):
         raise ValueError(
             f"{what}{why}: at least one complete trial is needed. "
             "error_score='raise' stops at the first error."
-        ) from error
+        )
     if counts:
         n_bad = counts.total()
         part = "" if n_bad == n_failed else ", in whole or in part"
@@ -113,36 +90,27 @@ def report_failures(trials, error=None):
 
 def _failure_reason(trial):
     """Return in a line why a trial failed, in whole or in part; None if it did not."""
-    reason = next((fold["reason"] for fold in trial.folds if fold.get("reason")), None)
-    if reason is None and trial.state == "FAIL":
-        return "a score that is not finite"
-    return reason
+    error = next((fold["fit_error"] for fold in trial.folds if fold["fit_error"]), None)
+    if error is not None:
+        lines = error.splitlines()
+        while any(line.startswith("  ") for line in lines):  # of the traceback
+            del lines[0]
+        return " ".join(" ".join(lines).split())
+    return "a score that is not finite" if trial.state == "FAIL" else None
 
 
 def tabulate(trials, search):
-    """Make ``cv_results_`` of all trials.
+    """Make ``cv_results_`` of all trials, and return whether there are several metrics.
 
-    Parameters
-    ----------
-    trials : list of FinishedTrial
-        At least one of them complete.
-    search : OptunaSearchCV
-        Settings.
-
-    Returns
-    -------
-    results : dict of ndarray
-        One row per trial, with ``trial_number`` and ``trial_state``; NaN for folds
-        that did not run.
-    multimetric : bool
-        Whether there are several metrics.
+    One row per trial, with ``trial_number`` and ``trial_state``; NaN for folds that did
+    not run. At least one trial is complete.
     """
     ran = [fold for trial in trials for fold in trial.folds]
     _insert_error_scores(ran, search.error_score)
     scored = next(fold for fold in ran if not fold["fit_error"])["test_scores"]
     empty = dict.fromkeys(scored, np.nan) if isinstance(scored, dict) else np.nan
     missing = {"fit_time": np.nan, "score_time": np.nan, "fit_error": None}
-    missing |= {"reason": None, "test_scores": empty, "train_scores": empty}
+    missing |= {"test_scores": empty, "train_scores": empty}
     folds = []
     for trial in trials:
         padded = trial.folds + [{}] * (search.n_splits_ - len(trial.folds))
@@ -163,13 +131,7 @@ def tabulate(trials, search):
 
 
 def choose_best(search):
-    """Set the index, parameters and score of the best complete trial.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        With `cv_results_`; gets `best_index_`, `best_params_` and `best_score_`.
-    """
+    """Set the index, parameters and score of the best complete trial."""
     results = search.cv_results_
     metric = search.refit if search.multimetric_ else "score"
     if callable(search.refit):
@@ -183,18 +145,7 @@ def choose_best(search):
 
 
 def refit_best(search, X, y, fit_params, root):
-    """Fit the best parameters on all rows.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        With `best_params_`; gets `best_estimator_` and `refit_time_`.
-    X, y : sequences of length n_samples
-    fit_params : dict
-        Metadata for the estimator.
-    root : CallbackContext
-        Context of the search.
-    """
+    """Fit the best parameters on all rows; `root` is the context of callbacks."""
     # The parameters are cloned too: they may be estimators.
     search.best_estimator_ = clone(search.estimator).set_params(
         **clone(search.best_params_, safe=False)

@@ -33,10 +33,6 @@ def open_storage(storage):
         ``.journal``, ``.log`` or ``.jsonl`` a journal file, and any other path an
         SQLite file. An Optuna storage is used unchanged.
 
-    Returns
-    -------
-    storage : optuna.storages.BaseStorage
-
     Raises
     ------
     OSError
@@ -44,11 +40,6 @@ def open_storage(storage):
         another version of Optuna.
     ImportError
         If the database needs a driver that is not installed.
-
-    Examples
-    --------
-    >>> type(open_storage(None)).__name__
-    'InMemoryStorage'
     """
     from optuna.storages import InMemoryStorage
 
@@ -84,22 +75,18 @@ def storage_errors():
 
     try:
         yield
-    except StorageInternalError as error:
-        raise storage_failure(error) from error
-
-
-def storage_failure(error):
-    """Make the OSError with advice from an error of a storage."""
-    return OSError(
-        f"the storage of the trials fails: {storage_reason(error)}. Finished trials "
-        "are kept there; fit again to go on."
-    )
-
-
-def storage_reason(error):
-    """Return the reason of a storage's error in one line."""
-    cause = error.__cause__ or error
-    return " ".join(str(getattr(cause, "orig", None) or cause).split())
+    except Exception as error:
+        # After an error of the storage Optuna may fail by another one.
+        second = isinstance(error, AssertionError | UnboundLocalError)
+        failure = error.__context__ if second else error
+        if not isinstance(failure, StorageInternalError):
+            raise
+        cause = failure.__cause__ or failure
+        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        raise OSError(
+            f"the storage of the trials fails: {reason}. Finished trials are kept "
+            "there; fit again to go on."
+        ) from error
 
 
 def _open_journal(path):
@@ -215,24 +202,7 @@ def _ignore_experimental():
 
 
 def check_storage(storage):
-    """Check that a storage in a file can be written.
-
-    Parameters
-    ----------
-    storage : str, Path, optuna storage or None
-        As for :func:`open_storage`; databases that are not files are not checked.
-
-    Raises
-    ------
-    OSError
-        If the file or its folder cannot be written.
-    ValueError
-        If `storage` is an empty string.
-
-    Examples
-    --------
-    >>> check_storage("postgresql+psycopg://127.0.0.1/trials")
-    """
+    """Raise an OSError if the file of a storage cannot be written."""
     if not isinstance(storage, str | Path):
         return
     name = os.fspath(storage)
@@ -245,10 +215,8 @@ def check_storage(storage):
         return
     folder = path.parent
     problem = None
-    if not folder.exists():
-        problem = f"the folder {folder} does not exist: create it, or"
-    elif not folder.is_dir():
-        problem = f"{folder} is not a folder;"
+    if not folder.is_dir():
+        problem = f"{folder} is not a folder: create it, or"
     elif path.is_dir():
         problem = f"{path} is a folder;"
     elif not os.access(folder, os.W_OK):  # both kinds write further files there

@@ -22,28 +22,8 @@ IGNORED_PARAMETERS = {"memory", "n_jobs", "verbose"}
 def join_study(search, data, splits, objectives):
     """Open the study of a search, and check that its trials are of the same search.
 
-    Parameters
-    ----------
-    search : OptunaSearchCV
-    data : dict of str to array-like
-        Arguments of ``fit``.
-    splits : list of (train, test)
-    objectives : list
-
-    Returns
-    -------
-    study : optuna.study.Study
-    storage : optuna.storages.BaseStorage
-    joined : bool
-        Whether the study existed before.
-
-    Raises
-    ------
-    ValueError
-        If the study is of another search, or a new study would get more enqueued
-        parameters than trials.
-    OSError
-        If the storage cannot be opened.
+    `data` are the arguments of ``fit`` by name. Returns the study, its storage, and
+    whether the study existed before.
     """
     storage, name, parts = open_storage(search.storage), search.study_name, None
     if search.storage is not None:
@@ -180,9 +160,6 @@ def _digest(value):
 
 def _content(data):
     """Hash data by value, independent of the container's type and memory layout."""
-    if hasattr(data, "iloc") and data.ndim == 2:
-        columns = [_plain(data.iloc[:, number]) for number in range(data.shape[1])]
-        return joblib.hash([[str(name) for name in data.columns], columns])
     if hasattr(data, "tocsr"):
         matrix = data.tocsr()
         parts = (matrix.data, matrix.indices, matrix.indptr)

@@ -5,7 +5,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from numbers import Number
 
@@ -15,8 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..fitting.training_record import log_fits
 from ..utils.contexts import quiet_optuna
-from . import storage as storages
-from .folds import evaluate_fold, failed_fold, mean_scores, one_line
+from .folds import evaluate_fold, failed_fold, mean_scores
+from .storage import GRACE_PERIOD, retry_trial
 
 __all__ = ["FOLDS", "TrialRunner", "counts"]
 
@@ -24,13 +23,6 @@ _LOGGER = logging.getLogger("skbreath")
 FOLDS, ENQUEUED = "skbreath:folds", "skbreath:enqueued"
 # Seconds between checks of the trials of other workers.
 POLL_INTERVAL = 0.2
-# Seconds between attempts. A locked file or a restarting database works again within
-# them, a full disk does not.
-DELAYS = (0.1, 0.5, 2, 4, 8)
-
-
-class TrialEnded(Exception):
-    """The trial is surplus, or its scores are not finite: Optuna marks it as failed."""
 
 
 def counts(trial):
@@ -47,35 +39,11 @@ def counts(trial):
 
 
 class TrialRunner:
-    """Run trials until a study has enough.
+    """Run trials until a study has enough, and keep their parameters by number.
 
-    All complete, pruned and failed trials of the study count, and running ones whose
+    All complete, pruned and failed trials of the study count, and running ones if the
     storage has heartbeats. If two workers start the last trial at once, the one with
-    the higher number withdraws it.
-
-    Parameters
-    ----------
-    search : OptunaSearchCV
-        With `study_`.
-    storage : optuna.storages.BaseStorage
-        Of the study.
-    X, y : sequences of length n_samples
-    splits : list of (train, test)
-    scorers : callable
-        One scorer or several.
-    routed : Bunch
-        Metadata of the estimator and the scorer.
-    objectives : list
-        From :func:`find_objectives`.
-    context : CallbackContext
-        Of the search.
-
-    Attributes
-    ----------
-    parameters : dict of int to dict
-        Parameters of the trials run here, by number.
-    error : Exception or None
-        The first error of a trial run here.
+    the higher number is withdrawn.
     """
 
     def __init__(
@@ -102,9 +70,8 @@ class TrialRunner:
         self.objectives = objectives
         self.context = context
         self.parameters = {}
-        self.error = None
-        self._current = self._pending = self._raised = None
-        self._n_failures = self._n_logged = self._n_started = 0
+        self._trial = self._error = None
+        self._n_logged = self._n_started = 0
 
     def run(self, enqueue, joined):
         """Run the trials that the study lacks.
@@ -117,14 +84,22 @@ class TrialRunner:
             Whether the study existed before.
         """
         import optuna
+        from rich.console import Console
+        from rich.progress import Progress, TimeElapsedColumn
 
         search = self.search
         self._deadline = np.inf
         if search.timeout is not None:
             self._deadline = time.monotonic() + search.timeout
         self._enqueue(enqueue, joined)
-        bar = _progress_bar(search.n_trials) if search.progress_bar else nullcontext()
-        with bar as self._show, quiet_optuna():
+        self._bar = Progress(
+            *Progress.get_default_columns(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=not search.progress_bar,
+        )
+        self._task = self._bar.add_task("trials", total=search.n_trials)
+        with self._bar, quiet_optuna():
             # Failed trials are reported at the end.
             level = max(optuna.logging.get_verbosity(), optuna.logging.ERROR)
             optuna.logging.set_verbosity(level)
@@ -133,91 +108,37 @@ class TrialRunner:
 
     def _step(self):
         """Run trials, or wait for those of others; return whether the study is done."""
+        self._recover()
+        self._report()
+        n_finished, n_running = self._count()
+        if n_finished and time.monotonic() >= self._deadline:
+            return True
+        if self._has_enough(n_finished + n_running):
+            if not self._has_enough(n_finished):  # other workers run the last ones
+                time.sleep(POLL_INTERVAL)
+            return self._has_enough(n_finished)
+        self._goes_on = False
         try:
-            self._tell_pending()
-            self._recover()
-            self._report()
-            n_finished, n_running = self._count()
-            if n_finished and time.monotonic() >= self._deadline:
-                return True
-            if self._has_enough(n_finished + n_running):
-                if not self._has_enough(n_finished):  # other workers run the last ones
-                    time.sleep(POLL_INTERVAL)
-                return self._has_enough(n_finished)
-            self._goes_on = False
-            self.study.optimize(
-                self._score_trial, callbacks=[self._after], catch=(TrialEnded,)
-            )
-            return not self._goes_on  # stopped by a callback, or by the sampler
+            self.study.optimize(self._score_trial, callbacks=[self._after])
         except KeyboardInterrupt:
-            if self._current is not None and self._frozen().state.name == "FAIL":
-                storages.retry_trial(self.study, self._frozen())
+            if self._trial is not None and self._frozen().state.name == "FAIL":
+                retry_trial(self.study, self._frozen())
             raise
         except Exception as error:
-            if self._raised is not None:
-                raise self._raised from self._raised.__cause__
-            overtaken = self._pending is not None and self._frozen().state.is_finished()
-            if not (self._wait_for_storage(error) or overtaken):
+            overtaken = self._trial is not None and error is not self._error
+            if not (overtaken and self._frozen().state.is_finished()):
                 raise
+            _LOGGER.warning(
+                "another worker has already finished trial %d, assuming that this one "
+                "had died",
+                self._trial.number,
+            )
             return False
-
-    def _tell_pending(self):
-        """Finish the last trial if its state could not be written."""
-        from optuna.trial import TrialState
-
-        if self._pending is not None:
-            number, state, values = self._pending
-            frozen = self._frozen()
-            if not frozen.state.is_finished():
-                self.study.tell(number, values, TrialState[state])
-            elif not counts(frozen):
-                _LOGGER.warning(
-                    "another worker has already finished trial %d, assuming that this "
-                    "one had died",
-                    number,
-                )
-        self._pending, self._current, self._n_failures = None, None, 0
-
-    def _wait_for_storage(self, error):
-        """Wait after an error of the storage; return False for other errors."""
-        from optuna.exceptions import StorageInternalError
-
-        if isinstance(error, AssertionError | UnboundLocalError):
-            # Raised by a mistake in Optuna after an error of the storage.
-            error = error.__context__
-        if not isinstance(error, StorageInternalError | OSError):
-            return False
-        if self._n_failures == len(DELAYS):
-            self._raised = storages.storage_failure(error)
-            raise self._raised from error
-        delay = DELAYS[self._n_failures]
-        self._n_failures += 1
-        reason = storages.storage_reason(error)
-        _LOGGER.warning("storage: %s; retrying in %g s", reason, delay)
-        time.sleep(delay)
-        return True
-
-    def _retry(self, call, *args):
-        """Call a function that uses the storage, until the storage works again."""
-        while True:
-            try:
-                return call(*args)
-            except Exception as error:
-                if not self._wait_for_storage(error):
-                    raise
+        return not self._goes_on  # stopped by a callback, or by the sampler
 
     def _frozen(self):
         """Read the current trial from the study."""
-        return self.study.get_trials(deepcopy=False)[self._current.number]
-
-    @contextmanager
-    def _own_errors(self):
-        """Mark errors in this block as not those of the storage."""
-        try:
-            yield
-        except Exception as error:
-            self._raised = error
-            raise
+        return self.study.get_trials(deepcopy=False)[self._trial.number]
 
     # The trials of all workers
 
@@ -256,18 +177,15 @@ class TrialRunner:
             optuna.storages.fail_stale_trials(self.study)
         # A process that was killed before its trial had parameters has not written a
         # heartbeat, and Optuna leaves such trials running.
-        oldest = datetime.now() - timedelta(seconds=storages.GRACE_PERIOD)
-        for trial in self._trials("RUNNING"):
-            if not trial.params and trial.datetime_start < oldest:
+        oldest = datetime.now() - timedelta(seconds=GRACE_PERIOD)
+        for trial in self.study.get_trials(deepcopy=False):
+            started = trial.state.name == "RUNNING" and trial.datetime_start < oldest
+            if started and not trial.params:
                 try:
                     self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 except (ValueError, RuntimeError):
                     continue  # another worker was faster
-                storages.retry_trial(self.study, trial)
-
-    def _trials(self, *states):
-        trials = self.study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.state.name in states]
+                retry_trial(self.study, trial)
 
     def _count(self):
         """Count the finished trials, and the running ones that may be waited for."""
@@ -278,8 +196,8 @@ class TrialRunner:
     def _has_enough(self, number):
         return self.search.n_trials is not None and number >= self.search.n_trials
 
-    def _withdraw_surplus(self, trial):
-        """End a trial if enough others are finished, or began before it."""
+    def _is_surplus(self, trial):
+        """Return whether enough other trials are finished, or began before a trial."""
         others = self.study.get_trials(deepcopy=False)
         if self.has_heartbeats:
             n_others = sum(
@@ -288,8 +206,32 @@ class TrialRunner:
             )
         else:
             n_others = sum(map(counts, others))
-        if self._has_enough(n_others):
-            raise TrialEnded
+        return self._has_enough(n_others)
+
+    def _after(self, study, trial):
+        """Report a trial, call the callbacks, and stop the study if it has enough."""
+        self._trial = None
+        if counts(trial):
+            self._report()
+            for callback in self.search.callbacks or ():
+                callback(study, trial)
+        enough = self._has_enough(sum(self._count()))
+        if enough or time.monotonic() >= self._deadline:
+            self._goes_on = True
+            study.stop()
+
+    def _report(self):
+        """Log the fits of trials finished since the last call, of all workers."""
+        trials = [t for t in self.study.get_trials(deepcopy=False) if counts(t)]
+        saved = [trial.user_attrs.get(FOLDS, {"folds": ()}) for trial in trials]
+        n_fits = sum(len(results["folds"]) for results in saved)
+        if n_fits > self._n_logged:
+            number = n_fits - self._n_logged
+            log_fits(number, "%d trials of the search are finished", len(trials))
+        self._n_logged = n_fits
+        values = [t.values[0] for t in trials if t.state.name == "COMPLETE"]
+        best = f"trials, best score {max(values, default=-np.inf):.4g}"
+        self._bar.update(self._task, completed=len(trials), description=best)
 
     # One trial
 
@@ -297,31 +239,36 @@ class TrialRunner:
         """Fit and score the folds of a trial; the objective of the study."""
         from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 
-        self._current, self._pending = trial, None
-        self._withdraw_surplus(trial)
-        parameters = self._retry(self._suggest, trial)
-        with self._own_errors():
-            # An unknown parameter is a mistake in the space, and raised.
-            clone(self.search.estimator).set_params(**clone(parameters, safe=False))
+        self._trial = trial
         try:
-            folds, pruned = self._score_folds(trial, parameters)
-            self._withdraw_surplus(trial)
-            means = [np.nan] if pruned else self._mean_scores(folds)
-            finite = np.isfinite(means).all()
-            state = "PRUNED" if pruned else "COMPLETE" if finite else "FAIL"
-            results = [_to_json(fold) for fold in folds]
-            saved = {"number": trial.number, "state": state, "folds": results}
-            self._retry(trial.set_user_attr, FOLDS, saved)
-        except UpdateFinishedTrialError:
-            self._pending = trial.number, "FAIL", None
+            return self._score_parameters(trial)
+        except (TrialPruned, UpdateFinishedTrialError):
             raise
+        except Exception as error:
+            self._error = error
+            raise
+
+    def _score_parameters(self, trial):
+        from optuna.exceptions import TrialPruned
+
+        failed = [np.nan] * len(self.objectives)  # Optuna marks such a trial as failed
+        if self._is_surplus(trial):
+            return failed
+        parameters = self._suggest(trial)
+        # An unknown parameter is a mistake in the space, and raised.
+        clone(self.search.estimator).set_params(**clone(parameters, safe=False))
+        folds, pruned = self._score_folds(trial, parameters)
+        if self._is_surplus(trial):
+            return failed
+        means = failed if pruned else self._mean_scores(folds)
+        complete = np.isfinite(means).all()
+        state = "PRUNED" if pruned else "COMPLETE" if complete else "FAIL"
+        saved = {"number": trial.number, "state": state}
+        trial.set_user_attr(FOLDS, {**saved, "folds": [*map(_to_json, folds)]})
         self.parameters[trial.number] = parameters
-        self._pending = trial.number, state, means if state == "COMPLETE" else None
         if pruned:
             raise TrialPruned
-        if not finite:
-            raise TrialEnded
-        return means
+        return means if complete else failed
 
     def _suggest(self, trial):
         """Get the parameters of a trial."""
@@ -340,18 +287,20 @@ class TrialRunner:
         """Get the results of the folds of a trial, and whether it was pruned."""
         jobs = self._jobs(parameters)
         if self.search.prune_on is None:
-            with self._own_errors():
-                outcomes = self._run_parallel(jobs)
-            self._keep_error(outcomes)
-            return [fold for fold, _ in outcomes], False
+            parallel = Parallel(n_jobs=self.search.n_jobs)
+            try:
+                return parallel(delayed(evaluate_fold)(**job) for job in jobs), False
+            except BrokenProcessPool as error:
+                if self.search.error_score == "raise":
+                    raise
+                died = f"the worker process died: {error}"
+                return [failed_fold(died, self.search.error_score)], False
         folds = []
-        for settings in jobs:
-            with self._own_errors():
-                fold, error = evaluate_fold(**settings)
-            folds.append(fold)
-            self._keep_error([(fold, error)])
-            if self._ends(trial, folds):
-                break
+        for job in jobs:
+            folds.append(evaluate_fold(**job))
+            failed = not np.isfinite(self._mean_scores(folds)).all()
+            if failed and not np.isfinite(self.search.error_score):
+                break  # later folds cannot make the mean finite
             if self._prunes(trial, folds):
                 return folds, True
         return folds, False
@@ -375,73 +324,19 @@ class TrialRunner:
             for fold, (train, test) in enumerate(self.splits)
         ]
 
-    def _run_parallel(self, jobs):
-        """Run the folds of a trial, once more if a process of `n_jobs` dies."""
-        parallel = Parallel(n_jobs=self.search.n_jobs)
-        try:
-            return parallel(delayed(evaluate_fold)(**settings) for settings in jobs)
-        except BrokenProcessPool as error:
-            _LOGGER.warning(
-                "a worker process died; its trial is run again: %s", one_line(error)
-            )
-        try:
-            return parallel(delayed(evaluate_fold)(**settings) for settings in jobs)
-        except BrokenProcessPool as error:
-            if self.search.error_score == "raise":
-                raise
-            died = f"the worker process died: {one_line(error)}"
-            return [(failed_fold(died, died, self.search.error_score), None)]
-
-    def _keep_error(self, outcomes):
-        """Keep the first error of a fold."""
-        errors = [error for _, error in outcomes if error is not None]
-        self.error = next(iter(errors), None) if self.error is None else self.error
-
     def _mean_scores(self, folds):
-        with self._own_errors():
-            return mean_scores(folds, self.objectives, self.search.error_score)
-
-    def _ends(self, trial, folds):
-        """Return whether later folds cannot make the mean of a trial finite."""
-        error_score = self.search.error_score
-        if np.isfinite(self._mean_scores(folds)).all():
-            return False
-        return error_score == "raise" or not np.isfinite(error_score)
+        return mean_scores(folds, self.objectives, self.search.error_score)
 
     def _prunes(self, trial, folds):
         """Report the last fold to the pruner; return whether the trial is pruned."""
+        from optuna.pruners import WilcoxonPruner
+
         if not np.isfinite(self._mean_scores(folds)).all():
             return False
-        compared = folds[-1:] if _compares_folds(self.study.pruner) else folds
-        (value,) = self._mean_scores(compared)
-        self._retry(trial.report, value, len(folds) - 1)
-        return len(folds) < len(self.splits) and self._retry(trial.should_prune)
-
-    def _after(self, study, trial):
-        """Report a trial, call the callbacks, and stop the study if it has enough."""
-        self._pending, self._current, self._n_failures = None, None, 0
-        if counts(trial):
-            self._report()
-            with self._own_errors():
-                for callback in self.search.callbacks or ():
-                    callback(study, trial)
-        enough = self._has_enough(sum(self._count()))
-        if enough or time.monotonic() >= self._deadline:
-            self._goes_on = True
-            study.stop()
-
-    def _report(self):
-        """Log the fits of trials finished since the last call, of all workers."""
-        trials = [t for t in self.study.get_trials(deepcopy=False) if counts(t)]
-        saved = [trial.user_attrs.get(FOLDS, {"folds": ()}) for trial in trials]
-        n_fits = sum(len(results["folds"]) for results in saved)
-        if n_fits > self._n_logged:
-            number = n_fits - self._n_logged
-            log_fits(number, "%d trials of the search are finished", len(trials))
-        self._n_logged = n_fits
-        if self._show is not None:
-            values = [t.values[0] for t in trials if t.state.name == "COMPLETE"]
-            self._show(len(trials), max(values, default=-np.inf))
+        fold_by_fold = isinstance(self.study.pruner, WilcoxonPruner)
+        (value,) = self._mean_scores(folds[-1:] if fold_by_fold else folds)
+        trial.report(value, len(folds) - 1)
+        return len(folds) < len(self.splits) and trial.should_prune()
 
 
 def _suggest(trial, name, distribution):
@@ -456,13 +351,6 @@ def _suggest(trial, name, distribution):
     return suggest(name, distribution.low, distribution.high, **settings)
 
 
-def _compares_folds(pruner):
-    """Return whether a pruner compares trials fold by fold, not by their means."""
-    from optuna.pruners import WilcoxonPruner
-
-    return isinstance(pruner, WilcoxonPruner)
-
-
 def _to_json(fold):
     """Convert the numbers of a fold to Python's."""
 
@@ -475,20 +363,3 @@ def _to_json(fold):
         key: plain(value) if isinstance(value, dict | Number) else value
         for key, value in fold.items()
     }
-
-
-@contextmanager
-def _progress_bar(n_trials):
-    """Yield a function that takes the number of trials and the best score."""
-    from rich.console import Console
-    from rich.progress import Progress, TimeElapsedColumn
-
-    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("trials", total=n_trials)
-
-        def show(number, best):
-            text = f"trials, best score {best:.4g}"
-            bar.update(task, completed=number, description=text)
-
-        yield show

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import ThreadpoolController
 
 from ..ensemble.boosted_trees import fast_version
+from ..utils.contexts import one_thread
 
 __all__ = [
     "ActivityScorer",
@@ -96,7 +96,8 @@ class ClipStream:
         windows = np.lib.stride_tricks.sliding_window_view(self._samples, self._window)
         windows = np.ascontiguousarray(windows[: n * self._step : self._step])
         self._samples = self._samples[n * self._step :].copy()
-        values = self._classifier.predict_proba(windows)[:, self._columns]
+        with one_thread():
+            values = self._classifier.predict_proba(windows)[:, self._columns]
         values = np.log(np.clip(values, 1e-3, 1 - 1e-3))
         if self._latest is not None:
             values = np.concatenate([self._latest[None], values])
@@ -198,7 +199,8 @@ class FrameModel:
 
     def fit(self, rows, classes):
         """Fit on float32 rows and their classes, 0 for a pause."""
-        self.classifier.fit(rows, classes)
+        with one_thread():
+            self.classifier.fit(rows, classes)
         self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
         self.log_prior = np.log((counts + 1) / (counts + 1).sum())
@@ -247,7 +249,6 @@ class FrameScorer:
 
     def __init__(self, rows, model):
         self._rows, self._model = rows, model
-        self._threads = ThreadpoolController()
 
     def push(self, bands, samples):
         """Take frames and samples; get (probability, familiar) of frames."""
@@ -260,8 +261,8 @@ class FrameScorer:
     def _predict(self, rows):
         if rows is None:
             return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
-        # Blocks are small: threads would cost more than they gain.
-        with self._threads.limit(limits=1):
+        # BLAS too: the result must not depend on the size of the blocks.
+        with one_thread(user_api=None):
             return self._model.predict(rows)
 
 

@@ -1,9 +1,13 @@
-"""Change a global setting of Python or of Optuna until a block ends."""
+"""Change a global setting of Python or of a library until a block ends."""
 
 import gc
+import sys
 from contextlib import contextmanager
+from functools import lru_cache
 
-__all__ = ["collector_paused", "quiet_optuna"]
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["collector_paused", "one_thread", "quiet_optuna"]
 
 
 @contextmanager
@@ -33,3 +37,24 @@ def quiet_optuna():
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def one_thread(user_api="openmp"):
+    """Run OpenMP code, such as boosted trees of scikit-learn, on one thread.
+
+    By default it takes one thread per core. They wait for each other after each small
+    step, which makes a fit ten times slower where another program uses a core. Results
+    are the same. Workers of joblib use the other cores.
+    """
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api=user_api):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules):
+    """Find the thread pools of the loaded libraries; again after an import.
+
+    That takes 6 ms, and limiting them 0.05 ms.
+    """
+    return ThreadpoolController()

@@ -223,7 +223,7 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
 def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
     storage = tmp_path / "trials.db"
     command = ["tune", breath_folder, "--members", 1, "--trial-epochs", 1, *FAST]
-    command += ["--storage", storage, "--prune-on", "fold", "--batch", 2]
+    command += ["--storage", storage, "--prune-on", "fold", "--workers", 2]
     tables = []
     for n_trials in (2, 3):
         trials = tmp_path / f"{n_trials}.csv"
@@ -241,8 +241,8 @@ def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
 @pytest.mark.parametrize(
     "storage, message",
     [
-        ("nowhere/trials.db", "the folder nowhere does not exist: create it"),
-        ("nowhere/trials.journal", "the folder nowhere does not exist: create it"),
+        ("nowhere/trials.db", "nowhere is not a folder: create it"),
+        ("nowhere/trials.journal", "nowhere is not a folder: create it"),
         ("oracle://127.0.0.1/none", "database driver"),
         ("folder", "folder is a folder; name a file"),
     ],

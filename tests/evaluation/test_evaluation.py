@@ -147,13 +147,13 @@ def test_scores_and_intervals_are_those_of_scikit_learn_on_resampled_groups():
     )[:4]
     np.testing.assert_allclose(table["value"], by_scikit_learn(np.arange(200)))
     resampled = []
-    for _ in range(1000):
+    for _ in range(300):
         counts = rng.multinomial(12, np.full(12, 1 / 12))
         resampled.append(by_scikit_learn(np.repeat(np.arange(200), counts[groups])))
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     spread = np.std(resampled, axis=0)
-    assert (abs(table["low"] - low) < 0.25 * spread).all()
-    assert (abs(table["high"] - high) < 0.25 * spread).all()
+    assert (abs(table["low"] - low) < 0.35 * spread).all()
+    assert (abs(table["high"] - high) < 0.35 * spread).all()
 
 
 def test_calibration_error_sees_what_is_not_calibrated():

@@ -250,7 +250,9 @@ def test_weights_that_claim_terabytes_take_no_memory(tmp_path, refused):
     def widen(schema):
         schema["content"]["content"]["hidden_channels"] = json_node(10**6)
 
-    refused(forged(content, widen), "weights of a network must have the names", False)
+    refused(
+        forged(content, widen), "weights of a network do not fit its parameters", False
+    )
     members = members_of(content)
     about, header = json.loads(members[ABOUT]), b'{"a":{"dtype":"F32","shape":[1000'
     header += b'000000000],"data_offsets":[0,4000000000000]}}'

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skbreath import (
@@ -114,8 +114,208 @@ Object class = "TextGrid"
 """
     path = tmp_path / "short.TextGrid"
     path.write_text(text, encoding="utf-16")
-    rows = read_label_track(path).values.tolist()
+    with pytest.raises(ValueError, match=r"'phases 2024' .*'words' .*tier="):
+        read_label_track(path, labels=("I", "O"), tier="phases")
+    rows = read_label_track(path, tier="phases 2024").values.tolist()
     assert rows == [[0.0, 1.5, "I"], [2.0, 4.5, 'E "loud"']]
+
+
+def textgrid(*tiers, head=('"ooTextFile"', '"TextGrid"'), points=()):
+    """The short form of a TextGrid of tiers (name, label of a second each, ...)."""
+    lines = [*head, "", "0", "9", "<exists>", str(len(tiers))]
+    for name, *labels in tiers:
+        is_point = name in points
+        kind = "TextTier" if is_point else "IntervalTier"
+        lines += [f'"{kind}"', f'"{name}"', "0", "9", str(len(labels))]
+        for time, label in enumerate(labels):
+            times = [str(time)] if is_point else [str(time), str(time + 1)]
+            lines += [*times, '"{}"'.format(label.replace('"', '""'))]
+    return "\n".join(lines) + "\n"
+
+
+PAIRS = [[0, 1, "I"], [1, 2, "E"]]
+
+
+@pytest.mark.parametrize(
+    "tiers, points, options, found",
+    [
+        ([("in", "I", ""), ("ex", "", "E")], (), {}, PAIRS),
+        ([("notes", ""), ("p", "I", "E")], (), {}, PAIRS),
+        ([("notes", "cough"), ("p", "I", "E")], (), {}, PAIRS),
+        ([("notes", "cough"), ("p", "I", "E"), ("t", "x")], ("t",), {}, PAIRS),
+        ([("notes", "cough")], (), {}, [[0, 1, "cough"]]),
+        ([("a", "", "E"), ("b", "I", "E")], (), {"tier": "b"}, PAIRS),
+        ([("a", "", "E"), ("b", "I", "")], (), {"tier": ["a", "b"]}, PAIRS),
+        (
+            [("x", "inhale", ""), ("y", "", "exhale"), ("z", "?")],
+            (),
+            {"labels": {"inhale": "I", "exhale": "E"}},
+            PAIRS,
+        ),
+        ([("p", ""), ("q", "")], (), {}, []),
+        # None of these may lose or pool phases.
+        ([("in", "in", ""), ("ex", "", "E")], (), {}, "'in' .*'ex' .*tier="),
+        ([("in", "x", ""), ("out", "", "E")], (), {"labels": "IE"}, "'in' .*'out' "),
+        ([("ann", "I", "E"), ("bob", "", "", "I")], (), {}, "'ann' .*'bob' .*tier="),
+        ([("a", "x"), ("b", "y")], (), {}, "'a' .*'b' .*tier="),
+        ([("p", ""), ("t", "I")], ("t",), {}, "'t' .points: 'I'"),
+        ([("p", "E"), ("t", "I")], ("t",), {}, "'t' .points: 'I'"),
+        ([("t", "I")], ("t",), {}, "expected an interval tier, got the tiers 't'"),
+        ([("p", "I")], (), {"tier": "q"}, "expected interval tiers named .*'p' "),
+        ([("p", "cough")], (), {"labels": "IE"}, "a label other than 'I', 'E': line"),
+    ],
+)
+def test_tiers_are_read_together_or_named_in_an_error(
+    tiers, points, options, found, tmp_path
+):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(textgrid(*tiers, points=points))
+    if isinstance(found, list):
+        assert read_label_track(path, **options).values.tolist() == found
+    else:
+        with pytest.raises(ValueError, match=found):
+            read_label_track(path, **options)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ('File type = "ooTextFile"', 'Object class = "TextGrid"'),
+        ('File type = "ooTextFile short"', '"TextGrid"'),
+        ('File type = "ooTextFile"', 'Object class = "TextGrid 3"'),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_headers_line_ends_and_encodings_of_textgrids(
+    head, newline, encoding, tmp_path
+):
+    path = tmp_path / "a.textgrid"
+    labels = ("first\nsecond", 'item [1]: "IntervalTier" ü', "1.5")
+    text = textgrid(("phases 3 ! x", *labels), head=head)
+    path.write_text(text, encoding=encoding, newline=newline)
+    assert read_label_track(path)["label"].tolist() == list(labels)
+
+
+def test_tiers_of_another_format_are_an_error(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("0\t1\tI\n")
+    with pytest.raises(ValueError, match="a.txt': tier= is for TextGrids only"):
+        read_label_track(path, tier="phases")
+    path.write_bytes(b"ooBinaryFile\x08TextGrid")
+    with pytest.raises(ValueError, match="a.txt': a binary TextGrid; save it as"):
+        read_label_track(path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@given(label=st.text(min_size=1))
+@example(label='a "quote')
+@example(label="next\u2028line\x85and\x0bmore")
+@example(label="a\rb")
+@example(label="0 1")
+@example(label="start_s")
+@settings(deadline=None, max_examples=25)
+def test_a_label_is_read_as_it_was_written_or_not_written(
+    format, label, tmp_path_factory
+):
+    path = tmp_path_factory.mktemp("track") / f"labels{FORMATS[format][0]}"
+    phases = PHASES.assign(label=["E", label, "E", label])
+    try:
+        write_label_track(path, phases, format)
+    except ValueError:
+        assert not path.exists()
+    else:
+        again = read_label_track(path, format, ignore=())
+        assert again["label"].tolist() == phases["label"].tolist()
+
+
+def test_labels_with_odd_characters_are_written(tmp_path):
+    for format in ("audacity", "raven", "csv", "json", "textgrid"):
+        path = tmp_path / f"{format}.txt"
+        label = "say \"I\u2028 \x85 \x0b 'E"
+        write_label_track(path, PHASES.assign(label=label), format)
+        assert set(read_label_track(path)["label"]) == {label}
+
+
+RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tAnnotation\tNotes"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '1\tS\t1\t0\t1\tI\t"fan\n2\tS\t1\t1\t2\tE\t5" away\n',
+        "1\tS\t1\t0\t1\tI\n\n2\tS\t1\t1\t2\tE\t\n\t\t\n",
+        "1\tS\t1\t0\t1\tI\t\n1\tS\t2\t0\t1\tI\t\n2\tS\t1\t1\t2\tE\t\n",
+        "1\tS 1\t1\t0\t1\tI\t\n1\tS 2\t1\t0\t1\tI\tx\n2\tW 1\t1\t1\t2\tE\t\n",
+        "1\tS\t1\t0,0\t1,0\tI\t\n2\tS\t1\t0:00:01,0\t00:02\tE\t\n",
+        "1\tS\t1\t0\t1\tI\tcaf\xe9\n2\tS\t1\t1\t2\tE\t\n",
+    ],
+    ids=["quotes", "empty", "channels", "views", "commas", "latin-1"],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_no_row_of_a_raven_table_is_lost(rows, newline, tmp_path):
+    path = tmp_path / "a.Table.1.selections.txt"
+    for header in (RAVEN, RAVEN.lower(), f"\n{RAVEN}"):
+        path.write_text(f"{header}\n{rows}", encoding="latin-1", newline=newline)
+        assert read_label_track(path).values.tolist() == PAIRS
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["start_s;end_s;label", "Start_s;END_S; Label ", '"Start (s)";"end_s";"Label"'],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".CSV", ".txt"])
+def test_tables_of_spreadsheets_are_read(header, suffix, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    path.write_text(f"{header}\n0,0;1,0;I\n;;\n\n1;2,00;E\n", newline="\r\n")
+    assert read_label_track(path).values.tolist() == PAIRS
+    tabs = f"{header}\n0,0;1,0;I\n1;2,00;E\n".replace(";", "\t")
+    path.write_text(tabs, encoding="utf-16")
+    assert read_label_track(path).values.tolist() == PAIRS
+    path.write_text(tabs.replace(",", ".").replace("\t", ","), encoding="utf-8-sig")
+    assert read_label_track(path).values.tolist() == PAIRS
+
+
+def test_times_of_an_audacity_track_may_be_clock_times(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("00:00:00.5\t00:01:00,25\tI\n1:00:00\t1:01:01.5\tE\n")
+    assert read_label_track(path).values.tolist() == [
+        [0.5, 60.25, "I"],
+        [3600, 3661.5, "E"],
+    ]
+    path.write_text("0,5\t1,5\t0 1\n2,5\t3\t1 1\n")
+    assert read_label_track(path)["label"].tolist() == ["0 1", "1 1"]
+    path.write_text("0\t1\tI\tcough\n")
+    with pytest.raises(ValueError, match=r"line 1 \(I\tcough\)"):
+        read_label_track(path, labels=("I", "E"))
+
+
+def test_json_of_other_programs(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('[{"start_s": "0", "End_s": "1,0", "label": "I"}]')
+    assert read_label_track(path).values.tolist() == PAIRS[:1]
+
+
+@pytest.mark.parametrize(
+    "labels", [("inhale", "exhale"), ("Inspiration", "EXP"), ("i", "e"), ("in", "out")]
+)
+def test_common_words_for_phases_can_be_read_as_i_and_e(labels, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("0\t1\t{}\n1\t2\t{}\n".format(*labels))
+    names = dict(zip(labels, "IE", strict=True))
+    with pytest.raises(ValueError, match="label other than 'I', 'E'") as error:
+        read_label_track(path, labels=("I", "E"))
+    assert f"labels={names}" in str(error.value)
+    options = " ".join(f"--label {word}={phase}" for word, phase in names.items())
+    assert f"`skbreath train-phases` {options}" in str(error.value)
+    assert read_label_track(path, labels=names).values.tolist() == PAIRS
+    path.write_text("0\t1\tI\n1\t2\tE\n")
+    assert read_label_track(path, labels=names).values.tolist() == PAIRS
+    path.write_text("0\t1\tcough\n")
+    with pytest.raises(
+        ValueError, match="a label other than 'I', 'E': line 1 .cough.*"
+    ):
+        read_label_track(path, labels=names)
 
 
 def test_audacity_frequencies_and_hf_lung_adventitious_sounds_are_left_out(tmp_path):
@@ -146,20 +346,48 @@ def test_raven_lists_each_selection_once(tmp_path):
         ("a.txt", "0\t1\tI\n1\tnan\tE\n", 2, "not a finite time"),
         ("a.txt", "-1\t1\tI\n", 1, "negative"),
         ("a.txt", "0 1 I\n", 1, "with tabs"),
-        ("a.txt", "I 00:00:01 00:00:02\nE 00:00:0x 3\n", 2, "not a time like"),
-        ("a.csv", "start_s,end_s\n1,2\n", 1, "lacks the column 'label'"),
+        ("a.txt", "I 00:00:01 00:00:02\nE 00:00:0x 3\n", 2, "is not a time in s, or"),
+        ("a.csv", "start_s,end_s\n1,2\n", 1, "lacks 'label'; it has 'start_s', 'end"),
         ("a.csv", "start_s,end_s,label\n1,2\n", 2, "cells"),
+        ("a.csv", "start_s,end_s,label\n1,5,2,5,I\n", 2, "cells"),
+        ("a.csv", 'start_s,end_s,label,x\n0,1,I,"a\n1,2,E,b\n', 3, "quotes"),
+        ("a.csv", "start_s,end_s,label,Label\n1,2,I,E\n", 1, "more than once"),
+        ("a.csv", "path,start_s,end_s,label\na,0,1,I\nb,1,2,E\n", 3, "one recording"),
+        ("a.csv", "", 1, "lacks 'start_s'"),
+        ("a.txt", RAVEN.replace("Annotation", "x") + "\n", 1, "lacks 'annotation'; it"),
+        ("a.txt", "0\t1\tI\xe9\n", 1, "not UTF-8"),
+        ("a.txt", "0\t1\tI\n0:61:00\t2\tE\n", 2, "'0:61:00' is not a time"),
         ("a.TextGrid", 'File type = "ooTextFile"\n', 1, "TextGrid"),
+        ("a.TextGrid", textgrid(("a", "I")) + '"x"\n', 16, "the end after the last"),
+        ("a.TextGrid", textgrid(("a", "I"))[:-2], 15, "no closing quote"),
         ("a.json", "{", 1, "not JSON"),
     ],
 )
 def test_errors_name_file_and_line(name, text, line, what, tmp_path):
     path = tmp_path / name
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=what) as error:
         read_label_track(path, labels=("I", "E"), duration=10)
     assert name in str(error.value)
     assert f"line {line}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ('{"events": [], "n": 1}', "expected an object with 'phases', got .*'events'"),
+        ('{"phases": {}}', "expected a list of phases, got dict"),
+        ('[{"start_ms": "500", "label": "I"}]', "phase 0: lacks 'start_s'; it has 'st"),
+        ('[{"start_s": "1 s", "end_s": 2, "label": "I"}]', "phase 0: '1 s' is not a "),
+        ('[{"start_s": 1, "end_s": 2, "label": null}]', "phase 0: expected a text as"),
+        ("[1]", "phase 0: expected an object, got 1"),
+    ],
+)
+def test_errors_in_json_name_the_phase(text, what, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=what):
+        read_label_track(path)
 
 
 def test_a_cut_textgrid_is_an_error(tmp_path):

@@ -206,7 +206,10 @@ def test_a_wrong_enqueued_entry_is_named_before_any_trial(entry, message, tmp_pa
 @pytest.mark.parametrize(
     "entry, message",
     [
-        ({"kind": "rough"}, r"enqueue\[0\] has kind='rough', .*'plain', 'smooth'"),
+        (
+            {"kind": "rough"},
+            r"enqueue\[0\] is not in the space: 'rough' not in .'plain'",
+        ),
         ({"kind": "smooth", "smoothing": 2}, r"enqueue\[0\] has smoothing=2, .*0 to 1"),
         ({"kind": "plain", "smoothing": 0.5}, r"enqueue\[0\] names 'smoothing'"),
         ({"smoothing": 0.5}, None),  # known only once the kind is drawn

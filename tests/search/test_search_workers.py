@@ -142,7 +142,7 @@ class Deadly(GaussianNB):
 
 
 @pytest.mark.slow
-def test_a_trial_that_kills_its_process_fails_and_the_others_go_on(tmp_path, caplog):
+def test_a_trial_that_kills_its_process_fails_and_the_others_go_on(tmp_path):
     search = search_in(
         tmp_path / "trials.db",
         n_trials=3,
@@ -153,4 +153,3 @@ def test_a_trial_that_kills_its_process_fails_and_the_others_go_on(tmp_path, cap
         search.fit(X, y)
     states = search.cv_results_["trial_state"].tolist()
     assert states == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert "a worker process died" in caplog.text
