@@ -18,14 +18,14 @@ import torch
 from benchmarks import harness
 from skbreath import OptunaSearchCV, ResidualCNNClassifier, network_space
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "search"))
 from postgres_server import find_postgres, running_postgres  # noqa: E402
 
 WORKER = "--worker"
 
 
 def work(url, name, n_trials):
-    """In a process of its own: load, wait for the word, search."""
+    """Load, wait for a line on standard input, then search."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     rng = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def work(url, name, n_trials):
 
 
 def run(url, name, n_trials, n_workers):
-    """Seconds that `n_workers` processes need for a study."""
+    """Time a study of `n_workers` processes, in seconds."""
     command = [sys.executable, "-m", "benchmarks.bench_workers"]
     command += [WORKER, url, name, str(n_trials)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

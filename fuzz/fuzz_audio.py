@@ -48,7 +48,7 @@ def target(data):
 
 def seeds():
     """The files of the matrix of bad audio that are not too long."""
-    sys.path.insert(0, str(harness.REPOSITORY / "tests"))
+    sys.path.insert(0, str(harness.REPOSITORY / "tests" / "audio"))
     import audio_matrix
 
     for group, _, make in audio_matrix.KINDS.values():

@@ -1,4 +1,4 @@
-"""skbreath: tell inhale from exhale in breath sounds, the scikit-learn way.
+"""Classify breath sounds as inhale or exhale, with scikit-learn.
 
 Every public name is importable from here; ``__init__.pyi`` lists them. Nothing heavy
 (torch, numba, scikit-learn, pandas) is imported before a name that needs it is used.

@@ -1,4 +1,4 @@
-"""Warn of clips that can be read, but whose predictions are not reliable."""
+"""Warn about clips that can be read, but whose predictions are not reliable."""
 
 import warnings
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ class AudioWarning(UserWarning):
 
 @contextmanager
 def batch_of_run(warned):
-    """Warn of drift once per run, not once per batch of clips read in this block.
+    """Warn about drift once per run, not once per batch of clips read in this block.
 
     `warned` is a set: empty before the first batch, and the same for all batches.
     """
@@ -81,7 +81,7 @@ def batch_of_run(warned):
 
 
 def warn_of_cut(clips, n_samples, sample_rate):
-    """Warn of waveforms in arrays that are cut to `n_samples`.
+    """Warn about waveforms in arrays that are cut to `n_samples`.
 
     They may have another rate than `sample_rate`; files have a rate of their own.
     """
@@ -100,7 +100,7 @@ def warn_of_cut(clips, n_samples, sample_rate):
 
 
 def warn_of_silence(waveforms, clips):
-    """Warn of clips without any sound, and return which these are.
+    """Warn about clips without any sound, and return which these are.
 
     `clips` are the paths, for the message; clips in arrays are listed by row.
     """
@@ -118,7 +118,7 @@ def warn_of_silence(waveforms, clips):
 
 
 def warn_of_drift(waveforms, clips, reference, ignore):
-    """Warn of clips unlike the training clips, but for those in the mask `ignore`."""
+    """Warn about clips unlike the training clips, except those in `ignore`."""
     warned = _already_warned.get()
     rows = np.flatnonzero(~ignore)
     if rows.size == 0 or (warned is not None and "drift" in warned):
@@ -137,7 +137,7 @@ def warn_of_drift(waveforms, clips, reference, ignore):
 
 
 def _warn(chosen, clips, what, advice):
-    """Warn of the chosen clips, by their paths, or by rows if they came as an array."""
+    """Warn about the chosen clips, by path, or by row for an array."""
     rows = np.flatnonzero(chosen).tolist()
     if isinstance(clips, list):
         names = shorten(repr(clips[row]) for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ import soxr
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from .files import MAX_AMPLITUDE, RATES, AudioError, UnsupportedAudio, open_audio
+from .files import (
+    MAX_AMPLITUDE,
+    RATES,
+    UNKNOWN_FRAMES,
+    AudioError,
+    UnsupportedAudio,
+    open_audio,
+)
 
 if TYPE_CHECKING:
     from ..utils.typing import Clips, FilePath
@@ -27,6 +35,8 @@ _RESAMPLING_MARGIN = 2048
 # Files per task: one file takes about 0.1 ms, too little for a task of its own.
 _CHUNK = 64
 _CHUNKS_IN_FLIGHT = 8
+# Share of the energy of unrelated channels below which their mean is a cancellation.
+_CANCELLED = 0.05
 # Log messages of libsndfile when a page of an Ogg file fails its checksum.
 _PAGE_LOST = re.compile("Corrupted bitstream|reports a hole")
 
@@ -38,10 +48,16 @@ def iter_blocks(sound, n_frames=None):
     """
     wanted = sound.frames if n_frames is None else min(n_frames, sound.frames)
     block = max(1, _BLOCK_SAMPLES // sound.channels)
-    done = 0
+    done, energy, energy_of_mean = 0, 0.0, 0.0
+    is_open = sound.frames == UNKNOWN_FRAMES
+    if is_open:
+        # soundfile would seek to a position that libFLAC cannot find at the end.
+        sound.seekable = lambda: False
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
         if len(part) == 0:
+            if is_open:
+                break
             raise UnsupportedAudio(
                 f"is truncated: its header announces {sound.frames} frames, "
                 f"{done} are there (copy or export it again)"
@@ -49,7 +65,11 @@ def iter_blocks(sound, n_frames=None):
         done += len(part)
         if sound.format == "OGG" and _PAGE_LOST.search(sound.extra_info):
             raise UnsupportedAudio("is damaged: a part of it is lost (copy it again)")
-        mono = part[:, 0] if sound.channels == 1 else part.mean(axis=1)
+        mono = part[:, 0]
+        if sound.channels > 1:
+            mono = part.mean(axis=1)
+            energy += np.vdot(part, part)
+            energy_of_mean += np.vdot(mono, mono)
         # The extremes are NaN or infinite if any sample is.
         if not (mono.min() >= -MAX_AMPLITUDE and mono.max() <= MAX_AMPLITUDE):
             finite = np.isfinite(mono)
@@ -59,6 +79,23 @@ def iter_blocks(sound, n_frames=None):
                 what = f"{n_loud} samples beyond {MAX_AMPLITUDE:g}"
             raise UnsupportedAudio(f"has {what} (export it again, or repair them)")
         yield np.ascontiguousarray(mono)
+    if done == 0 and is_open:
+        raise UnsupportedAudio("holds no samples (leave it out or record it again)")
+    # Channels without relation have a mean of `energy` / channels**2.
+    if energy_of_mean * sound.channels**2 < _CANCELLED * energy:
+        _warn_of_cancelling(sound.path)
+
+
+def _warn_of_cancelling(path):
+    """Warn about a file whose channels are opposite, so that their mean is silent."""
+    from .clip_warnings import AudioWarning
+
+    warnings.warn(
+        f"the channels of {path!r} are opposite and nearly cancel each other: the "
+        "mean of them is read; export one channel.",
+        AudioWarning,
+        stacklevel=2,
+    )
 
 
 def _read_frames(sound, n_frames):
@@ -251,7 +288,10 @@ def _inspect(path, sample_rate, n_samples, allow_empty):
     """Return the duration of a file, and the problems that reading it would raise."""
     try:
         with open_audio(path, allow_empty=allow_empty) as sound:
-            duration = sound.frames / sound.samplerate
+            frames = sound.frames
+            if frames == UNKNOWN_FRAMES:
+                frames = sum(map(len, iter_blocks(sound)))
+            duration = frames / sound.samplerate
             header_suffices = (
                 sound.format in _VALID_FORMATS and sound.subtype in _VALID_SUBTYPES
             )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
+import shlex
 import stat
+import warnings
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import soundfile
@@ -21,8 +25,32 @@ if TYPE_CHECKING:
 # Sampling rates outside this range are broken headers: resampling from 1 Hz would
 # turn a few bytes into gigabytes.
 RATES = (100, 1_000_000)
-# Suffixes of the files that are picked up from a folder.
-_AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".aif", ".aiff")
+# Suffixes of the formats that libsndfile reads, but for those that other files than
+# sounds have more often (.mat, .iff, .htk): these files have to be named.
+_AUDIO_SUFFIXES = tuple(
+    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .mp1 .mpga .aif .aiff "
+    ".aifc .au .snd .caf .voc .sph .nist .sf .ircam .avr .paf .pvf .svx .8svx .sds "
+    ".wve .xi".split()
+)
+# Files beside recordings that are not reported as left out: labels and tables.
+_LABEL_SUFFIXES = (".txt", ".textgrid", ".csv", ".json")
+# Sizes in the header of a sound that was written to a pipe: the largest that the
+# program could write there, less that of the header.
+_UNKNOWN_SIZE = 2**31 - 2**16
+# The length of a FLAC file that was written to a pipe, for libsndfile.
+UNKNOWN_FRAMES = 2**63 - 1
+# First bytes of files that stand for audio without being audio.
+_NOT_AUDIO = {
+    b"version https://git-lfs": (
+        "is a Git LFS pointer: the audio was not downloaded (run `git lfs pull`)"
+    ),
+    b"/annex/objects/": (
+        "is a git-annex pointer: the audio was not downloaded (run `git annex get`)"
+    ),
+    b"\0\5\x16\7": (
+        "holds attributes of another file, as macOS writes them, not audio (delete it)"
+    ),
+}
 # Larger samples overflow the single precision power spectrum.
 MAX_AMPLITUDE = 1e15
 
@@ -44,6 +72,11 @@ def has_audio_suffix(path):
     return os.path.splitext(path)[1].lower() in _AUDIO_SUFFIXES
 
 
+def is_hidden(name):
+    """Return whether a name is of a hidden file or folder, or of one of macOS."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
     """List audio files: those named, and those in folders named.
 
@@ -51,7 +84,8 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
     ----------
     paths : path, or sequence of paths
         Files, which may have any suffix, and folders, of which all files with the
-        suffix of an audio format are listed, also those in subfolders.
+        suffix of an audio format are listed, also those in subfolders. Hidden files
+        and folders are left out.
 
     Returns
     -------
@@ -62,6 +96,14 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
     ------
     ValueError
         If a folder has no audio files.
+    OSError
+        If a folder cannot be listed.
+
+    Warns
+    -----
+    UserWarning
+        If a folder holds files that are neither audio nor labels (text, CSV, JSON or
+        TextGrid), with their number by suffix.
 
     Examples
     --------
@@ -79,18 +121,51 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
             files.append(os.fspath(path))
             continue
         # Text, not Path objects: a folder may hold a million files.
-        inside = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if has_audio_suffix(name)
-        )
+        every = sorted(_walk(os.fspath(path)))
+        inside = [file for file in every if has_audio_suffix(file)]
+        others = Counter(os.path.splitext(file)[1].lower() for file in every)
+        for suffix in (*_AUDIO_SUFFIXES, *_LABEL_SUFFIXES):
+            del others[suffix]
+        kinds = shorten(f"{kind or 'no suffix'} ({n})" for kind, n in others.items())
+        kinds += "; `ffmpeg -i a.m4a a.wav` converts sounds and videos"
         if not inside:
+            found = f"{others.total()} of other kinds: {kinds}" if others else "none"
             raise ValueError(
-                f"Expected audio files in the folder {path}, found none; name another."
+                f"Expected audio files in the folder {path}, found {found}; name "
+                "another folder."
+            )
+        if others:
+            warnings.warn(
+                f"{others.total()} files of other kinds in the folder {path} are left "
+                f"out: {kinds}.",
+                UserWarning,
+                stacklevel=2,
             )
         files += inside
     return files
+
+
+def _walk(root):
+    """Iterate over the files in a folder, also those in linked folders, each once."""
+    real = os.path.realpath(root)
+    seen = {real}
+
+    def is_new(folder):
+        target = os.path.realpath(folder)
+        # A link to a folder around this one would lead anywhere.
+        around = os.path.join(real, "").startswith(os.path.join(target, ""))
+        new = not around and target not in seen
+        seen.add(target)
+        return new
+
+    def fail(error):
+        raise error
+
+    for folder, folders, names in os.walk(root, onerror=fail, followlinks=True):
+        shown = [name for name in folders if not is_hidden(name)]
+        shown.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
+        folders[:] = [name for name in shown if is_new(os.path.join(folder, name))]
+        yield from (os.path.join(folder, name) for name in names if not is_hidden(name))
 
 
 class AudioError(ValueError):
@@ -132,7 +207,7 @@ def open_audio(path, *, allow_empty=False):
     """
     try:
         with _open_file(path) as file:
-            with soundfile.SoundFile(file, closefd=False) as sound:
+            with _open_sound(file, os.fspath(path)) as sound:
                 _check_header(sound, allow_empty)
                 yield sound
     except UnsupportedAudio as error:
@@ -141,7 +216,7 @@ def open_audio(path, *, allow_empty=False):
         why = error.error_string.strip(" .")
         if not why or why.startswith(_MEANINGLESS):
             why = "damaged header"
-        reason = f"is not readable as audio: {why} (convert it to WAV or FLAC)"
+        reason = f"is not readable as audio: {why} ({_conversion(path)})"
         raise AudioError([(path, reason)]) from error
     except (OSError, ValueError, TypeError) as error:
         if isinstance(error, AudioError):
@@ -167,9 +242,13 @@ def _open_file(path):
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except FileNotFoundError:
-        raise UnsupportedAudio(
-            "no such file (check the folder and the spelling)"
-        ) from None
+        why = "no such file (check the folder and the spelling)"
+        if os.path.islink(path):
+            why = (
+                "no such file: it is a link to a missing file (restore that; with "
+                "git-annex run `git annex get`)"
+            )
+        raise UnsupportedAudio(why) from None
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise UnsupportedAudio(_NO_FILE) from None
@@ -193,6 +272,65 @@ def _open_file(path):
         os.close(descriptor)
 
 
+def _conversion(path):
+    """Return the command that converts a sound to WAV, or to FLAC if it is a WAV."""
+    name = os.path.basename(path)
+    if not name.isprintable():
+        name = "a.wav"
+    stem, suffix = os.path.splitext(name)
+    target = f"{stem}.flac" if suffix.lower() == ".wav" else f"{stem}.wav"
+    command = f"ffmpeg -i {shlex.quote(name)} {shlex.quote(target)}"
+    return f"convert it to WAV or FLAC: {command}"
+
+
+def _open_sound(descriptor, path):
+    """Open an open file with libsndfile, also a WAV file that was not closed."""
+    try:
+        sound = soundfile.SoundFile(descriptor, closefd=False)
+    except soundfile.LibsndfileError:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        start = os.read(descriptor, 64)
+        for mark, why in _NOT_AUDIO.items():
+            if start.startswith(mark):
+                raise UnsupportedAudio(why) from None
+        raise
+    log = sound.extra_info
+    # The size of the samples is 0, and what follows are not chunks, but samples.
+    if sound.frames == 0 and ("Exiting parser" in log or "Have 0 marker" in log):
+        if sound.format in ("WAV", "WAVEX", "RF64"):
+            sound.close()
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            sound = soundfile.SoundFile(_Unclosed(descriptor, closefd=False))
+            if sound.frames:
+                _warn_of_length(path)
+    sound.path = path
+    return sound
+
+
+class _Unclosed(io.FileIO):
+    """WAV file with the size by which libsndfile knows one that was not closed."""
+
+    def readinto(self, buffer):
+        start = self.tell()
+        count = super().readinto(buffer)
+        mark = b"RIFF\x08\0\0\0"[start : start + count]
+        buffer[: len(mark)] = mark
+        return count
+
+
+def _warn_of_length(path):
+    """Warn about a file whose header does not say how long it is."""
+    # Not above: it would import all of scipy.
+    from .clip_warnings import AudioWarning
+
+    warnings.warn(
+        f"{path!r} does not say in its header how long it is, as after a crash or from "
+        "a pipe; all samples to its end are read.",
+        AudioWarning,
+        stacklevel=2,
+    )
+
+
 def _check_header(sound, allow_empty):
     """Raise an error for a damaged header, or one that announces missing data."""
     log = sound.extra_info
@@ -204,7 +342,9 @@ def _check_header(sound, allow_empty):
         )
     if cut and cut["ogg"]:
         raise UnsupportedAudio("is truncated: its last page is missing (copy it again)")
-    if cut and int(cut["claim"]) > int(cut["real"]):
+    if cut and int(cut["claim"]) >= _UNKNOWN_SIZE:
+        _warn_of_length(sound.path)
+    elif cut and int(cut["claim"]) > int(cut["real"]):
         raise UnsupportedAudio(
             f"is truncated: its header announces {cut['claim']} bytes, "
             f"{cut['real']} are there (copy or export it again)"

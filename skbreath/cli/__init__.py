@@ -88,10 +88,14 @@ def _usage_in_one_line():
 @contextmanager
 def _plain_warnings():
     """Print warnings as lines of text, and only the first few about clips."""
-    shown = 0
+    shown, texts = 0, set()
 
     def show(message, category, *_args, **_kwargs):
         nonlocal shown
+        # A file may be opened several times.
+        if str(message) in texts:
+            return
+        texts.add(str(message))
         # By name, as importing the class would import scikit-learn for `--help`.
         if category.__name__ == "AudioWarning":
             shown += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result, wants_json
-from .files import check_outputs, leave_out, load_model_file, refuse_overwriting
+from .files import check_outputs, leave_out, load_model_file, reject_overwriting
 from .options import path_type, skip_bad_option
 
 _SUFFIX = {
@@ -109,7 +109,7 @@ def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
     tracks = _targets(good, out, many, _SUFFIX[format_ or "audacity"])
     pictures = _targets(good, plot, many, ".png")
     if out is not None and not overwrite:
-        _refuse_replacing(good, tracks, out)
+        _reject_replacing(good, tracks, out)
     _check_targets("--out", out, tracks, [*good, model])
     _check_targets("--plot", plot, pictures, [*good, model])
     if plot is not None and plot.suffix and not plot.is_dir():
@@ -149,7 +149,7 @@ def _targets(files, target, many, suffix):
     return [target / f"{Path(file).stem}{suffix}" for file in files]
 
 
-def _refuse_replacing(files, tracks, out):
+def _reject_replacing(files, tracks, out):
     """Raise an error if a label track beside its recording would be replaced."""
     for file, track in zip(map(Path, files), tracks, strict=True):
         beside = track.parent.resolve() == file.parent.resolve()
@@ -164,6 +164,8 @@ def _refuse_replacing(files, tracks, out):
 
 def _check_targets(option, target, made, sources):
     """Raise an error if results cannot be written, or would replace an input."""
+    from ..utils.text import shorten
+
     if target is None:
         return
     if made == [target]:
@@ -173,12 +175,16 @@ def _check_targets(option, target, made, sources):
         raise click.UsageError(
             f"{option} {target} is one file for {len(made)} recordings; name a folder."
         )
-    if len(set(made)) < len(made):
+    by_result = {}
+    for path, source in zip(made, sources, strict=False):
+        by_result.setdefault(path, []).append(repr(source))
+    same = [" and ".join(names) for names in by_result.values() if len(names) > 1]
+    if same:
         raise ValueError(
-            "Recordings of the same name would overwrite each other's results; name "
-            "each once, and annotate folder by folder."
+            f"Recordings of the same name would overwrite each other's results: "
+            f"{shorten(same, '; ')}; annotate them one by one, with an --out for each."
         )
-    refuse_overwriting(option, made, sources)
+    reject_overwriting(option, made, sources)
 
 
 def _check_picture_suffix(plot):
@@ -261,11 +267,13 @@ def _annotate(segmenter, recording, format_):
     """Find the phases of one recording and write them; return the phases."""
     import warnings
 
+    from ..audio.clip_warnings import AudioWarning
     from ..phases.label_tracks import write_label_track
 
     with warnings.catch_warnings():
-        # Its text is printed later, in the order of the recordings.
+        # The note of a recording is printed later, in the order of the recordings.
         warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("default", AudioWarning)
         (phases,) = segmenter.predict([recording.path])
     if recording.track is not None:
         duration = float(recording.duration) + 1e-3

@@ -97,7 +97,7 @@ def evaluate(
         [data, model_file, trials_csv],
     )
     if page is None:
-        _refuse_without_report(by=by, trials_csv=trials_csv)
+        _reject_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else _read_trials(trials_csv)
     paths, y, groups, frame = load_clips(data, group, out=out, skip_bad=skip_bad)
     breakdowns = _breakdown_columns(data, frame, group, by)
@@ -159,7 +159,7 @@ def evaluate(
 
 
 def _warn_of_known_clips(model, paths):
-    """Warn of clips that a model was trained on; return how many there are."""
+    """Warn about clips that a model was trained on; return how many there are."""
     from ..evaluation.leakage import known_clips
 
     known = known_clips(model, paths)
@@ -186,7 +186,7 @@ def _breakdown_columns(data, frame, group, by):
     return {name: frame[name].to_numpy() for name in names}
 
 
-def _refuse_without_report(**options):
+def _reject_without_report(**options):
     """Raise an error for options that need --report, where it is not given."""
     for name, value in options.items():
         if value:

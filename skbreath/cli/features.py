@@ -27,7 +27,7 @@ class _Groups(click.ParamType):
 
 
 class _Hertz(click.FloatRange):
-    """Check a range of numbers as click does, but refuse NaN."""
+    """Check a range of numbers as click does, but reject NaN."""
 
     def convert(self, value, param, ctx):
         value = super().convert(value, param, ctx)

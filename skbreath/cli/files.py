@@ -169,10 +169,10 @@ def check_outputs(outputs, inputs=()):
                 "another."
             )
         written[target] = option
-        refuse_overwriting(option, [path], inputs)
+        reject_overwriting(option, [path], inputs)
 
 
-def refuse_overwriting(option, paths, inputs):
+def reject_overwriting(option, paths, inputs):
     """Check that paths do not replace a file in `inputs`, or any audio file."""
     from ..audio.files import has_audio_suffix
 

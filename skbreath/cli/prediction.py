@@ -103,7 +103,7 @@ def _predict_submission(fitted, folder, out):
 def _print_predictions(fitted, files, settings, skip_bad):
     """Predict files and print the table."""
     if not skip_bad:
-        _refuse_bad_files(fitted, files)
+        _reject_bad_files(fitted, files)
     n_long, n_rejected, problems, kept = 0, 0, [], []
     for number, batch in enumerate(_batches(fitted, files, settings)):
         good, bad = _part(batch, skip_bad)
@@ -130,7 +130,7 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
         progress = stack.enter_context(StepProgress())
         if not skip_bad:
             with progress.step("Checking files", len(files)) as advance:
-                _refuse_bad_files(fitted, files, advance)
+                _reject_bad_files(fitted, files, advance)
         write = stack.enter_context(open_table(out))
         if skip_bad:
             write_bad = stack.enter_context(open_table(out.parent / BAD_FILES))
@@ -150,7 +150,7 @@ def _write_predictions(fitted, files, out, settings, skip_bad):
     print_result(out=out, n_files=len(files), n_bad=n_bad)
 
 
-def _refuse_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
+def _reject_bad_files(fitted, files, advance=lambda n: None, chunk=4096):
     """Raise one error for all files that cannot be read."""
     from ..audio.files import AudioError
     from ..pipelines.prediction import inspect_for

@@ -7,7 +7,7 @@ from .files import (
     check_model_suffix,
     check_outputs,
     load_clips,
-    refuse_overwriting,
+    reject_overwriting,
     save,
 )
 from .options import (
@@ -86,41 +86,57 @@ def train(
     help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
     "breaks long phases of slow or noisy breathing less often.",
 )
+@click.option(
+    "--label",
+    multiple=True,
+    metavar="WORD=LABEL",
+    help="Read a label as I or E, such as inhale=I; may be given several times.",
+)
 @seed_option
-def train_phases(data, out, fmax, sample_rate, lag, seed):
+def train_phases(data, out, fmax, sample_rate, lag, label, seed):
     """Train a model that annotates whole recordings.
 
     DATA is a folder of recordings, and beside each a label track of the same name:
     Audacity, HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the
-    labels I and E.
+    labels I and E. The tracks of x.wav may also be x_label.txt (HF_Lung) or
+    x.Table.1.selections.txt (Raven).
 
     \b
-    Example:
+    Examples:
       skbreath train-phases recordings/ --out phases.skb
+      skbreath train-phases recordings/ --out phases.skb \\
+          --label inhale=I --label exhale=E
     """
     from ..audio.decoding import check_audio_files
     from ..audio.files import find_audio_files
-    from ..phases.label_tracks import read_label_track, track_beside
+    from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
     from ..segmentation.segmenter import PhaseSegmenter
     from ..utils.progress import StepProgress
+    from ..utils.text import shorten
 
     check_outputs({"--out": out})
+    names = _label_names(label)
     files = find_audio_files([data])
-    tables, without, tracks = [], [], []
-    for file, duration in zip(files, check_audio_files(files), strict=True):
-        track = track_beside(file)
-        if track is None:
-            without.append(file)
-        else:
-            tracks.append(track)
-            table = read_label_track(track, labels=("I", "E"), duration=duration)
-            tables.append(table)
-    refuse_overwriting("--out", [out], [*files, *tracks])
+    tracks = tracks_beside(files)
+    inputs = [*files, *(track for found in tracks.values() for track in found)]
+    reject_overwriting("--out", [out], inputs)
     check_model_suffix(out)
-    if without:
+    for what, items, advice in unclear_tracks(tracks):
         raise ValueError(
-            f"{len(without)} of {len(files)} recordings have no label track beside "
-            f"them, such as {without[0]}; annotate or move them."
+            f"{len(items)} of {len(files)} {what}: {shorten(items)}; {advice}."
+        )
+    tables = [
+        read_label_track(track, labels=names, duration=duration)
+        for (track,), duration in zip(
+            tracks.values(), check_audio_files(files), strict=True
+        )
+    ]
+    empty = [repr(file) for file, t in zip(files, tables, strict=True) if t.empty]
+    if empty:
+        click.echo(
+            f"Warning: {len(empty)} of {len(files)} recordings have no phase in their "
+            f"label tracks and count as pauses: {shorten(empty)}.",
+            err=True,
         )
     segmenter = PhaseSegmenter(
         fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
@@ -131,6 +147,17 @@ def train_phases(data, out, fmax, sample_rate, lag, seed):
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
     print_result(out=out, n_recordings=len(files), n_phases=n_phases)
+
+
+def _label_names(options):
+    """Return the labels of --label by their words, or those that need no renaming."""
+    pairs = [option.rpartition("=") for option in options]
+    for option, (word, _, label) in zip(options, pairs, strict=True):
+        if not word or label not in ("I", "E"):
+            raise click.UsageError(
+                f"Expected --label WORD=I or WORD=E, such as inhale=I, got {option!r}."
+            )
+    return {"I": "I", "E": "E"} | {word: label for word, _, label in pairs}
 
 
 def print_fitted(model, out):

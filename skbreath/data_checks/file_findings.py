@@ -52,6 +52,18 @@ def low_rates(data):
         yield Finding("warning", "format", what, advice, quoted(low["path"]))
 
 
+def coarse_samples(data):
+    """Find files with samples of 8 bits."""
+    coarse = data.good[data.good["encoding"].str.contains("PCM_[US]8")]
+    if len(coarse):
+        what = f"{len(coarse)} files have 8 bits a sample"
+        advice = (
+            "sounds below -42 dB of full scale are lost in its steps; record with 16 "
+            "bits"
+        )
+        yield Finding("warning", "format", what, advice, quoted(coarse["path"]))
+
+
 def clip_lengths(data):
     """Find clips that differ in duration, or are very long or short."""
     if data.layout == "label tracks":
@@ -176,6 +188,7 @@ def _loud(data):
 FILE_CHECKS = (
     mixed_formats,
     low_rates,
+    coarse_samples,
     clip_lengths,
     silent_files,
     clipped_files,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
-from ..phases.phase_table import BEYOND_END_S
+from ..phases.phase_table import BEYOND_END_S, phase_of
+from ..utils.text import shorten
 from .layout import Finding, quoted
 
 __all__ = ["LABEL_CHECKS", "TRACK_CHECKS"]
@@ -152,7 +154,7 @@ def label_leaks(data):
 
 
 def _sibling_leaks(known, positive, groups, margin):
-    """Find labels that names and the labels of the recording's other clips predict."""
+    """Yield a finding if other labels of the recording predict a clip's label."""
     last = known["path"].map(lambda path: _NUMBER.findall(path.rpartition(".")[0]))
     if not last.map(bool).all():
         return
@@ -262,7 +264,7 @@ def tracks_beyond_end(data):
 
 
 def phase_counts(data):
-    """Describe number and length of phases, and report if there are not two labels."""
+    """Describe number and length of phases, and report labels other than I and E."""
     phases = data.phase_rows
     if not len(phases):
         yield Finding("error", "labels", "no phase is labelled", "annotate")
@@ -270,9 +272,16 @@ def phase_counts(data):
     counts = phases["label"].value_counts()
     medians = phases.groupby("label")["length"].median()
     items = [f"{name} {n} (median {medians[name]:.2f} s)" for name, n in counts.items()]
-    level = "note" if len(counts) == 2 else "error"
-    advice = "nothing" if len(counts) == 2 else "`train-phases` takes two, I and E"
-    yield Finding(level, "balance", f"{len(phases)} phases", advice, items)
+    yield Finding("note", "balance", f"{len(phases)} phases", "nothing", items)
+    other = [label for label in counts.index if label not in ("I", "E")]
+    if other or len(counts) < 2:
+        what = f"expected the labels I and E, got {shorten(map(repr, counts.index))}"
+        options = [f"{one}={phase_of(one) or '?'}" for one in other]
+        options = " ".join(f"--label {shlex.quote(option)}" for option in options)
+        advice = f"rename them, such as by `skbreath train-phases {options}`"
+        if not other:
+            advice = "label the other phases too"
+        yield Finding("error", "labels", what, advice)
 
 
 def short_phases(data):
@@ -297,12 +306,19 @@ def repeated_phases(data):
 
 
 def incomplete_tracks(data):
-    """Find recordings of which only a small part is labelled."""
+    """Find recordings of which only a small part, or nothing, is labelled."""
     if not len(data.phase_rows):
         return
-    labelled = data.phase_rows.groupby("path")["length"].sum()
     lengths = data.good.set_index("path")["duration_s"]
-    few = labelled.index[labelled < 0.2 * lengths[labelled.index]]
+    lengths = lengths[lengths.index.isin(data.phases)]
+    labelled = data.phase_rows.groupby("path")["length"].sum()
+    labelled = labelled.reindex(lengths.index, fill_value=0.0)
+    empty = lengths.index[labelled == 0]
+    if len(empty):
+        what = f"{len(empty)} label tracks have no phase"
+        advice = "label them: training takes their recordings for pauses"
+        yield Finding("warning", "labels", what, advice, quoted(empty))
+    few = lengths.index[(labelled > 0) & (labelled < 0.2 * lengths)]
     if len(few):
         what = f"{len(few)} recordings are labelled for less than a fifth of their time"
         advice = "check that their tracks are complete"

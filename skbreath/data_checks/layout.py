@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..audio.files import find_audio_files, has_audio_suffix
-from ..datasets.label_files import _FILE_NAME, _LABEL_IN_ID, _file_name, _read_table
-from ..phases.label_tracks import read_label_track, track_beside
+from ..audio.files import find_audio_files, has_audio_suffix, is_hidden
+from ..datasets.label_files import (
+    _FILE_NAME,
+    _LABEL_IN_ID,
+    _file_name,
+    _read_table,
+    find_files,
+)
+from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
 from ..utils.text import shorten
 
 __all__ = ["DataSet", "Finding", "find_clips", "quoted"]
@@ -104,7 +110,7 @@ def find_clips(data, group=None):
     if (data / "train.csv").is_file():
         return _from_kaggle(data)
     files = find_audio_files(data)
-    tracks = {file: track_beside(file) for file in files}
+    tracks = tracks_beside(files)
     if any(tracks.values()):
         return _from_tracks(tracks)
     tops = [Path(file).relative_to(data).parts for file in files]
@@ -192,7 +198,8 @@ def _listed(frame, audio, name, subset):
         what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
         advice = "never pass an ID to a model; file names do not contain the label"
         findings.append(Finding("note", "names", what, advice))
-    unlisted = sorted(filter(has_audio_suffix, present - set(files)))
+    others = filter(has_audio_suffix, present - set(files))
+    unlisted = sorted(name for name in others if not is_hidden(name))
     if unlisted:
         what = f"{len(unlisted)} audio files have no row in {name}"
         advice = "add rows, or move them away"
@@ -208,7 +215,7 @@ def _from_table(table, group):
     """List the clips of a CSV file of paths and labels."""
     findings = []
     frame = _read_table(table, ["path"])
-    paths = [os.path.normpath(table.parent / path) for path in frame["path"]]
+    paths = find_files(os.path.normpath(table.parent / one) for one in frame["path"])
     labels = None
     if "label" in frame:
         labels = frame["label"].str.strip()
@@ -238,17 +245,15 @@ def _from_table(table, group):
 def _from_tracks(tracks):
     """List recordings and the phases of their label tracks."""
     findings, phases = [], {}
-    without = [file for file, track in tracks.items() if track is None]
-    if without:
-        what = f"{len(without)} of {len(tracks)} recordings have no label track"
-        advice = "annotate them, or move them away"
-        items = quoted(without)
-        findings.append(Finding("warning", "labels", what, advice, items))
-    for file, track in tracks.items():
-        if track is None:
+    for what, items, advice in unclear_tracks(tracks):
+        level = "warning" if what.endswith("no label track") else "error"
+        what = f"{len(items)} of {len(tracks)} {what}"
+        findings.append(Finding(level, "labels", what, advice, items))
+    for file, found in tracks.items():
+        if len(found) != 1:
             continue
         try:
-            phases[file] = read_label_track(track)
+            phases[file] = read_label_track(found[0])
         except (ValueError, OSError) as error:
             what = f"a label track cannot be read: {error}"
             findings.append(Finding("error", "labels", what, "repair it"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from ..audio.files import has_audio_suffix, is_hidden
 from ..utils.files import atomic_path
 from ..utils.text import shorten
 
@@ -135,7 +137,7 @@ def load_kaggle_breath(
     unlisted = sorted(
         str(audio / name)
         for name in present - set(names)
-        if name.lower().endswith(".wav")
+        if has_audio_suffix(name) and not is_hidden(name)
     )
     if unlisted:
         warnings.warn(
@@ -172,7 +174,8 @@ def load_labelled_folder(
     Parameters
     ----------
     table : str or path
-        CSV file with a header, one row per clip.
+        CSV file with a header, one row per clip, with commas, semicolons or tabs
+        between.
     audio_folder : str or path, default=None
         Folder that paths are relative to; None is the folder of `table`.
     path_column : str, default="path"
@@ -217,7 +220,8 @@ def load_labelled_folder(
     if label_column is not None:
         _check_two_classes(table, frame[label_column])
     written = frame[path_column]
-    paths = pd.Series([str(base / path) for path in written], index=frame.index)
+    paths = find_files(str(base / path) for path in written)
+    paths = pd.Series(paths, index=frame.index)
     _check_rows(
         table,
         ~paths.map(os.path.isfile).astype(bool),
@@ -288,8 +292,14 @@ def _read_table(table, columns):
         with warnings.catch_warnings():
             # An error for rows longer than the header, which pandas would shift or cut.
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            with open(table, encoding="utf-8", errors="replace") as file:
+                separator = max(",;\t", key=file.readline().count)
             frame = pd.read_csv(
-                table, dtype=str, keep_default_na=False, index_col=False
+                table,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
             ).fillna("")
     except FileNotFoundError:
         raise ValueError(
@@ -311,6 +321,29 @@ def _read_table(table, columns):
         frame[column] = frame[column].str.strip()
         _check_rows(table, frame[column] == "", frame[column], f"an empty {column!r}")
     return frame
+
+
+def find_files(paths):
+    """Return the files of paths, also of names with the suffix in another case.
+
+    Accents may be written as letters of their own, as in names of macOS.
+    """
+    folders, found = {}, []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if not os.path.isfile(path):
+            if folder not in folders:
+                names = os.listdir(folder) if os.path.isdir(folder) else ()
+                folders[folder] = {_plain_name(one): one for one in names}
+            name = folders[folder].get(_plain_name(name), name)
+        found.append(os.path.join(folder, name))
+    return found
+
+
+def _plain_name(name):
+    """Return a file name with composed letters and its suffix in small letters."""
+    stem, suffix = os.path.splitext(unicodedata.normalize("NFC", name))
+    return stem + suffix.lower()
 
 
 def _check_rows(table, wrong, values, what, remedy="correct these rows"):

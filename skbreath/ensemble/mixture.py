@@ -215,7 +215,7 @@ class MixtureLearner:
 
 
 def _smoothed(mixed, y, classes):
-    """Repeat each row as every class, weighted by the probability of that label.
+    """Repeat each row once per class, with the smoothed target of that class as weight.
 
     These are the smoothed targets of Platt (1999), which scikit-learn uses for the
     sigmoid. Without them, few rows that are all classified correctly would make every
@@ -271,7 +271,7 @@ def _mean_by_row(rows, values, n_samples):
 
 
 class FoldAverage(ClassifierMixin, BaseEstimator):
-    """Average the probabilities of fitted models, one per fold, of equal classes."""
+    """Average the probabilities of the models of the folds."""
 
     def __init__(self, estimators):
         self.estimators = estimators

@@ -319,8 +319,8 @@ class WeightedVotingClassifier(VotingClassifier):
                 self.estimators_ = self._fit_members(members, X, y, fit_params)
             elif folds is None:
                 raise ValueError(
-                    "refit=False needs learned weights or a calibration, whose "
-                    "cross-fit gives the models it keeps, got given weights; set "
+                    "refit=False keeps the models of the cross-fit, which is made "
+                    "only for learned weights or a calibration; set "
                     'weights="learned", a calibration, or refit=True.'
                 )
             else:
@@ -400,9 +400,8 @@ class WeightedVotingClassifier(VotingClassifier):
         splits = list(check_group_cv(self.cv, y, groups).split(X, y, groups))
         if len(splits) < 2:
             raise ValueError(
-                "learned weights and a calibration need a cv of at least two splits, "
-                f"got {len(splits)}: the rows of each split are mixed by weights "
-                "learned on the other splits."
+                "Expected a cv of at least two splits for learned weights or a "
+                f"calibration, got {len(splits)}; give a cv with more splits."
             )
         learner = MixtureLearner(self.classes_, weights, scorer, self.calibration)
         folds = out_of_fold_each(

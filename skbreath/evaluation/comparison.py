@@ -157,8 +157,8 @@ def break_down(
     -------
     table : DataFrame
         One row for each value of `by`, worst accuracy first: ``n_clips``,
-        ``positives`` (their share), ``accuracy``, ``f1``, ``roc_auc`` (NaN where a
-        class is missing) and ``log_loss``.
+        ``positives`` (their share), ``accuracy``, ``f1`` (NaN without positives),
+        ``roc_auc`` (NaN where a class is missing) and ``log_loss``.
 
     Raises
     ------
@@ -213,4 +213,5 @@ def break_down(
     table.insert(0, "n_clips", n_clips)
     positives = np.bincount(codes, weights=truth == pos_label)
     table.insert(1, "positives", positives / n_clips)
+    table.loc[positives == 0, "f1"] = np.nan
     return table.sort_values("accuracy", kind="stable").rename_axis(name)

@@ -37,7 +37,7 @@ _BATCH_VALUES = 4_000_000
 
 
 class GroupedScores:
-    """Compute scores of predictions from the number of times each group counts.
+    """Compute scores of predictions, with each group counted a given number of times.
 
     `truth` and `predicted` are True for the positive class, `codes` number the groups
     from 0. Log loss and calibration are NaN if `score` is not a probability.

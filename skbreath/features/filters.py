@@ -193,7 +193,7 @@ def _parts(values):
 
 
 def _radices(n):
-    """Factor a transform's length into odd primes, then fours, and at most one two."""
+    """Factor a length into odd primes, then 4s, and at most one 2."""
     # The two comes last, where it does not need twiddles.
     fours = []
     while n % 4 == 0:

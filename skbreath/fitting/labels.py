@@ -42,7 +42,7 @@ def check_fitted_classes(fitted, classes, name):
     """Raise an error if `classes`, those of y, are not the `fitted` ones of a model."""
     if not np.array_equal(fitted, classes):
         raise ValueError(
-            f"Expected y to have the classes {np.asarray(fitted).tolist()} of {name}, "
+            f"Expected y to have the classes of {name}, {np.asarray(fitted).tolist()}, "
             f"got {np.asarray(classes).tolist()}; give labels of exactly these classes."
         )
 

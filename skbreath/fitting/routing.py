@@ -59,10 +59,10 @@ def route_fit(owner, children):
 
 @contextmanager
 def weights_requested(owner, params, y):
-    """Let an estimator pass weights on in this block as without metadata routing.
+    """Request ``sample_weight`` for the parts of an estimator while the block runs.
 
-    While the block runs, the classifiers and regressors inside `owner` request
-    ``sample_weight``. Nothing is changed if the user has enabled routing.
+    The parts are the classifiers and regressors inside `owner`. Nothing is changed if
+    the user has enabled routing.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def weights_requested(owner, params, y):
 
 
 def _request_weights(estimator, prefix):
-    """Clone an estimator; all learners below a prefix in the clone request weights."""
+    """Clone an estimator, and request weights for its learners under `prefix`."""
     if estimator == "drop" or isinstance(estimator, FrozenEstimator):
         return estimator
     weighted, found = clone(estimator), False
@@ -126,7 +126,7 @@ def _request_weights(estimator, prefix):
             if hasattr(part, "fit") and has_fit_parameter(part, "sample_weight"):
                 requests = getattr(get_routing_for_object(part), "fit", None)
                 takes = getattr(requests, "requests", {}).get("sample_weight")
-                if takes is None:  # the user has not requested or refused them
+                if takes is None:  # the user has not set it
                     learns = is_classifier(part) or is_regressor(part)
                     takes = learns and f"__{prefix}" in f"__{name}__"
                     part.set_fit_request(sample_weight=takes)
@@ -150,7 +150,6 @@ def ignore_weights(scorer):
         for part in getattr(scorer, "_scorers", {"": scorer}).values():
             if hasattr(part, "set_score_request"):
                 part.set_score_request(sample_weight=False)
-    return scorer
 
 
 def requests_groups(part):

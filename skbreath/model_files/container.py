@@ -15,6 +15,7 @@ __all__ = [
     "FORMAT_VERSION",
     "TENSORS",
     "ModelFileError",
+    "damaged",
     "open_archive",
     "pack",
     "unpack",
@@ -44,6 +45,14 @@ _ZIP_ERRORS = (
 
 class ModelFileError(ValueError):
     """A model file cannot be used, or a model cannot be put into one."""
+
+
+def damaged(what):
+    """Make an error for a file that is damaged, or that `save_model` did not write."""
+    return ModelFileError(
+        f"{what}. The file is damaged, or `save_model` did not write it: copy it "
+        "again, or save the model again."
+    )
 
 
 def pack(about, data, tensors):
@@ -79,19 +88,17 @@ def unpack(content):
     with open_archive(content, "the file", _MAX_RATIO) as archive:
         # With other bytes around it, it could be a file of another type as well.
         if not content.startswith(b"PK\x03\x04") or content[-22:-18] != b"PK\x05\x06":
-            raise ModelFileError("it has bytes before or after its archive.")
+            raise damaged("it has bytes before or after its archive")
         names = archive.namelist()
         if ABOUT not in names:
-            raise ModelFileError(f"it is a zip archive without {ABOUT}.")
+            raise damaged(f"it is a zip archive without {ABOUT}")
         about = _read_about(_read(archive, ABOUT))
         if sorted(names) != sorted(_MEMBERS):
-            raise ModelFileError(f"it holds {names}, not {list(_MEMBERS)}.")
+            raise damaged(f"expected the members {list(_MEMBERS)}, got {names}")
         members = {name: _read(archive, name) for name in _MEMBERS}
     sums = members.pop(SUMS)
     if sums != _checksums(members):
-        raise ModelFileError(
-            "its checksums do not match its content: it is damaged or was changed."
-        )
+        raise damaged("its checksums do not match its content")
     return about, members[DATA], members[TENSORS]
 
 
@@ -109,14 +116,12 @@ def _read_about(text):
     try:
         about = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"its {ABOUT} is not JSON.") from error
+        raise damaged(f"its {ABOUT} is not JSON") from error
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise ModelFileError(f"its {ABOUT} does not name the format {_FORMAT!r}.")
+        raise damaged(f"its {ABOUT} does not name the format {_FORMAT!r}")
     version = about.get("format_version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise ModelFileError(
-            f"expected a format version of at least 1, got {version!r}."
-        )
+        raise damaged(f"expected a format version of at least 1, got {version!r}")
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"expected a format version up to {FORMAT_VERSION}, got {version}: install "
@@ -133,21 +138,21 @@ def open_archive(content, what, max_ratio):
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except _ZIP_ERRORS as error:
-        raise ModelFileError(f"{what} is not a zip archive, or is cut off.") from error
+        raise damaged(f"{what} is not a zip archive, or is cut off") from error
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
-        raise ModelFileError(f"{what} has members of the same name.")
+        raise damaged(f"{what} has members of the same name")
     if sum(member.compress_size for member in members) > len(content):
-        raise ModelFileError(f"{what} has members that overlap: a zip bomb.")
+        raise damaged(f"{what} has members that overlap: a zip bomb")
     for member in members:
         if member.file_size > max_ratio * member.compress_size:
-            raise ModelFileError(
+            raise damaged(
                 f"{what} has a member {member.filename!r} that would grow from "
-                f"{member.compress_size} to {member.file_size} bytes: a zip bomb."
+                f"{member.compress_size} to {member.file_size} bytes: a zip bomb"
             )
         if member.flag_bits & 1:
-            raise ModelFileError(f"{what} is encrypted.")
+            raise damaged(f"{what} is encrypted")
     return archive
 
 
@@ -156,4 +161,4 @@ def _read(archive, name):
     try:
         return archive.read(name)
     except _ZIP_ERRORS as error:
-        raise ModelFileError(f"its {name} is damaged ({error}).") from error
+        raise damaged(f"its {name} cannot be read ({error})") from error

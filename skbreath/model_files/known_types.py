@@ -121,7 +121,7 @@ def find_class(name):
         found = _look_up(name)
         if isinstance(found, type) and issubclass(found, BaseEstimator):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_type(name):
@@ -140,7 +140,7 @@ def find_scalar(name):
     if isinstance(found, type) and issubclass(found, np.generic):
         if not issubclass(found, np.object_ | np.void):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_function(name):
@@ -152,7 +152,7 @@ def find_function(name):
             metric = get_scorer(scorer)._score_func
             if name == f"{metric.__module__}.{metric.__name__}":
                 return metric
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def find_loss(name):
@@ -161,7 +161,7 @@ def find_loss(name):
         found = _look_up(name)
         if isinstance(found, type):
             return found
-    raise _refused(name)
+    raise _rejected(name)
 
 
 def _look_up(name):
@@ -177,6 +177,6 @@ def _look_up(name):
     return found if defined_in == module else None
 
 
-def _refused(name):
+def _rejected(name):
     """Make the error for a type that is not on the list."""
     return ModelFileError(f"it has a {name}, which is not on the list of safe types.")

@@ -28,7 +28,7 @@ from ..utils.sklearn_compat import (
     Tree,
     TreePredictor,
 )
-from .container import ModelFileError, open_archive
+from .container import ModelFileError, damaged, open_archive
 from .known_types import (
     find_class,
     find_function,
@@ -88,13 +88,13 @@ def load_data(data):
         except (Exception, RecursionError) as error:
             # Contradictory data can raise any exception.
             text = str(error).partition("\n")[0] or type(error).__name__
-            raise ModelFileError(f"its data cannot be used: {text}") from error
+            raise damaged(f"its data cannot be used: {text}") from error
 
 
 def _array(name, content):
     """Read an array; one that declares a wrong size takes no memory."""
     if not _ARRAY_NAME.fullmatch(name):
-        raise ModelFileError(f"its data has an unexpected file {name!r}.")
+        raise damaged(f"its data has an unexpected file {name!r}")
     # The length of the header follows 8 bytes of magic and version.
     start = 10 + int.from_bytes(content[8:10], "little")
     shape, by_columns, dtype = _header(content[:start])
@@ -102,9 +102,7 @@ def _array(name, content):
     nothing = dtype.itemsize == 0 and n_values > 0
     wrong = n_values * dtype.itemsize != len(content) - start
     if dtype.hasobject or nothing or wrong:
-        raise ModelFileError(
-            f"its array {name} declares a size that does not match its data."
-        )
+        raise damaged(f"its array {name} declares a size that does not match its data")
     if n_values == 0:
         return np.empty(shape, dtype)
     values = np.frombuffer(content, dtype, offset=start).copy()
@@ -118,7 +116,7 @@ def _header(text):
     """Parse the header of an array; trees have thousands of equal headers."""
     stream = io.BytesIO(text)
     if np.lib.format.read_magic(stream) != (1, 0):
-        raise ModelFileError("its data has an array of an unknown format.")
+        raise damaged("its data has an array of an unknown format")
     return np.lib.format.read_array_header_1_0(stream)
 
 
@@ -136,7 +134,9 @@ class _ObjectBuilder:
             kind = node["__loader__"]
             builder = _BUILDERS.get(kind)
             if builder is None:
-                raise ModelFileError(f"it has a {_name(node)} as a {kind}.")
+                raise damaged(
+                    f"expected a node of a known type for {_name(node)}, got {kind!r}"
+                )
             self._made[number] = builder(self, node)
         return self._made[number]
 
@@ -146,9 +146,11 @@ class _ObjectBuilder:
         pairs = zip(types, node["content"].items(), strict=True)
         for kind, (key, value) in pairs:
             if kind is bool:  # bool("False") is True
-                raise ModelFileError("it has a dict with keys True and False.")
+                raise damaged("its data has a dict with the keys True or False")
             if not issubclass(kind, str | int | float | np.generic):
-                raise ModelFileError(f"it has a dict with keys of the type {kind}.")
+                raise damaged(
+                    f"expected texts or numbers as keys of a dict, got {kind}"
+                )
             made[kind(key)] = self.make(value)
         return made
 
@@ -164,7 +166,9 @@ class _ObjectBuilder:
     def _json(self, node):
         value = json.loads(node["content"])
         if value is not None and not isinstance(value, str | int | float):
-            raise ModelFileError(f"it has a {type(value).__name__} as text.")
+            raise damaged(
+                f"expected a text or number in JSON, got a {type(value).__name__}"
+            )
         return value
 
     def _slice(self, node):
@@ -196,7 +200,7 @@ class _ObjectBuilder:
         seeds = self.make(node["content"]["seed_seq"])
         kind = getattr(np.random, state["bit_generator"])
         if not issubclass(kind, np.random.BitGenerator):
-            raise ModelFileError(f"it has a {kind} as a bit generator.")
+            raise damaged(f"expected a bit generator of NumPy, got {kind}")
         bits = kind(np.random.SeedSequence(**seeds))
         bits.state = state
         return np.random.Generator(bits)
@@ -214,7 +218,7 @@ class _ObjectBuilder:
         if state is None:
             return made
         if state.get("memory") is not None:
-            raise ModelFileError(f"it has a {cls.__name__} with a cache.")
+            raise damaged(f"its {cls.__name__} has a cache, which `save_model` removes")
         if issubclass(cls, BaseEstimator):
             _set_defaults(cls, state)
         if hasattr(made, "__setstate__"):
@@ -283,7 +287,7 @@ def _name(node):
 def _of(known, node):
     """Look a node's class up in a dict of known ones."""
     if _name(node) not in known:
-        raise ModelFileError(f"it has a {_name(node)} as a {node['__loader__']}.")
+        raise damaged(f"expected a class for {node['__loader__']}, got {_name(node)}")
     return known[_name(node)]
 
 

@@ -128,7 +128,7 @@ class _Converter:
                 continue
             if isinstance(step, AudioReader):
                 if modules or not first:
-                    raise ValueError(f"{place}.{name} reads audio after other steps.")
+                    raise ValueError(f"{place}.{name} reads audio but is not first.")
                 continue  # the graph begins with waveforms
             last = step is pipeline[-1] and not transforms
             make = self.convert if last else self._transformer

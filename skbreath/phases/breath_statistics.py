@@ -135,7 +135,10 @@ def breath_statistics(
 
 
 def onset_cycles(phases, labels):
-    """Compute times between onsets of the most frequent label, the first if equal."""
+    """Compute the times between onsets of the most frequent label.
+
+    Of equally frequent labels the first in sorted order is used.
+    """
     return np.diff(_onsets(phases, labels))
 
 

@@ -192,11 +192,9 @@ def _read_table(text, labels, **dialect):
                 raise LineError(place, f"expected rows of one recording, got {what}")
             if "selection" in other:
                 # Raven lists a selection once for each view and channel of it.
+                selection = (other["selection"], *times, label)
                 where = other.get("view"), other.get("channel")
-                if (
-                    shown.setdefault((other["selection"], *times, label), where)
-                    != where
-                ):
+                if shown.setdefault(selection, where) != where:
                     continue
             more = {}
             if other.get("probability", "").strip():
@@ -342,6 +340,6 @@ def sniff(suffix, text=""):
     if len(cells) == 4 and set(cells[2:]) <= {"0", "1"}:
         return "icbhi"
     cells = first.split()
-    if len(cells) == 3 and match_clock(cells[1]) and not match_clock(cells[0]):
+    if len(cells) > 2 and match_clock(cells[1]) and not match_clock(cells[0]):
         return "hf_lung"
     return "audacity"

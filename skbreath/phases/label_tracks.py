@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,24 @@ if TYPE_CHECKING:
     from ..utils.typing import FilePath
 
 __all__ = ["read_label_track", "write_label_track"]
+
+_NAMES = (
+    "for x.wav the names x.txt, x_label.txt, x.Table.1.selections.txt, x.TextGrid, "
+    "x.csv and x.json are looked for"
+)
+# First bytes of files that are not text of a format.
+_NO_TEXT = {
+    b"ooBinaryFile": "a binary TextGrid; save it as a text file in Praat",
+    b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
+}
+# The ends may be in any case: _label is of HF_Lung, .Table of Raven.
+_TRACK_ENDS = [
+    re.compile(f"(.+){end}", re.IGNORECASE | re.DOTALL)
+    for end in (
+        r"(?:_label|\.Table\.\d+\.selections)\.txt",
+        r"\.(?:txt|TextGrid|csv|json)",
+    )
+]
 
 
 def read_label_track(
@@ -133,13 +154,55 @@ def read_label_track(
     return table
 
 
-def track_beside(recording: FilePath) -> Path | None:
-    """Find the label track of the same name beside a recording, or None."""
-    for suffix in (".txt", ".TextGrid", ".csv", ".json"):
-        track = Path(recording).with_suffix(suffix)
-        if track.is_file():
-            return track
-    return None
+def tracks_beside(recordings):
+    """List the label tracks beside each recording, those whose names fit its name."""
+    folders, tracks = {}, {}
+    for recording in recordings:
+        path = Path(recording)
+        if path.parent not in folders:
+            folders[path.parent] = _tracks_by_name(path.parent)
+        found = folders[path.parent].get(_composed(path.stem), [])
+        tracks[os.fspath(recording)] = [track for track in found if track != path]
+    return tracks
+
+
+def unclear_tracks(tracks):
+    """List (what, such as "recordings have no label track"; which ones; advice)."""
+    owners = {}
+    for recording, found in tracks.items():
+        for track in found:
+            owners.setdefault(str(track), []).append(Path(recording))
+    several, shared = (
+        [
+            f"{key!r} ({', '.join(repr(path.name) for path in paths)})"
+            for key, paths in pairs.items()
+            if len(paths) > 1
+        ]
+        for pairs in (tracks, owners)
+    )
+    without = [repr(recording) for recording, found in tracks.items() if not found]
+    unclear = [
+        ("recordings have several label tracks", several, "keep one of each"),
+        ("label tracks fit several recordings", shared, "keep one recording of each"),
+        ("recordings have no label track", without, f"annotate or move them; {_NAMES}"),
+    ]
+    return [one for one in unclear if one[1]]
+
+
+def _tracks_by_name(folder):
+    """List the label tracks in a folder by the names of recordings they fit."""
+    tracks = {}
+    for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        for end in _TRACK_ENDS:
+            match = end.fullmatch(_composed(name))
+            if match and (folder / name).is_file():
+                tracks.setdefault(match[1], []).append(folder / name)
+    return tracks
+
+
+def _composed(name):
+    """Return a name in NFC: macOS may store accents as separate characters."""
+    return unicodedata.normalize("NFC", name)
 
 
 def write_label_track(
@@ -154,7 +217,7 @@ def write_label_track(
     Parameters
     ----------
     path : str or path
-        The file; an old one is replaced in one step when the new one is complete.
+        The file. An existing file is replaced only once the new one is complete.
     phases : DataFrame
         ``start_s``, ``end_s``, ``label``; ``probability`` goes to CSV and JSON.
     format : str, default=None
@@ -233,8 +296,9 @@ def _decode(path):
     Bytes that are not UTF-8 are kept as surrogates: they may be in unused columns.
     """
     raw = path.read_bytes()
-    if raw[:12] == b"ooBinaryFile":
-        raise LineError(None, "a binary TextGrid; save it as a text file in Praat")
+    for start, what in _NO_TEXT.items():
+        if raw.startswith(start):
+            raise LineError(None, what)
     encoding, errors = "utf-8-sig", "surrogateescape"
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding, errors = "utf-16", "strict"

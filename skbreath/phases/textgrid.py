@@ -98,7 +98,8 @@ def choose_rows(tiers, tier=None, labels=None):
     filled = [one for one in tiers if one.rows]
     chosen = [one for one in filled if one.is_interval]
     if len(chosen) > 1:
-        chosen = [one for one in chosen if known & _labels(one)]
+        words = [one for one in chosen if any(map(phase_of, _labels(one)))]
+        chosen = [one for one in chosen if known & _labels(one)] or words
     held = [label for one in chosen for label in _labels(one)]
     phases = set(map(phase_of, held))
     others = [one for one in filled if one not in chosen]

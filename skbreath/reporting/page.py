@@ -1,4 +1,4 @@
-"""Render a report as an HTML page that runs only its own script."""
+"""Render a report as one HTML page that works offline."""
 
 import base64
 import datetime

@@ -126,7 +126,7 @@ def own_thresholds(models, pos_label):
 
 
 def breakdown_table(predictions, values, name, pos_label):
-    """Compute scores by the values of a column; sort by the probability of as few."""
+    """Compute scores by the values of a column, most significant differences first."""
     table = break_down(predictions, np.asarray(values), pos_label=pos_label)
     n = table["n_clips"].to_numpy()
     right = (table["accuracy"].to_numpy() * n).round()

@@ -1,4 +1,4 @@
-"""Search parameters with Optuna, in scikit-learn's way."""
+"""Search parameters with Optuna, with the interface of scikit-learn."""
 
 from __future__ import annotations
 

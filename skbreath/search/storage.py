@@ -57,7 +57,7 @@ def open_storage(storage):
 
 
 def retry_trial(study, trial):
-    """Enqueue a trial whose process has ended again, and log it."""
+    """Enqueue a trial again whose process has ended, and log it."""
     _LOGGER.warning(
         "trial %d was interrupted or its process has ended; it is repeated",
         trial.number,

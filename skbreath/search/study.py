@@ -1,4 +1,4 @@
-"""Open the study of a search, and refuse one of another search."""
+"""Open the study of a search, and reject one of another search."""
 
 import hashlib
 import json
@@ -99,8 +99,8 @@ def _check_directions(study, n_objectives):
         if n_objectives == 1:
             wanted = "the single direction 'maximize'"
         raise ValueError(
-            f"the study must have {wanted}, as scorers do; "
-            f"{study.study_name!r} has {names}."
+            f"Expected a study with {wanted}, since scores are maximised; "
+            f"{study.study_name!r} has {names}. Give a new study."
         )
 
 

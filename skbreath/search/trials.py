@@ -15,8 +15,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..fitting.training_record import log_fits
 from ..utils.contexts import quiet_optuna
+from . import storage as storages
 from .folds import evaluate_fold, failed_fold, mean_scores
-from .storage import GRACE_PERIOD, retry_trial
 
 __all__ = ["FOLDS", "TrialRunner", "counts"]
 
@@ -123,7 +123,7 @@ class TrialRunner:
             self.study.optimize(self._score_trial, callbacks=[self._after])
         except KeyboardInterrupt:
             if self._trial is not None and self._frozen().state.name == "FAIL":
-                retry_trial(self.study, self._frozen())
+                storages.retry_trial(self.study, self._frozen())
             raise
         except Exception as error:
             overtaken = self._trial is not None and error is not self._error
@@ -178,7 +178,7 @@ class TrialRunner:
             optuna.storages.fail_stale_trials(self.study)
         # A process that was killed before its trial had parameters has not written a
         # heartbeat, and Optuna leaves such trials running.
-        oldest = datetime.now() - timedelta(seconds=GRACE_PERIOD)
+        oldest = datetime.now() - timedelta(seconds=storages.GRACE_PERIOD)
         for trial in self.study.get_trials(deepcopy=False):
             started = trial.state.name == "RUNNING" and trial.datetime_start < oldest
             if started and not trial.params:
@@ -186,7 +186,7 @@ class TrialRunner:
                     self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 except (ValueError, RuntimeError):
                     continue  # another worker was faster
-                retry_trial(self.study, trial)
+                storages.retry_trial(self.study, trial)
 
     def _count(self):
         """Count the finished trials, and the running ones that may be waited for."""
@@ -198,7 +198,7 @@ class TrialRunner:
         return self.search.n_trials is not None and number >= self.search.n_trials
 
     def _is_surplus(self, trial):
-        """Return whether enough other trials are finished, or began before a trial."""
+        """Return whether the study has enough trials without this one."""
         others = self.study.get_trials(deepcopy=False)
         if self.has_heartbeats:
             n_others = sum(
@@ -299,11 +299,12 @@ class TrialRunner:
         folds = []
         for job in jobs:
             folds.append(evaluate_fold(**job))
-            failed = not np.isfinite(self._mean_scores(folds)).all()
-            if failed and not np.isfinite(self.search.error_score):
+            means = self._mean_scores(folds)
+            if np.isfinite(means).all():
+                if self._prunes(trial, folds, means):
+                    return folds, True
+            elif not np.isfinite(self.search.error_score):
                 break  # later folds cannot make the mean finite
-            if self._prunes(trial, folds):
-                return folds, True
         return folds, False
 
     def _jobs(self, parameters):
@@ -328,14 +329,13 @@ class TrialRunner:
     def _mean_scores(self, folds):
         return mean_scores(folds, self.objectives, self.search.error_score)
 
-    def _prunes(self, trial, folds):
+    def _prunes(self, trial, folds, means):
         """Report the last fold to the pruner; return whether the trial is pruned."""
         from optuna.pruners import WilcoxonPruner
 
-        if not np.isfinite(self._mean_scores(folds)).all():
-            return False
-        fold_by_fold = isinstance(self.study.pruner, WilcoxonPruner)
-        (value,) = self._mean_scores(folds[-1:] if fold_by_fold else folds)
+        if isinstance(self.study.pruner, WilcoxonPruner):  # it compares fold with fold
+            means = self._mean_scores(folds[-1:])
+        (value,) = means
         trial.report(value, len(folds) - 1)
         return len(folds) < len(self.splits) and trial.should_prune()
 

@@ -1,4 +1,4 @@
-"""Put things into the state of estimators, or keep them out of it.
+"""Add the package version to states, and keep weights of networks out of them.
 
 The package version goes into every state, so that caches compute again after an
 update. The weights of networks stay out of the state while a model file is written or
@@ -45,7 +45,7 @@ def uncacheable_token():
 
 @contextmanager
 def keyed_by_content():
-    """Make states cacheable in this block, whose cache hashes the files themselves."""
+    """Make states cacheable in this block, for a cache that hashes the files itself."""
     with _set(_KEYED_BY_CONTENT, True):
         yield
 
@@ -83,7 +83,7 @@ class WeightStore:
             yield self
 
     def put(self, owner, weights):
-        """Keep the weights of `owner`, once however often it is put; get their key."""
+        """Keep the weights of `owner` once, and return their key."""
         known = self._owners.get(id(owner))
         if known is not None:
             return known[1]

@@ -24,6 +24,7 @@ from skbreath import (
     AudioWarning,
     as_paths_or_waveforms,
     check_audio_files,
+    find_audio_files,
     load_audio,
 )
 
@@ -454,3 +455,118 @@ def test_real_recordings(real_data):
     reader = AudioReader(duration=None, n_jobs=2).fit(paths)
     assert reader.n_samples_ == pytest.approx(durations.max() * 16000, abs=1)
     assert reader.transform(paths).shape == (3, reader.n_samples_)
+
+
+def _found(folder):
+    files = find_audio_files(folder)
+    return [os.path.relpath(file, folder).replace(os.sep, "/") for file in files]
+
+
+def test_a_folder_gives_all_files_that_can_be_read(tmp_path):
+    suffixes = {
+        "WAV": (".wav", ".wave", ".Bwf"),
+        "RF64": (".RF64",),
+        "W64": (".w64",),
+        "FLAC": (".Flac",),
+        "OGG": (".ogg", ".oga", ".opus"),
+        "MP3": (".MP3", ".mp2"),
+        "AIFF": (".aif", ".aiff", ".aifc"),
+        "AU": (".au", ".snd"),
+        "CAF": (".caf",),
+        "NIST": (".sph", ".nist"),
+        "VOC": (".voc",),
+        "IRCAM": (".sf",),
+    }
+    written = []
+    for format, names in suffixes.items():
+        for suffix in names:
+            written.append(f"a{len(written):02d}{suffix}")
+            path = tmp_path / written[-1]
+            soundfile.write(path, _noise(4000), 16000, format=format)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # labels beside sounds need no mention
+        for suffix in (".txt", ".TextGrid", ".csv", ".json"):
+            (tmp_path / f"a00{suffix}").touch()
+        assert _found(tmp_path) == sorted(written)
+    assert len(check_audio_files(find_audio_files(tmp_path))) == len(written)
+
+
+def test_hidden_files_are_left_out_and_others_are_counted(tmp_path):
+    for name in (
+        "a.wav",
+        "._a.wav",
+        ".hidden/b.wav",
+        "__MACOSX/a.wav",
+        ".ipynb_checkpoints/a-checkpoint.wav",
+        "deep/er/c.WAV",
+        "m.m4a",
+        "n.M4A",
+        "LICENSE",
+        "._LICENSE",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    what = r"3 files of other kinds .* left out: no suffix \(1\), .m4a \(2\); `ffmpeg"
+    with pytest.warns(UserWarning, match=what):
+        assert _found(tmp_path) == ["a.wav", "deep/er/c.WAV"]
+    assert _found(tmp_path / ".hidden") == ["b.wav"]  # if it is named
+    (tmp_path / "deep" / "er" / "c.WAV").rename(tmp_path / "deep" / "c.amr")
+    with pytest.raises(
+        ValueError, match=r"found 1 of other kinds: .amr \(1\); `ffmpeg"
+    ):
+        find_audio_files(tmp_path / "deep")
+
+
+def test_links_are_followed_once(tmp_path):
+    other, folder = tmp_path / "other", tmp_path / "folder"
+    (other / "x").mkdir(parents=True)
+    (folder / "z").mkdir(parents=True)
+    for path in (other / "x" / "a.wav", folder / "z" / "b.wav", tmp_path / "c.wav"):
+        path.touch()
+    (folder / "linked").symlink_to(other)
+    (folder / "again").symlink_to(folder / "z")
+    (folder / "circle").symlink_to(folder)
+    (folder / "above").symlink_to(tmp_path)
+    (folder / "d.wav").symlink_to(tmp_path / "c.wav")
+    assert _found(folder) == ["d.wav", "linked/x/a.wav", "z/b.wav"]
+
+
+def test_a_recording_that_was_not_closed_is_read_with_a_warning(tmp_path):
+    # The header of 44 bytes is of a recorder that crashed, or writes to a pipe.
+    path = tmp_path / "a.wav"
+    samples = np.round(_noise(40000)[:, 0] * 2**15) / 2**15
+    for size in (0, 2**32 - 1):
+        soundfile.write(path, samples, RATE)
+        content = bytearray(path.read_bytes())
+        content[4:8] = content[40:44] = struct.pack("<I", size)
+        path.write_bytes(content)
+        with pytest.warns(AudioWarning, match="a.wav' does not say .* how long it is"):
+            waveform, _ = load_audio(path)
+        assert np.array_equal(waveform, samples)
+        with pytest.warns(AudioWarning):
+            assert check_audio_files([path]).tolist() == [2.5]
+            assert AudioReader(duration=2.5).fit_transform([path]).shape == (1, 40000)
+
+
+def test_a_stream_of_flac_has_no_length_in_its_header(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, _noise(40000), RATE)
+    expected = load_audio(path)[0]
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert np.array_equal(load_audio(path)[0], expected)
+    assert check_audio_files([path]).tolist() == [2.5]
+    assert np.array_equal(AudioReader().fit_transform([path])[0], expected[:RATE])
+
+
+def test_channels_that_cancel_each_other_give_a_warning(write):
+    noise = _noise(4000)
+    path = write("a.wav", np.hstack([noise, 0.05 * _noise(4000, seed=1) - noise]))
+    with pytest.warns(AudioWarning, match="the channels of .*a.wav' are opposite"):
+        load_audio(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for channels in (noise * [1, 0], _noise(4000, 8), np.zeros((4000, 2))):
+            load_audio(write("b.wav", channels))

@@ -26,7 +26,7 @@ def test_there_are_enough_kinds_of_bad_files():
 
 def test_the_table_in_the_documentation_is_what_happens(outcomes):
     written = audio_matrix.DOCUMENT.read_text(encoding="utf-8")
-    if f"libsndfile {soundfile.__libsndfile_version__};" not in written:
+    if f"libsndfile {soundfile.__libsndfile_version__}." not in written:
         pytest.skip("another libsndfile words its errors differently")
     assert written == audio_matrix.document(outcomes), (
         "run: python tests/audio/audio_matrix.py"

@@ -1,6 +1,7 @@
 """``skbreath train-phases`` and ``skbreath annotate``."""
 
 import json
+import shutil
 
 import joblib
 import numpy as np
@@ -261,3 +262,86 @@ def test_training_names_what_is_wrong(folder, tmp_path):
     assert "a.txt' has" in result.stderr and "line 2 (2 to 9)" in result.stderr
     assert "(5.000 s)" in result.stderr
     assert not out.exists()
+
+
+def test_label_tracks_are_found_under_their_own_names(tmp_path):
+    data, out = tmp_path / "data", tmp_path / "phases.skb"
+    data.mkdir()
+    words = {"I": "inhale", "E": "Ex"}
+    names = {
+        "steth_1.wav": ("steth_1_label.txt", "hf_lung"),
+        "r.1.wav": ("r.1.Table.2.Selections.txt", "raven"),
+        "b.WAV": ("b.TXT", "audacity"),
+        "u\u0308.wav": ("\u00fc.textgrid", "textgrid"),  # the same name, as of macOS
+    }
+    for seed, (recording, (track, format)) in enumerate(names.items()):
+        made = make_breath_recording(8, 20, random_state=seed)
+        soundfile.write(data / recording, made.waveform, 16000)
+        phases = made.phases.replace({"label": words})
+        write_label_track(data / track, phases, format)
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2
+    assert "`skbreath train-phases` --label inhale=I --label Ex=E" in result.stderr
+    result = run("check", data)
+    assert "train-phases --label inhale=I --label Ex=E`" in result.stdout
+    result = run("train-phases", data, "--label", "inhale=in", "--out", out)
+    assert result.exit_code == 2 and "got 'inhale=in'" in result.stderr
+    (data / "b.TXT").write_text("")
+    labels = ("--label", "inhale=I", "--label", "Ex=E")
+    result = run("train-phases", data, *labels, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "1 of 4 recordings have no phase" in result.stderr
+    assert "4 recordings" in result.stdout
+
+
+def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "phases.skb"
+    shutil.copytree(folder, data)
+    (data / "r0_LABEL.txt").write_text("")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "('r0.txt', 'r0_LABEL.txt')" in result.stderr
+    assert "several label tracks" in run("check", data).stdout
+    (data / "r0_LABEL.txt").unlink()
+    shutil.copy(data / "r0.wav", data / "r0.Flac")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "r0.txt' ('r0.Flac', 'r0.wav')" in result.stderr
+    (data / "r0.Flac").unlink()
+    (data / "r0.txt").rename(data / "r0-labels.txt")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2 and "1 of 3 recordings have no" in result.stderr
+    assert "x_label.txt, x.Table.1.selections.txt" in " ".join(result.stderr.split())
+    assert not out.exists()
+
+
+def test_recordings_of_one_name_are_named(model, folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for name in ("r0.wav", "r0.FLAC", "r1.wav"):
+        shutil.copy(folder / f"{name[:2]}.wav", data / name)
+    result = run("annotate", data, "--model", model, "--out", out)
+    assert result.exit_code == 2 and not out.exists()
+    assert f"'{data / 'r0.FLAC'}' and '{data / 'r0.wav'}'" in result.stderr
+    assert "r1" not in result.stderr
+
+
+def test_doubtful_recordings_are_annotated_with_a_warning(model, folder, tmp_path):
+    sound, rate = soundfile.read(folder / "r0.wav", dtype="int16")
+    soundfile.write(tmp_path / "open.wav", sound, rate)
+    content = bytearray((tmp_path / "open.wav").read_bytes())
+    content[4:8] = content[40:44] = bytes(4)  # as left by a recorder that crashed
+    (tmp_path / "open.wav").write_bytes(content)
+    soundfile.write(tmp_path / "coarse.wav", sound, rate, subtype="PCM_U8")
+    both = np.column_stack([sound, -sound])
+    soundfile.write(tmp_path / "opposite.wav", both, rate)
+    result = run("annotate", tmp_path, "--model", model, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for what in (
+        "open.wav' does not say in its header how long it is",
+        "coarse.wav' has 8 bits a sample",
+        "opposite.wav' are opposite and nearly cancel each other",
+    ):
+        assert result.stderr.count(what) == 1, result.stderr
+    expected = run("annotate", folder / "r0.wav", "--model", model, "--out", tmp_path)
+    assert expected.exit_code == 0
+    labels = (tmp_path / "out" / "open.txt").read_text()
+    assert labels == (tmp_path / "r0.txt").read_text()

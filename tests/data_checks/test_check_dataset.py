@@ -210,6 +210,15 @@ def test_recordings_with_label_tracks(tmp_path):
     assert "6 phases: " in found(result, "note", "balance")
     assert "1 phases are shorter than 0.1 s" in found(result, "warning")
     assert "1 phases follow one with the same label" in found(result, "note")
+    (tmp_path / "r3.txt").write_text("")
+    assert "1 label tracks have no phase: " in found(check_dataset(tmp_path), "warning")
+
+
+def test_samples_of_8_bits_are_reported(tmp_path):
+    write(tmp_path / "a.wav", 0, subtype="PCM_U8")
+    write(tmp_path / "b.wav", 1)
+    result = check_dataset(tmp_path)
+    assert "1 files have 8 bits a sample: " in found(result, "warning", "format")
 
 
 def test_what_is_no_data_set_is_refused(tmp_path):

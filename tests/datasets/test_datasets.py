@@ -76,7 +76,8 @@ def test_test(folder):
 def test_files_without_a_row_give_a_warning(folder):
     extra = folder / "train" / "steth_20190101_10_00_00_002.wav"
     extra.touch()
-    (folder / "train" / "notes.txt").touch()
+    for name in ("notes.txt", "._steth_20190101_10_00_00_001.wav"):
+        (folder / "train" / name).touch()
     with pytest.warns(UserWarning, match="1 audio files have no row .*_002.wav"):
         clips = load_kaggle_breath(folder)
     assert clips.unlisted == [str(extra)]
@@ -185,6 +186,22 @@ def test_labelled_folder(tmp_path):
         table, tmp_path / "clips", path_column="file", label_column=None
     )
     assert unlabelled.target is None and unlabelled.groups is None
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_spreadsheets_and_names_of_other_systems(separator, tmp_path):
+    for name in ("u\u0308.wav", "b.WAV", "c.flac"):
+        (tmp_path / name).touch()
+    table = tmp_path / "my.csv"
+    rows = "path,label\n\u00fc.wav,I\nb.wav,E\nc.flac,E\n".replace(",", separator)
+    table.write_text(rows, encoding="utf-8-sig")
+    clips = load_labelled_folder(table)
+    assert [os.path.basename(path) for path in clips.paths] == [
+        "u\u0308.wav",
+        "b.WAV",
+        "c.flac",
+    ]
+    assert clips.id.tolist() == ["\u00fc.wav", "b.wav", "c.flac"]
 
 
 def test_labelled_folder_with_repeats_or_one_class_is_an_error(tmp_path):

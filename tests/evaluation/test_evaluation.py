@@ -243,6 +243,8 @@ def test_break_down_by_recording_and_by_day(recordings):
     day = frame[frame["group"] % 5 == 3]
     auc = roc_auc_score(day["y_true"] == "I", day["y_score"])
     assert by_day.loc[3, "roc_auc"] == pytest.approx(auc)
+    by_label = break_down(frame, by="y_true")
+    assert np.isnan(by_label.loc["E", "f1"]) and by_label.loc["I", "f1"] > 0.5
     with pytest.raises(ValueError, match="by must be a column .* got 'day'"):
         break_down(frame, by="day")
     with pytest.raises(ValueError, match="240 predictions, got 3"):

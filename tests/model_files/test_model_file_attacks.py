@@ -205,7 +205,7 @@ def test_nodes_that_could_run_code_are_refused(name, good, refused):
     def change(schema):
         schema["content"]["content"]["C"] = {**node, "__id__": 10**6}
 
-    refused(forged(good, change), "stranger.skb cannot be used: it", False)
+    refused(forged(good, change), "stranger.skb cannot be used: ", False)
 
 
 def test_cache_folder_is_refused(good, refused):
@@ -214,12 +214,12 @@ def test_cache_folder_is_refused(good, refused):
         types = schema["content"]["key_types"]["content"]
         types.append(types[0])
 
-    refused(forged(good, change), "with a cache", False)
+    refused(forged(good, change), "has a cache", False)
 
 
 @pytest.mark.parametrize("name", ["../evil.npy", "/etc/passwd", "a/../../b", "x.txt"])
 def test_paths_out_of_the_archive_are_refused(name, good, refused, tmp_path):
-    refused(archive_of({**members_of(good), name: b"x"}), "it holds")
+    refused(archive_of({**members_of(good), name: b"x"}), "expected the members")
 
     def add(inner):
         inner[name] = b"x"

@@ -155,6 +155,7 @@ PAIRS = [[0, 1, "I"], [1, 2, "E"]]
         ([("p", ""), ("q", "")], (), {}, []),
         # None of these may lose or pool phases.
         ([("in", "in", ""), ("ex", "", "E")], (), {}, "'in' .*'ex' .*tier="),
+        ([("in", "in"), ("x", "", "ex"), ("z", "?")], (), {"labels": "IE"}, "={'in': "),
         ([("in", "x", ""), ("out", "", "E")], (), {"labels": "IE"}, "'in' .*'out' "),
         ([("ann", "I", "E"), ("bob", "", "", "I")], (), {}, "'ann' .*'bob' .*tier="),
         ([("a", "x"), ("b", "y")], (), {}, "'a' .*'b' .*tier="),
@@ -204,6 +205,9 @@ def test_tiers_of_another_format_are_an_error(tmp_path):
         read_label_track(path, tier="phases")
     path.write_bytes(b"ooBinaryFile\x08TextGrid")
     with pytest.raises(ValueError, match="a.txt': a binary TextGrid; save it as"):
+        read_label_track(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(ValueError, match="a.txt': a Git LFS pointer; run `git lfs"):
         read_label_track(path)
 
 
@@ -346,6 +350,7 @@ def test_raven_lists_each_selection_once(tmp_path):
         ("a.txt", "0\t1\tI\n1\tnan\tE\n", 2, "not a finite time"),
         ("a.txt", "-1\t1\tI\n", 1, "negative"),
         ("a.txt", "0 1 I\n", 1, "with tabs"),
+        ("a.txt", "I 00:00:01 00:00:02 loud\n", 1, "not label, start and end"),
         ("a.txt", "I 00:00:01 00:00:02\nE 00:00:0x 3\n", 2, "is not a time in s, or"),
         ("a.csv", "start_s,end_s\n1,2\n", 1, "lacks 'label'; it has 'start_s', 'end"),
         ("a.csv", "start_s,end_s,label\n1,2\n", 2, "cells"),
