@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from .files import (
     AudioError,
     UnsupportedAudio,
     open_audio,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -83,19 +83,10 @@ def iter_blocks(sound, n_frames=None):
         raise UnsupportedAudio("holds no samples (leave it out or record it again)")
     # Channels without relation have a mean of `energy` / channels**2.
     if energy_of_mean * sound.channels**2 < _CANCELLED * energy:
-        _warn_of_cancelling(sound.path)
-
-
-def _warn_of_cancelling(path):
-    """Warn about a file whose channels are opposite, so that their mean is silent."""
-    from .clip_warnings import AudioWarning
-
-    warnings.warn(
-        f"the channels of {path!r} are opposite and nearly cancel each other: the "
-        "mean of them is read; export one channel.",
-        AudioWarning,
-        stacklevel=2,
-    )
+        warn(
+            f"the channels of {sound.path!r} are opposite and nearly cancel each "
+            "other: their mean is read; export one channel."
+        )
 
 
 def _read_frames(sound, n_frames):

@@ -32,6 +32,8 @@ _AUDIO_SUFFIXES = tuple(
     ".aifc .au .snd .caf .voc .sph .nist .sf .ircam .avr .paf .pvf .svx .8svx .sds "
     ".wve .xi".split()
 )
+# Suffixes of sounds and videos that libsndfile cannot read.
+_CONVERTIBLE = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov"}
 # Files beside recordings that are not reported as left out: labels and tables.
 _LABEL_SUFFIXES = (".txt", ".textgrid", ".csv", ".json")
 # Sizes in the header of a sound that was written to a pipe: the largest that the
@@ -39,17 +41,11 @@ _LABEL_SUFFIXES = (".txt", ".textgrid", ".csv", ".json")
 _UNKNOWN_SIZE = 2**31 - 2**16
 # The length of a FLAC file that was written to a pipe, for libsndfile.
 UNKNOWN_FRAMES = 2**63 - 1
-# First bytes of files that stand for audio without being audio.
+# First bytes of files that stand for audio, and what they are.
 _NOT_AUDIO = {
-    b"version https://git-lfs": (
-        "is a Git LFS pointer: the audio was not downloaded (run `git lfs pull`)"
-    ),
-    b"/annex/objects/": (
-        "is a git-annex pointer: the audio was not downloaded (run `git annex get`)"
-    ),
-    b"\0\5\x16\7": (
-        "holds attributes of another file, as macOS writes them, not audio (delete it)"
-    ),
+    b"version https://git-lfs": "a Git LFS pointer, not audio (run `git lfs pull`)",
+    b"/annex/objects/": "a git-annex pointer, not audio (run `git annex get`)",
+    b"\0\5\x16\7": "a file of macOS with attributes of another, not audio (delete it)",
 }
 # Larger samples overflow the single precision power spectrum.
 MAX_AMPLITUDE = 1e15
@@ -127,17 +123,16 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
         for suffix in (*_AUDIO_SUFFIXES, *_LABEL_SUFFIXES):
             del others[suffix]
         kinds = shorten(f"{kind or 'no suffix'} ({n})" for kind, n in others.items())
-        kinds += "; `ffmpeg -i a.m4a a.wav` converts sounds and videos"
+        if _CONVERTIBLE & set(others):
+            kinds += "; convert sounds to WAV, as by `ffmpeg -i a.m4a a.wav`"
         if not inside:
-            found = f"{others.total()} of other kinds: {kinds}" if others else "none"
             raise ValueError(
-                f"Expected audio files in the folder {path}, found {found}; name "
-                "another folder."
+                f"Expected audio files in the folder {path}, found {kinds or 'none'}; "
+                "name another."
             )
         if others:
             warnings.warn(
-                f"{others.total()} files of other kinds in the folder {path} are left "
-                f"out: {kinds}.",
+                f"files of other kinds in the folder {path} are left out: {kinds}.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -292,12 +287,12 @@ def _open_sound(descriptor, path):
         start = os.read(descriptor, 64)
         for mark, why in _NOT_AUDIO.items():
             if start.startswith(mark):
-                raise UnsupportedAudio(why) from None
+                raise UnsupportedAudio(f"is {why}") from None
         raise
-    log = sound.extra_info
-    # The size of the samples is 0, and what follows are not chunks, but samples.
-    if sound.frames == 0 and ("Exiting parser" in log or "Have 0 marker" in log):
-        if sound.format in ("WAV", "WAVEX", "RF64"):
+    if sound.frames == 0 and sound.format in ("WAV", "WAVEX", "RF64"):
+        log = sound.extra_info
+        # The size of the samples is 0, but what follows are not chunks.
+        if "Exiting parser" in log or "Have 0 marker" in log:
             sound.close()
             os.lseek(descriptor, 0, os.SEEK_SET)
             sound = soundfile.SoundFile(_Unclosed(descriptor, closefd=False))
@@ -318,16 +313,19 @@ class _Unclosed(io.FileIO):
         return count
 
 
-def _warn_of_length(path):
-    """Warn about a file whose header does not say how long it is."""
+def warn(message):
+    """Warn about a file that may be read wrongly."""
     # Not above: it would import all of scipy.
     from .clip_warnings import AudioWarning
 
-    warnings.warn(
+    warnings.warn(message, AudioWarning, stacklevel=3)
+
+
+def _warn_of_length(path):
+    """Warn of a file whose header does not say how long it is."""
+    warn(
         f"{path!r} does not say in its header how long it is, as after a crash or from "
-        "a pipe; all samples to its end are read.",
-        AudioWarning,
-        stacklevel=2,
+        "a pipe; all samples to its end are read."
     )
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_array
 
 from ..utils.text import ROW_NUMBERING_NOTE, shorten
-from .clip_warnings import AudioWarning
 from .decoding import iter_blocks
-from .files import open_audio
+from .files import open_audio, warn
 
 if TYPE_CHECKING:
     from ..utils.typing import Clips
@@ -148,11 +146,9 @@ class Recording:
         if isinstance(self.source, str):
             with open_audio(self.source, allow_empty=self.allow_empty) as sound:
                 if sound.subtype in ("PCM_U8", "PCM_S8"):
-                    warnings.warn(
+                    warn(
                         f"{self.name} has 8 bits a sample: sounds below -42 dB of full "
-                        "scale are lost in its steps; record with 16 bits.",
-                        AudioWarning,
-                        stacklevel=2,
+                        "scale are lost in its steps; record with 16 bits."
                     )
                 if sound.frames == 0:
                     yield sound.samplerate, np.zeros(0, dtype=np.float32)

@@ -118,8 +118,8 @@ def _mapping_hint(found, labels):
         return ""
     options = " ".join(f"--label {shlex.quote(f'{a}={b}')}" for a, b in pairs.items())
     return (
-        f"; to read them, give read_label_track labels={pairs!r}, or "
-        f"`skbreath train-phases` {options}"
+        f"; to read them, give read_label_track labels={pairs!r}, or add {options} to "
+        "`skbreath train-phases`"
     )
 
 

@@ -281,7 +281,7 @@ def test_label_tracks_are_found_under_their_own_names(tmp_path):
         write_label_track(data / track, phases, format)
     result = run("train-phases", data, "--out", out)
     assert result.exit_code == 2
-    assert "`skbreath train-phases` --label inhale=I --label Ex=E" in result.stderr
+    assert "add --label inhale=I --label Ex=E to `skbreath" in result.stderr
     result = run("check", data)
     assert "train-phases --label inhale=I --label Ex=E`" in result.stdout
     result = run("train-phases", data, "--label", "inhale=in", "--out", out)
