@@ -101,9 +101,7 @@ def test_other_versions_are_named_in_the_error_and_the_warning(good, refused, tm
         return pack(about, members[DATA], members[TENSORS])
 
     (tmp_path / "model.skb").write_bytes(other(good))
-    with pytest.warns(
-        UserWarning, match="with scikit-learn 1.50.0 and is read"
-    ):
+    with pytest.warns(UserWarning, match="with scikit-learn 1.50.0 and is read"):
         assert load_model(tmp_path / "model.skb").predict(X).shape == Y.shape
 
     def rename(schema):
