@@ -447,7 +447,7 @@ def test_a_frozen_transformer_does_not_freeze_a_member():
 
 def test_a_frozen_member_of_other_classes_is_an_error():
     frozen = FrozenEstimator(GaussianNB().fit(X, np.where(y == "I", 1, 0)))
-    with pytest.raises(ValueError, match=r"classes \[0, 1\] of member 'old'"):
+    with pytest.raises(ValueError, match=r"classes of member 'old', \[0, 1\]"):
         WeightedVotingClassifier([("old", frozen)]).fit(X, y)
 
 
@@ -490,5 +490,7 @@ def test_without_refit_the_models_of_the_folds_vote(learned):
 def test_without_refit_something_must_be_learned():
     X, y = make_classification(60, random_state=0)
     vote = WeightedVotingClassifier([("bayes", GaussianNB())], refit=False)
-    with pytest.raises(ValueError, match="refit=False needs learned weights"):
+    with pytest.raises(
+        ValueError, match="refit=False keeps the models of the cross-fit"
+    ):
         vote.fit(X, y)
