@@ -51,5 +51,5 @@ def breath_folder(tmp_path_factory):
     return folder
 
 
-# Run by hand, once for each version of the format.
+# Run by hand, with the lowest and the highest version of scikit-learn.
 collect_ignore = ["model_files/make.py"]

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils import Bunch
 
+from ..utils.calibration_compat import fit_calibrator
 from ..utils.contexts import quiet_optuna
 
 __all__ = [
@@ -207,15 +208,10 @@ class MixtureLearner:
         sample_weight = None
         if self.calibration == "temperature":
             mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
-        everything = np.arange(len(y))
-        calibrator = CalibratedClassifierCV(
-            GivenProbabilities(self.classes),
-            method=self.calibration,
-            # A single part of all rows: only the calibrator is fitted.
-            cv=[(everything, everything)],
-            ensemble=False,
+        calibrator = fit_calibrator(
+            GivenProbabilities(self.classes), self.calibration, mixed, y, sample_weight
         )
-        return Mixture(weights, calibrator.fit(mixed, y, sample_weight))
+        return Mixture(weights, calibrator)
 
 
 def _smoothed(mixed, y, classes):

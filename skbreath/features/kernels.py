@@ -177,8 +177,8 @@ def _contrast(power, bands, shares, ranks, passed, valley, peak):
     for block in range(len(power)):
         for band in range(len(bands)):
             # Keep the n lowest and n highest bins sorted, by insertion, two ranks at a
-            # time. A row of ranks: lowest, second lowest, highest, second highest; the next
-            # row goes on with what the first one lets pass.
+            # time. A row of ranks: lowest, second lowest, highest, second highest; the
+            # next row goes on with what the first one lets pass.
             n_extreme = bands[band, 2]
             n_rows = (n_extreme + 1) // 2
             for j in range(n_rows):

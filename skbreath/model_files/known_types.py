@@ -36,25 +36,37 @@ _PUBLIC = {
     "ThresholdClassifier",
     "WeightedVotingClassifier",
 }
-# Private classes and the modules that define them.
-_PRIVATE = {
-    "FoldAverage": "skbreath.ensemble.mixture",
-    "FrameModel": "skbreath.segmentation.frame_scores",
-    "GivenProbabilities": "skbreath.ensemble.mixture",
+# Names in files whose classes are defined in another module: private ones, and those of
+# scikit-learn that earlier versions lack.
+_DEFINED_IN = {
+    "skbreath.FoldAverage": "skbreath.ensemble.mixture",
+    "skbreath.FrameModel": "skbreath.segmentation.frame_scores",
+    "skbreath.GivenProbabilities": "skbreath.ensemble.mixture",
+    "sklearn.calibration._CalibratedClassifier": "skbreath.utils.calibration_compat",
+    "sklearn.calibration._TemperatureScaling": "skbreath.utils.calibration_compat",
+}
+# Modules whose classes have another module in files: compiled ones before scikit-learn
+# 1.9, and our stand-ins for classes of scikit-learn.
+_STORED_AS = {
+    "_loss": "sklearn._loss._loss",
+    "_sgd_fast": "sklearn.linear_model._sgd_fast",
+    "skbreath.utils.calibration_compat": "sklearn.calibration",
 }
 # Values of `ResidualCNNClassifier(module=)`. They are called with sizes that were
 # compared with those of the weights.
 _NETWORKS = {"skbreath.ResidualCNN1d", "skbreath.ResidualCNN2d"}
-_OURS = {f"skbreath.{name}" for name in {*_PUBLIC, *_PRIVATE}}
+_OURS = {f"skbreath.{name}" for name in _PUBLIC} | set(_DEFINED_IN)
 
 # Parts of scikit-learn's estimators that are not estimators themselves. The indices in
 # trees are checked afterwards, by `check_trees`.
 _PARTS_OF_SKLEARN = {
-    "sklearn.calibration._CalibratedClassifier",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.metrics._scorer._Scorer",
+    # In scorers before scikit-learn 1.8.
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn._loss.link.HalfLogitLink",
@@ -88,6 +100,7 @@ _TYPES = {
 
 def stored_module(module):
     """Get the name of a module in files: "skbreath" for all modules of this package."""
+    module = _STORED_AS.get(module, module)
     return "skbreath" if module.startswith("skbreath.") else module
 
 
@@ -154,15 +167,14 @@ def find_loss(name):
 def _look_up(name):
     """Import ``module.attribute``; None if that module does not define it."""
     module, _, attribute = name.rpartition(".")
-    if module == "skbreath":
-        return getattr(import_module(_PRIVATE.get(attribute, module)), attribute)
     try:
-        found = getattr(import_module(module), attribute)
+        found = getattr(import_module(_DEFINED_IN.get(name, module)), attribute)
     except (AttributeError, ImportError) as error:
         raise ModelFileError(
             f"it has a {name}, which the installed packages lack."
         ) from error
-    return found if getattr(found, "__module__", None) == module else None
+    defined_in = stored_module(str(getattr(found, "__module__", None)))
+    return found if defined_in == module else None
 
 
 def _rejected(name):

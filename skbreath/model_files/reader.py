@@ -11,6 +11,7 @@ import math
 import re
 from collections import OrderedDict
 from functools import lru_cache
+from inspect import signature
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -218,6 +219,8 @@ class _ObjectBuilder:
             return made
         if state.get("memory") is not None:
             raise damaged(f"its {cls.__name__} has a cache, which `save_model` removes")
+        if issubclass(cls, BaseEstimator):
+            _set_defaults(cls, state)
         if hasattr(made, "__setstate__"):
             made.__setstate__(state)
         else:
@@ -236,6 +239,15 @@ class _ObjectBuilder:
         if state:
             made.__setstate__(state)
         return made
+
+
+def _set_defaults(cls, state):
+    """Set parameters that the version that wrote a file lacks, or deprecates."""
+    for name, parameter in signature(cls).parameters.items():
+        value = state.get(name, "deprecated")
+        if isinstance(value, str) and value == "deprecated":
+            if parameter.default is not parameter.empty:
+                state[name] = parameter.default
 
 
 def _object_array(rows, shape):

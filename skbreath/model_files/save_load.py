@@ -41,6 +41,8 @@ _PACKAGES = (
     "skops",
     "safetensors",
 )
+# Each reads the files of the others, and predicts the same.
+_COMPATIBLE = ("1.6.", "1.7.", "1.8.", "1.9.")
 
 
 def save_model(
@@ -145,7 +147,8 @@ def load_model(path: FilePath) -> Any:
     Warns
     -----
     UserWarning
-        If another version of scikit-learn wrote it.
+        If a version of scikit-learn wrote it, or reads it, that was not tested with
+        the other: before 1.6, or after 1.9.
 
     See Also
     --------
@@ -250,6 +253,9 @@ def _from_bytes(content):
     from safetensors.numpy import load
 
     about, data, tensors = unpack(content)
+    packages = about.get("packages")
+    written = packages.get("scikit-learn") if isinstance(packages, dict) else None
+    installed = importlib.metadata.version("scikit-learn")
     try:
         arrays = load(tensors)
     except (SafetensorError, KeyError, ValueError) as error:
@@ -261,16 +267,22 @@ def _from_bytes(content):
     ):
         # One warning, below, instead of one for each part.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
-        model = load_data(data)
+        try:
+            model = load_data(data)
+        except ModelFileError as error:
+            if written == installed:
+                raise
+            raise ModelFileError(
+                f"{error} It was written with scikit-learn {written}, and {installed} "
+                "is installed: try the version that wrote it."
+            ) from error
     check_trees(model)
     record, metadata = training_record(model), about.get("metadata")
     if record is not None and isinstance(metadata, dict):
         # Keep the licence with the weights when the model is saved again.
         record["metadata"] = metadata
-    packages = about.get("packages")
-    written = packages.get("scikit-learn") if isinstance(packages, dict) else None
-    installed = importlib.metadata.version("scikit-learn")
-    if written != installed:
+    compatible = all(str(v).startswith(_COMPATIBLE) for v in (written, installed))
+    if written != installed and not compatible:
         warnings.warn(
             f"The model was written with scikit-learn {written} and is read with "
             f"{installed}: its predictions may differ.",

@@ -6,8 +6,6 @@ The code is under the BSD 3-clause licence; the weights in this folder are not: 
 
 from __future__ import annotations
 
-import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +52,6 @@ def load_pretrained() -> Pipeline:
     >>> model.classes_
     array(['E', 'I'], dtype='<U1')
     """
-    import sklearn
-
     from ..model_files.save_load import load_model
 
     if not PRETRAINED.is_file():
@@ -63,13 +59,4 @@ def load_pretrained() -> Pipeline:
             f"This installation of skbreath lacks its pretrained model, {PRETRAINED}; "
             "install the package again, or name a model of your own."
         )
-    with warnings.catch_warnings():
-        # All releases of a minor version read the same files, and the dependencies
-        # of this package allow only one minor version.
-        minor = ".".join(sklearn.__version__.split(".")[:2])
-        warnings.filterwarnings(
-            "ignore",
-            rf"The model was written with scikit-learn {re.escape(minor)}\.",
-            UserWarning,
-        )
-        return load_model(PRETRAINED)
+    return load_model(PRETRAINED)

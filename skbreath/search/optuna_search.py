@@ -27,6 +27,7 @@ from ..utils.sklearn_compat import (
     StrOptions,
     _check_method_params,
     _fit_context,
+    callback_context,
 )
 from .checks import check_settings, scorers_for
 from .folds import draw_folds
@@ -336,7 +337,7 @@ class OptunaSearchCV(BaseSearchCV):
             splits = draw_folds(self, X, y, groups, split_params, classes)
             data = {"X": X, "y": y, "groups": groups, **params}
             self.study_, storage, joined = join_study(self, data, splits, objectives)
-            root = self._init_callback_context(max_subtasks=1 + bool(self.refit))
+            root = callback_context(self, max_subtasks=1 + bool(self.refit))
             root.call_on_fit_task_begin(estimator=self, X=X, y=y)
             context = root.subcontext(
                 "search", max_subtasks=None, sequential_subtasks=False

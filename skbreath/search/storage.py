@@ -7,6 +7,8 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..utils.optuna_compat import retry_callback, stale_trial_callback
+
 __all__ = ["check_storage", "open_storage", "retry_trial", "storage_errors"]
 
 _LOGGER = logging.getLogger("skbreath")
@@ -56,15 +58,13 @@ def open_storage(storage):
 
 def retry_trial(study, trial):
     """Enqueue a trial again whose process has ended, and log it."""
-    from optuna.storages import RetryHeartbeatStaleTrialCallback
-
     _LOGGER.warning(
         "trial %d was interrupted or its process has ended; it is repeated",
         trial.number,
     )
     with warnings.catch_warnings():
         _ignore_experimental()
-        retry = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
+        retry = retry_callback(MAX_RETRIES)
     retry(study, trial)
 
 
@@ -178,7 +178,7 @@ def _make_database(url):
                     options,
                     heartbeat_interval=HEARTBEAT_INTERVAL,
                     grace_period=GRACE_PERIOD,
-                    heartbeat_stale_trial_callback=retry_trial,
+                    **stale_trial_callback(retry_trial),
                 )
             break
         except (IntegrityError, OperationalError, ProgrammingError) as error:

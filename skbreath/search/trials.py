@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from numbers import Number
 
@@ -96,10 +97,10 @@ class TrialRunner:
             *Progress.get_default_columns(),
             TimeElapsedColumn(),
             console=Console(stderr=True),
-            disable=not search.progress_bar,
         )
         self._task = self._bar.add_task("trials", total=search.n_trials)
-        with self._bar, quiet_optuna():
+        # Before rich 14.3 the end of a disabled bar was an empty line.
+        with self._bar if search.progress_bar else nullcontext(), quiet_optuna():
             # Failed trials are reported at the end.
             level = max(optuna.logging.get_verbosity(), optuna.logging.ERROR)
             optuna.logging.set_verbosity(level)

@@ -133,6 +133,7 @@ def test_temperature_leaves_some_doubt_where_no_row_is_wrong(n_rows):
 
 
 def test_temperature_of_many_rows_is_that_of_scikit_learn():
+    pytest.importorskip("sklearn", minversion="1.8")
     scores = np.clip(rng.normal(0.5, 0.25, 4000), 0.01, 0.99)
     y = np.where(rng.random(4000) < scores**2 / (scores**2 + (1 - scores) ** 2), 1, 0)
     X = np.column_stack([1 - scores, scores])

@@ -118,7 +118,8 @@ def test_no_threshold_is_better(scores, seed, metric, pos_label):
     )
     assert model.best_score_ == pytest.approx(brute)
     assert model.best_score_ == pytest.approx(score(y, model.predict(X)))
-    assert model.best_score_ == model.threshold_curve_.scores.max()
+    # Scores that close count as equal.
+    assert model.best_score_ >= model.threshold_curve_.scores.max() - 1e-12
 
 
 def held_out(scores, y, **params):

@@ -1,13 +1,15 @@
-"""Writes the files of this folder, once for each version of the format.
+"""Write a model file of this folder, named after the version of scikit-learn.
 
-``python -m tests.model_files.make`` in the root of the repository. Files of older
-versions are kept: that they still load is what they are for.
+``python -m tests.model_files.make`` in the root of the repository, once for each format
+and with the lowest and the highest scikit-learn. Older files are kept.
 """
 
 import json
 from pathlib import Path
 
+import sklearn
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skbreath import (
@@ -29,18 +31,20 @@ def main():
     features = BreathFeatures(n_mels=4, groups=("mel", "rms"))
     net = ResidualCNNClassifier(hidden_channels=4, max_epochs=20, random_state=0)
     boosting = HistGradientBoostingClassifier(max_iter=10, random_state=0)
+    pooling = SummaryPooling(n_bins=2)
     members = [
         ("net", make_pipeline(features, ChannelScaler(), net)),
-        ("boosting", make_pipeline(features, SummaryPooling(n_bins=2), boosting)),
+        ("boosting", make_pipeline(features, pooling, boosting)),
+        ("linear", make_pipeline(features, pooling, LogisticRegression(C=1e-3))),
     ]
     model = make_breath_classifier(members, cv=2, random_state=0)
+    model.set_params(classifier__estimator__calibration="temperature")
     model.fit(sounds.waveforms, sounds.target, classifier__groups=sounds.recording)
-    draft = Path(__file__).with_name("draft.skb")
-    save_model(model, draft)
-    version = model_info(draft)["format_version"]
-    file = draft.rename(draft.with_name(f"format-{version}.skb"))
+    version = ".".join(sklearn.__version__.split(".")[:2])
+    file = Path(__file__).with_name(f"scikit-learn-{version}.skb")
+    save_model(model, file)
     expected = {
-        "format_version": version,
+        "format_version": model_info(file)["format_version"],
         "labels": model.predict(chirps()).tolist(),
         "probabilities": model.predict_proba(chirps()).tolist(),
     }

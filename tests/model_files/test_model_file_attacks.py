@@ -93,6 +93,24 @@ def forged(content, change, arrays=None):
     return pack(json.loads(members[ABOUT]), data, members[TENSORS])
 
 
+def test_other_versions_are_named_in_the_error_and_the_warning(good, refused, tmp_path):
+    def other(content):
+        members = members_of(content)
+        about = json.loads(members[ABOUT])
+        about["packages"]["scikit-learn"] = "1.50.0"
+        return pack(about, members[DATA], members[TENSORS])
+
+    (tmp_path / "model.skb").write_bytes(other(good))
+    with pytest.warns(UserWarning, match="with scikit-learn 1.50.0 and is read"):
+        assert load_model(tmp_path / "model.skb").predict(X).shape == Y.shape
+
+    def rename(schema):
+        schema["__class__"] = "NewRegression"
+
+    lacks = "NewRegression, which .* lack. It was written with scikit-learn 1.50.0"
+    refused(other(forged(good, rename)), lacks, info_too=False)
+
+
 def json_node(value, number=10**6):
     return {
         "__class__": "str",

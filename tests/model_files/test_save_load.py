@@ -357,10 +357,10 @@ def test_objects_of_object_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("file", sorted(FIXTURES.glob("*.skb")), ids=lambda p: p.name)
-def test_files_of_older_formats(file):
+def test_files_of_other_versions(file):
     expected = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The model was written with")
+        warnings.simplefilter("error")
         model = load_model(file)
     proba = model.predict_proba(chirps())
     assert model.predict(chirps()).tolist() == expected["labels"]

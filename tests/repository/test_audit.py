@@ -1,6 +1,8 @@
 """The audit of dependencies fails when it could audit nothing."""
 
 import importlib.util
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,40 @@ def test_a_failure_of_the_tool_is_told_from_being_offline():
 def test_every_pinned_version_is_audited():
     pinned = audit.read_requirements(SCRIPT.parents[1] / "constraints.txt")
     assert len(pinned) > 50 and all("==" in one for one in pinned)
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-oldest.txt"])
+def test_pinned_versions_are_those_that_the_package_allows(file):
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import Version
+
+    root = SCRIPT.parents[1]
+    pins = [line.split("==") for line in audit.read_requirements(root / file)]
+    pinned = {canonicalize_name(name): version for name, version in pins}
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["test"]
+    for allowed in map(Requirement, lines):
+        version = pinned[canonicalize_name(allowed.name)]
+        assert allowed.specifier.contains(version), allowed
+        (lowest,) = (s.version for s in allowed.specifier if s.operator == ">=")
+        # An older PyTorch without GPU libraries is not at hand.
+        if file == "constraints-oldest.txt" and allowed.name != "torch":
+            assert Version(version) == Version(lowest), allowed
+
+
+def test_workflow_names_files_that_exist():
+    yaml = pytest.importorskip("yaml")
+    root = SCRIPT.parents[1]
+    text = (root / ".github/workflows/tests.yml").read_text("utf-8")
+    job = yaml.safe_load(text)["jobs"]["versions"]
+    matrix = job["strategy"]["matrix"]
+    assert matrix["versions"] == ["lowest", "pinned", "newest", "pre-release"]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {
+        "ubuntu",
+        "macos",
+        "windows",
+    }
+    commands = " ".join(step.get("run", "") for step in job["steps"])
+    named = re.findall(r"tests/\w+|constraints\S*\.txt", commands)
+    assert len(named) > 8 and all((root / name).exists() for name in named)

@@ -1,16 +1,17 @@
 """The documentation matches the code: names, files, and examples that run."""
 
-import doctest
 import functools
 import inspect
+import os
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 import types
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -65,10 +66,9 @@ def python_blocks(page):
 def run(monkeypatch):
     """Return a function that runs blocks of code in a module "page"."""
 
-    def run(blocks, page, name="page"):
-        module = types.ModuleType(name)
-        module.__package__ = name.rpartition(".")[0]
-        monkeypatch.setitem(sys.modules, name, module)
+    def run(blocks, page):
+        module = types.ModuleType("page")
+        monkeypatch.setitem(sys.modules, "page", module)
         for block in blocks:
             exec(compile(block, str(page), "exec"), vars(module))
         return vars(module)
@@ -194,25 +194,48 @@ def test_contributing_guide_names_what_exists():
     assert re.search(rf"^def test_\w*{keyword}", source, flags=re.MULTILINE)
 
 
-def test_estimator_of_the_contributing_guide(run, monkeypatch):
-    from sklearn.utils.estimator_checks import check_estimator
+@pytest.mark.slow
+def test_contributing_guide_works_when_followed_to_the_letter(tmp_path):
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    generated = shutil.ignore_patterns("_build", "generated", "auto_examples")
+    for name in ("docs", "skbreath", "tests"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=generated)
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
 
-    page = REPOSITORY / "CONTRIBUTING.md"
-    module, tests = python_blocks(page)
-    made = run([module], page, name="skbreath.features.energy_course")["EnergyCourse"]
-    # What the line in skbreath/__init__.pyi does.
-    monkeypatch.setattr(skbreath, "EnergyCourse", made, raising=False)
-    namespace = run([tests], page)
-    estimator = made()
-    check_estimator(estimator, on_skip=None)
-    (example,) = doctest.DocTestFinder(recurse=False).find(made, "EnergyCourse")
-    assert doctest.DocTestRunner().run(example).failed == 0
-    for name, test in namespace.items():
-        if name.startswith("test_") and name != "test_scikit_learn":
-            test()
-    loud, silent = estimator.fit_transform(np.array([[0, 0, 2.0, 0], [0, 0, 0, 0]]))
-    np.testing.assert_allclose(loud, [0, 0, 1, 0])
-    np.testing.assert_allclose(silent, [0.25] * 4)
+    def insert(path, line, after):
+        *before, rest = (tmp_path / path).read_text("utf-8").partition(after)
+        (tmp_path / path).write_text("".join([*before, line, rest]), "utf-8")
+
+    def run(command):
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        env = os.environ | {"PATH": programs, "PYTHONPATH": str(tmp_path)}
+        settings = {"cwd": tmp_path, "env": env, "encoding": "utf-8"}
+        done = subprocess.run(command, shell=True, capture_output=True, **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    module, tests = python_blocks(REPOSITORY / "CONTRIBUTING.md")
+    path, test = re.findall(r"`((?:skbreath|tests)/features/\w+\.py)`", text)
+    (tmp_path / path).write_text(module, "utf-8")
+    (tmp_path / test).write_text(tests, "utf-8")
+    (line,) = re.findall(r"^(from \.features.*\n)", text, flags=re.MULTILINE)
+    insert("skbreath/__init__.pyi", line, "ChannelScaler as ChannelScaler\n")
+    insert("docs/api.rst", "   EnergyCourse\n", "   BreathFeatures\n")
+    known = "skbreath/model_files/known_types.py"
+    insert(known, '    "EnergyCourse",\n', '    "CutMix",\n')
+    checks = [
+        "tests/repository/test_documentation.py -k 'reference_lists or annotated or",
+        "every_public_estimator or EnergyCourse or energy_course'",
+        "tests/model_files/test_model_file_attacks.py",
+    ]
+    run(f"pytest {path} {test} {' '.join(checks)}")
+    commands = re.findall(r"^\| .* \| `(.+)` \|$", text, flags=re.MULTILINE)
+    quick = ("pytest tests/", "pytest skbreath/", "ruff ", "lint-imports")
+    chosen = [command for command in commands if command.startswith(quick)]
+    assert len(chosen) == 5
+    for command in chosen:
+        # All tests of a package take long, and run in the whole suite anyway.
+        is_folder = re.fullmatch(r"pytest tests/\w+", command)
+        run(f"{command} --collect-only" if is_folder else command)
 
 
 @pytest.mark.slow

@@ -28,4 +28,4 @@ def test_no_folder_has_more_than_fifteen_files():
 
 def test_the_package_stays_small():
     assert len(structure.modules()) <= 115
-    assert structure.n_lines() < 26_000
+    assert structure.n_lines() < 26_500

@@ -117,6 +117,8 @@ def test_estimators_that_know_no_routing_work_with_and_without_groups():
 
 
 def test_callbacks_of_scikit_learn_are_called():
+    pytest.importorskip("sklearn", minversion="1.9")
+
     class Recorder:
         def __init__(self):
             self.tasks = []

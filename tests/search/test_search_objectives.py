@@ -135,6 +135,7 @@ SPACES = [
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.filterwarnings("ignore:.*optuna.terminator:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*_more_tags")  # of their search
 def test_the_trials_are_those_of_optunas_own_search(estimator, space, seed):
     reference = pytest.importorskip("optuna_integration")
     folds = StratifiedKFold(3, shuffle=True, random_state=5)
