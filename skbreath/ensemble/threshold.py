@@ -13,11 +13,12 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     TunedThresholdClassifierCV,
 )
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_consistent_length
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..fitting.cross_fitting import check_group_cv, out_of_fold
+from ..fitting.cross_fitting import check_group_cv, check_splits, out_of_fold
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
 from ..fitting.routing import (
     ignore_weights,
@@ -37,6 +38,7 @@ from ..utils.sklearn_compat import (
 )
 from .inspection import out_of_fold_proba
 from .threshold_curve import best_threshold, candidate_thresholds, scores_at_thresholds
+from .voting import WeightedVotingClassifier
 
 if TYPE_CHECKING:
     from typing import Any, Literal, Self
@@ -274,6 +276,14 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         estimator = clone(self.estimator)
         # A clone that has them before its fit is frozen: they are of other rows.
         frozen = out_of_fold_proba(estimator) is not None
+        last = estimator
+        while isinstance(last, Pipeline):
+            last = last[-1]
+        splits = None
+        if not isinstance(last, WeightedVotingClassifier):
+            splits = self._splits(X, y, groups)
+            check_splits(splits, y, classes)
+        # A vote may make the folds unnecessary.
         self._keep(estimator.fit(X, y, **fit_params), classes)
         proba = None if frozen else out_of_fold_proba(estimator)
         method = self._method()
@@ -284,7 +294,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             self.estimator,
             X,
             y,
-            self._splits(X, y, groups),
+            self._splits(X, y, groups) if splits is None else splits,
             methods=(method,),
             fit_params=fit_params,
             n_jobs=self.n_jobs,

@@ -24,6 +24,7 @@ from .training_record import inside_fit, log_each_fit
 __all__ = [
     "check_group_cv",
     "check_rows",
+    "check_splits",
     "out_of_fold",
     "out_of_fold_each",
 ]
@@ -66,6 +67,20 @@ def check_rows(rows, name):
             f"Expected rows in every part of the folds, but {name} is empty: use "
             "fewer folds or another cv."
         )
+
+
+def check_splits(splits, y, classes):
+    """Raise an error for a fold with an empty part, or untrained classes."""
+    for number, (train, test) in enumerate(splits):
+        check_rows(train, f"the training part of fold {number}")
+        check_rows(test, f"the test part of fold {number}")
+        seen = np.unique(_safe_indexing(np.asarray(y), train))
+        if len(seen) < len(classes):
+            missing = sorted(set(classes.tolist()) - set(seen.tolist()))
+            raise ValueError(
+                f"Expected rows of every class in the training part of fold {number}, "
+                f"but it has none of {missing}; use fewer folds or other groups."
+            )
 
 
 def _fit_and_predict(
@@ -142,16 +157,7 @@ def out_of_fold_each(
     """
     splits = list(splits)
     classes = np.unique(np.asarray(y))
-    for number, (train, test) in enumerate(splits):
-        check_rows(train, f"the training part of fold {number}")
-        check_rows(test, f"the test part of fold {number}")
-        seen = np.unique(_safe_indexing(np.asarray(y), train))
-        if len(seen) < len(classes):
-            missing = sorted(set(classes.tolist()) - set(seen.tolist()))
-            raise ValueError(
-                "a training part of the cross-validation does not have rows of class "
-                f"{missing}; use fewer folds or other groups."
-            )
+    check_splits(splits, y, classes)
     outputs = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fit_and_predict)(
             clone(estimator),

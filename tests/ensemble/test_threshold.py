@@ -405,3 +405,12 @@ def test_parameters_deep_inside_can_be_tuned():
     scorer = make_scorer(f1_score, pos_label="I")
     search = GridSearchCV(model, grid, scoring=scorer, cv=2).fit(X, y)
     assert set(search.best_params_) == set(grid)
+
+
+def test_an_empty_part_of_the_folds_is_an_error_before_any_fit():
+    FITS.clear()
+    folds = [(np.arange(60), np.arange(60, 90)), (np.arange(90), [])]
+    X, y = make_classification(90, random_state=0)
+    with pytest.raises(ValueError, match="the test part of fold 1 is empty"):
+        ThresholdClassifier(RecordingClassifier(), cv=folds).fit(X, y)
+    assert not FITS

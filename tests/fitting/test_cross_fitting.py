@@ -89,7 +89,7 @@ def test_a_class_missing_in_training_is_an_error_before_any_fit():
     FITS.clear()
     order = np.argsort(y)
     splits = [(order[:10], order[10:])]
-    with pytest.raises(ValueError, match=r"does not have rows of class \['I'\]"):
+    with pytest.raises(ValueError, match=r"fold \d, but it has none of \['I'\]"):
         out_of_fold(RecordingClassifier(), X, y, splits)
     assert not FITS
 
