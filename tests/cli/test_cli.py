@@ -175,10 +175,15 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
     page = tmp_path / "report.html"
     result = run(
         *("evaluate", breath_folder, "--preset", "fast", "--cv", 2, *FAST),
-        *("--report", page),
+        *("--report", page, "--seed", 7, "--json"),
     )
     assert result.exit_code == 0, result.output
+    settings = json.loads(result.stdout)["settings"]
+    expected = {"preset": "fast", "seed": 7, "n_folds": 2, "grouped_by": "recording"}
+    assert expected.items() <= settings.items()
     text = page.read_text(encoding="utf-8")
+    assert "<dt>preset</dt><dd><bdi>fast" in text and settings["data_digest"] in text
+    assert str(breath_folder.parent) not in text
     assert "The vote" in text and "2 models of the folds" in text
 
 
