@@ -464,6 +464,8 @@ def test_trained_model_is_judged_and_known_clips_are_pointed_out(
     assert f"trained on {n_clips} of these {n_clips} clips" in result.stderr
     predictions, days = pd.read_csv(out), pd.read_csv(by_day)
     assert len(predictions) == days["n_clips"].sum() == n_clips
+    n_positive = (predictions["y_true"] == "I").sum()
+    assert days["positive_share"] @ days["n_clips"] == pytest.approx(n_positive)
     assert days["group"].nunique() == len(days) == predictions["group"].nunique()
 
 

@@ -191,6 +191,15 @@ def test_breakdown_weights_and_trials_are_told(page):
     assert best < page.words.index("0.8000") < page.words.index("0.9900")
 
 
+def test_f1_without_a_positive_clip_is_a_dash_that_sorts_last(tmp_path):
+    made = sounds()
+    write(tmp_path, breakdowns={"label": made.target})
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (row,) = re.findall("<bdi>E</bdi></th>(<td data.*)</tr>", html)
+    f1 = re.findall('<td data-value="(.*?)">(.*?)</td>', row)[3]
+    assert f1 == ("", "–")
+
+
 def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
     frame = evaluated().predictions
     part = np.where(
