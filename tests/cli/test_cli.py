@@ -227,6 +227,11 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert "trial_0" in result.stdout and "trial_1" in result.stdout
+    tuning, announced, training = result.stderr.splitlines()[-3:]
+    assert tuning.startswith("Tuning: done") and training.startswith(
+        "Training the best"
+    )
+    assert "vote of the best trials (" in announced and " fits " in announced
     assert len(pd.read_csv(trials)) == 2
     assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
 
