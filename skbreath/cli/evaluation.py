@@ -107,6 +107,7 @@ def evaluate(
         model = load(model_file)
         print_result(n_trained_on=_warn_of_known_clips(model, paths))
         result = evaluate_fitted(model, paths, y, groups, pos_label=pos_label)
+        given = {"model_file": model_file.name}
         title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
         title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
@@ -125,7 +126,16 @@ def evaluate(
                 return_estimator=page is not None,
                 n_jobs=cores(jobs),
             )
+        given = {
+            "preset": preset,
+            "seed": seed,
+            "max_epochs": max_epochs,
+            "scoring": scoring,
+        }
         model = None  # those of the folds are in the result
+    # Names without folders, as the page may be passed on.
+    given |= {"data": data.resolve().name, "pos_label": pos_label}
+    result.settings = {**given, **result.settings, "grouped_by": group}
     if out is not None:
         predictions = result.predictions
         predictions.insert(0, "path", paths[predictions["row"]])
@@ -139,6 +149,7 @@ def evaluate(
         table=result.table.reset_index(names="metric"),
         by_group=result.by_group.reset_index(),
         n_clips=len(paths),
+        settings=result.settings,
         out=out,
         breakdown=breakdown,
     )

@@ -151,7 +151,13 @@ def tune(
             _further_workers(workers - 1, paths, y, groups, settings),
         ):
             tuned = tune_breath_classifier(paths, y, groups, **settings)
-        with progress.step("Training the best", count_fits(tuned.model)):
+        n_fits = count_fits(tuned.model)
+        click.echo(
+            f"Next: training the vote of the best trials ({n_fits} fits of up to "
+            f"{settings['max_epochs']} epochs).",
+            err=True,
+        )
+        with progress.step("Training the best", n_fits):
             tuned.model.fit(paths, y, classifier__groups=groups)
     if trials_csv is not None:
         with atomic_path(trials_csv) as path:

@@ -157,8 +157,8 @@ def break_down(
     -------
     table : DataFrame
         One row for each value of `by`, worst accuracy first: ``n_clips``,
-        ``positives`` (their share), ``accuracy``, ``f1`` (NaN without positives),
-        ``roc_auc`` (NaN where a class is missing) and ``log_loss``.
+        ``positive_share``, ``accuracy``, ``f1`` (NaN without positives), ``roc_auc``
+        (NaN where a class is missing) and ``log_loss``.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def break_down(
     >>> y = np.array(["E", "I"] * 12)
     >>> predictions = evaluate(LogisticRegression(), X, y, n_resamples=5).predictions
     >>> break_down(predictions, by=np.repeat(["Monday", "Friday"], 12))
-            n_clips  positives  accuracy   f1  roc_auc  log_loss
+            n_clips  positive_share  accuracy   f1  roc_auc  log_loss
     by
     ...
     """
@@ -212,6 +212,6 @@ def break_down(
     n_clips = np.bincount(codes)
     table.insert(0, "n_clips", n_clips)
     positives = np.bincount(codes, weights=truth == pos_label)
-    table.insert(1, "positives", positives / n_clips)
+    table.insert(1, "positive_share", positives / n_clips)
     table.loc[positives == 0, "f1"] = np.nan
     return table.sort_values("accuracy", kind="stable").rename_axis(name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, column_or_1d, indexable
 
+from .. import __version__
 from ..ensemble.rejection import labels_and_confidence
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import label_column
 from ..fitting.routing import metadata_context, requests_groups
+from ..fitting.training_record import data_record
 from ..utils.sklearn_compat import _num_samples
 from .comparison import break_down
 from .scores import check_binary, score_predictions
@@ -88,6 +93,10 @@ def evaluate(
         `groups`. By something else, such as days:
         :func:`~skbreath.break_down`.
 
+        ``settings`` : dict of what was evaluated, to repeat it: classes of the model,
+        its seeds, numbers of folds, clips and groups, a digest of the clips with their
+        labels (None for inputs other than files and numbers), versions.
+
         ``pos_label``, ``confidence_level`` : as given.
 
         ``estimator`` : list of the fitted models of the folds, with
@@ -123,6 +132,7 @@ def evaluate(
     """
     X, y, groups = indexable(X, y, groups)
     y = label_column(y, "y")
+    group_name = getattr(groups, "name", None)
     groups = None if groups is None else column_or_1d(groups)
     check_binary(y, pos_label)
     splitter = check_group_cv(cv, y, groups)
@@ -162,6 +172,8 @@ def evaluate(
         confidence_level=confidence_level,
         random_state=random_state,
     )
+    folds_by = {"n_folds": len(splits), "splitter": type(splitter).__name__}
+    result.settings = _settings(model, X, y, groups, group_name, **folds_by)
     if return_estimator:
         result.estimator = [output["estimator"] for _, output in folds]
     return result
@@ -222,11 +234,12 @@ def evaluate_fitted(
             f"y must have the classes of the model, {model.classes_.tolist()}, got "
             f"{np.unique(y).tolist()}."
         )
+    group_name = getattr(groups, "name", None)
     groups = None if groups is None else column_or_1d(groups)
     column = model.classes_.tolist().index(pos_label)
     output = labels_and_confidence(model, X)
     predictions = _predictions(np.arange(len(y)), y, groups, output, column)
-    return _scored(
+    result = _scored(
         predictions,
         groups is not None,
         pos_label=pos_label,
@@ -234,6 +247,38 @@ def evaluate_fitted(
         confidence_level=confidence_level,
         random_state=random_state,
     )
+    result.settings = _settings(model, X, y, groups, group_name)
+    return result
+
+
+def _settings(model, X, y, groups, group_name, **folds):
+    """Describe what was evaluated, for somebody who repeats it."""
+    name = type(model).__name__
+    if steps := getattr(model, "steps", None):
+        name += f"({', '.join(type(step).__name__ for _, step in steps)})"
+    params = model.get_params() if hasattr(model, "get_params") else {}
+    seeds = {
+        int(value)
+        for key, value in params.items()
+        if key.endswith("random_state") and isinstance(value, Integral)
+    }
+    record = data_record(X, y, groups)
+    digest = record["digest"]
+    packages = ("numpy", "scikit-learn", "torch")
+    return {
+        "model": name,
+        "seeds": sorted(seeds),
+        **folds,
+        "grouped_by": None if group_name is None else str(group_name),
+        "n_groups": record["n_groups"],
+        "n_clips": record["n_clips"],
+        "data_digest": None if digest is None else digest[:16],
+        "versions": {
+            "skbreath": __version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+    }
 
 
 def _predictions(rows, y, groups, output, column):

@@ -34,6 +34,17 @@ __all__ = ["check_leakage", "known_clips"]
 _TOLERANCE = 1e-5
 
 
+class _Checks(pd.DataFrame):
+    """Table that is printed in full, where pandas cuts texts after 50 characters."""
+
+    def __repr__(self):
+        return self.to_string()
+
+    def _repr_html_(self):
+        with pd.option_context("display.max_colwidth", None):
+            return super()._repr_html_()
+
+
 def check_leakage(
     model: Any,
     paths: Clips,
@@ -71,7 +82,8 @@ def check_leakage(
     table : DataFrame
         One row per check, by name, with ``leaks`` (bool) and ``detail`` (text):
 
-        - ``known clips``: the fitted model was trained on some of the clips.
+        - ``known clips``: the fitted model was trained on some of the clips, which is
+          expected if they are its training data.
         - ``copies``: clips of the same content are in different groups, or in one
           group under different labels.
         - ``groups``: a part of the model holds rows out (early stopping, a
@@ -135,8 +147,9 @@ def check_leakage(
     fitted = _fit(model, X, permuted, groups, train)
     rows.append(_labels(predict(held_out), permuted[test], groups[test], pos_label))
     rows = [row for row in rows if row is not None]
-    table = pd.DataFrame(rows, columns=["check", "leaks", "detail"])
-    return table.set_index("check")
+    checks, *columns = zip(*rows, strict=True)
+    index = pd.Index(checks, name="check")
+    return _Checks(dict(zip(["leaks", "detail"], columns, strict=True)), index=index)
 
 
 def _fit(model, X, y, groups, train):
@@ -168,7 +181,13 @@ def _known_clips(model, X):
     known = known_clips(model, X)
     if known is None:
         return None
-    return "known clips", known > 0, f"trained on {known} of these clips"
+    detail = f"trained on {known} of these clips"
+    if known:
+        detail += (
+            " (expected if they are its training data); evaluate the fitted model on "
+            "other clips"
+        )
+    return "known clips", known > 0, detail
 
 
 def _copies(X, y, groups):

@@ -16,7 +16,7 @@ import pandas as pd
 from ..audio.inputs import as_paths
 from ..utils.contexts import one_thread
 
-__all__ = ["clip_digests", "recording"]
+__all__ = ["clip_digests", "data_record", "recording"]
 
 _LOGGER = logging.getLogger("skbreath")
 _INSIDE = ContextVar("inside_fit", default=False)
@@ -41,10 +41,10 @@ def recording(estimator, X, y, groups):
     finally:
         _RECORDING.reset(token)
     if y is not None:
-        estimator.training_record_ = _record(X, y, groups)
+        estimator.training_record_ = data_record(X, y, groups)
 
 
-def _record(X, y, groups):
+def data_record(X, y, groups):
     """Make the record of `X`, `y` and `groups`."""
     y = np.asarray(y).astype(str)
     labels, counts = np.unique(y, return_counts=True)

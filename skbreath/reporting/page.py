@@ -136,6 +136,16 @@ class Page:
         unit = "clips" if self.result.by_group is None else "whole groups"
         return f"{how} {level} intervals by bootstrap over {unit}."
 
+    def list_settings(self):
+        """List name and value of each setting of the evaluation; None if unknown."""
+        settings = self.result.get("settings", {}).items()
+        rows = [
+            (name.removeprefix("n_").replace("_", " "), _setting(value))
+            for name, value in settings
+            if value is not None and value != []
+        ]
+        return rows or None
+
     def break_down(self, parts):
         """Add a section for each breakdown."""
         for i, (name, values) in enumerate(parts.items()):
@@ -182,6 +192,15 @@ class Page:
             style_hash=_sha256(style),
             script_hash=_sha256(script),
         )
+
+
+def _setting(value):
+    """Write a setting as text."""
+    if isinstance(value, dict):
+        value = [f"{name} {entry}" for name, entry in value.items()]
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(map(str, value))
+    return plain_text(value)
 
 
 def _threshold_note(thresholds):

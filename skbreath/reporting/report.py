@@ -157,6 +157,7 @@ def report(
     trials = None if results is None else trials_table(results, metric)
     page.put("trials", "The search", trials)
     page.put("errors", "Worst errors", _clips(errors, X, sounds, max_frequency))
+    page.put("settings", "Settings", page.list_settings())
     html = page.render()
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8", newline="\n")

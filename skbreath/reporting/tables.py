@@ -149,7 +149,7 @@ def breakdown_table(predictions, values, name, pos_label):
             "few": bool(row["chance"] < _UNLIKELY),
             "cells": [
                 _cell(row["n_clips"], "{:.0f}"),
-                _cell(row["positives"], "{:.2f}"),
+                _cell(row["positive_share"], "{:.2f}"),
                 _cell(row["accuracy"], "{:.3f}", bar=True),
                 *(_cell(row[key], "{:.3f}") for key in ("f1", "roc_auc", "log_loss")),
                 _cell(row["chance"], "{:.3f}"),

@@ -175,10 +175,15 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
     page = tmp_path / "report.html"
     result = run(
         *("evaluate", breath_folder, "--preset", "fast", "--cv", 2, *FAST),
-        *("--report", page),
+        *("--report", page, "--seed", 7, "--json"),
     )
     assert result.exit_code == 0, result.output
+    settings = json.loads(result.stdout)["settings"]
+    expected = {"preset": "fast", "seed": 7, "n_folds": 2, "grouped_by": "recording"}
+    assert expected.items() <= settings.items()
     text = page.read_text(encoding="utf-8")
+    assert "<dt>preset</dt><dd><bdi>fast" in text and settings["data_digest"] in text
+    assert str(breath_folder.parent) not in text
     assert "The vote" in text and "2 models of the folds" in text
 
 
@@ -222,6 +227,11 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert "trial_0" in result.stdout and "trial_1" in result.stdout
+    tuning, announced, training = result.stderr.splitlines()[-3:]
+    assert tuning.startswith("Tuning: done") and training.startswith(
+        "Training the best"
+    )
+    assert "vote of the best trials (" in announced and " fits " in announced
     assert len(pd.read_csv(trials)) == 2
     assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
 
@@ -459,6 +469,8 @@ def test_trained_model_is_judged_and_known_clips_are_pointed_out(
     assert f"trained on {n_clips} of these {n_clips} clips" in result.stderr
     predictions, days = pd.read_csv(out), pd.read_csv(by_day)
     assert len(predictions) == days["n_clips"].sum() == n_clips
+    n_positive = (predictions["y_true"] == "I").sum()
+    assert days["positive_share"] @ days["n_clips"] == pytest.approx(n_positive)
     assert days["group"].nunique() == len(days) == predictions["group"].nunique()
 
 

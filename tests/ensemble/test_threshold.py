@@ -57,6 +57,12 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+def test_f1_of_text_labels_needs_a_scorer_that_names_the_label():
+    model = ThresholdClassifier(LogisticRegression(), scoring="accuracy", pos_label="I")
+    scorer = make_scorer(f1_score, pos_label="I")  # the line in docs/faq.md
+    assert (cross_val_score(model, X, y, scoring=scorer, cv=3) > 0.5).all()
+
+
 # The best threshold
 
 SCORERS = {

@@ -251,6 +251,24 @@ def test_break_down_by_recording_and_by_day(recordings):
         break_down(frame, by=[1, 2, 3])
 
 
+def test_settings_describe_what_was_evaluated(recordings):
+    X, y, groups = recordings
+    model = LogisticRegression(random_state=3)
+    by_day = pd.Series(groups % 5, name="day")
+    settings = evaluate(model, X, y, by_day, cv=3, n_resamples=5).settings
+    expected = {"model": "LogisticRegression", "seeds": [3], "n_clips": 240}
+    expected |= {"n_folds": 3, "grouped_by": "day", "n_groups": 5}
+    assert expected.items() <= settings.items()
+    fitted = model.fit(X, y)
+    order = np.random.default_rng(0).permutation(len(y))
+    again = evaluate_fitted(fitted, X[order], y[order], n_resamples=5).settings
+    assert again["data_digest"] == settings["data_digest"]
+    assert again["grouped_by"] is None and "n_folds" not in again
+    X[0, 0] += 1
+    other = evaluate_fitted(fitted, X, y, n_resamples=5).settings
+    assert other["data_digest"] != settings["data_digest"]
+
+
 def test_fitted_model_is_evaluated_on_new_clips(recordings):
     X, y, groups = recordings
     fitted = groups < 20

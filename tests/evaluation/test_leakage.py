@@ -149,7 +149,10 @@ def test_model_that_was_trained_on_the_clips_is_found_out(breath_folder):
     data = clips.paths[30:], clips.target[30:], clips.recording[30:]
     table = check_leakage(model, *data, cv=2)
     assert table.loc["known clips", "leaks"]
-    assert "10 of these clips" in table.loc["known clips", "detail"]
+    detail = table.loc["known clips", "detail"]
+    assert "10 of these clips (expected if they are its training data)" in detail
+    for text in table["detail"]:  # printed in full
+        assert text in str(table) and text in table._repr_html_()
     new = [part[40:] for part in (clips.paths, clips.target, clips.recording)]
     assert not check_leakage(model, *new, cv=2).loc["known clips", "leaks"]
 

@@ -292,6 +292,19 @@ def test_nothing_is_wider_than_a_phone(visit, request, kind):
         assert page.locator("#slider").bounding_box()["width"] > 0.4 * min(width, 500)
 
 
+def test_long_names_leave_room_for_all_columns(visit, ordinary):
+    page = visit(ordinary)
+    page.set_viewport_size({"width": 1280, "height": 700})
+    names = page.locator("#by-0 tbody th bdi")
+    name = "26_02_2024_10_12_13_recording_of_a_patient-left-lower-lobe"
+    names.evaluate_all("(all, name) => all.forEach(a => (a.textContent = name))", name)
+    hidden = "box => box.scrollWidth - box.clientWidth"
+    assert page.locator("#by-0 .tall").evaluate(hidden) == 0
+    # Short names are not broken.
+    names.evaluate_all("all => all.forEach(a => (a.textContent = '2024-02-26'))")
+    assert names.first.bounding_box()["height"] < 30
+
+
 POINTS = """(path) => path.getAttribute("d").split(/[ML]/).slice(1).map(
   (point) => point.split(" ").map(Number))"""
 

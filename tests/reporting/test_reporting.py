@@ -25,6 +25,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
 
 from skbreath import (
     AudioError,
@@ -110,7 +111,7 @@ def test_page_has_scores_and_intervals(page):
 def test_page_has_every_section_and_no_way_out(page):
     ids = page.attributes("section", "id")
     expected = ["summary", "threshold", "curves", "by-0", "by-1"]
-    assert ids == [*expected, "vote", "trials", "errors"]
+    assert ids == [*expected, "vote", "trials", "errors", "settings"]
     assert page.attributes("a", "href") == ["#summary", *[f"#{i}" for i in ids]]
     addresses = [
         *page.attributes("link", "href"),
@@ -120,6 +121,22 @@ def test_page_has_every_section_and_no_way_out(page):
     assert addresses and all(address.startswith("data:") for address in addresses)
     policy = page.attributes("meta", "content")[0]
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+
+
+def test_page_says_what_was_evaluated(page, tmp_path):
+    settings = evaluated().settings
+    assert f"versions skbreath {settings['versions']['skbreath']}, python" in page.words
+    for text in (
+        "model Pipeline(AudioReader, ThresholdClassifier)",
+        f"seeds {', '.join(map(str, settings['seeds']))}",
+        "folds 3 splitter StratifiedGroupKFold",
+        "clips 90",
+        f"data digest {settings['data_digest']}",
+    ):
+        assert text in page.words
+    bare = Bunch(**evaluated())
+    del bare["settings"]  # of a result that was made by hand
+    assert "settings" not in write(tmp_path, bare).attributes("section", "id")
 
 
 def test_scores_in_the_page_are_those_of_the_predictions(page):
@@ -174,6 +191,15 @@ def test_breakdown_weights_and_trials_are_told(page):
     assert best < page.words.index("0.8000") < page.words.index("0.9900")
 
 
+def test_f1_without_a_positive_clip_is_a_dash_that_sorts_last(tmp_path):
+    made = sounds()
+    write(tmp_path, breakdowns={"label": made.target})
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (row,) = re.findall("<bdi>E</bdi></th>(<td data.*)</tr>", html)
+    f1 = re.findall('<td data-value="(.*?)">(.*?)</td>', row)[3]
+    assert f1 == ("", "–")
+
+
 def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
     frame = evaluated().predictions
     part = np.where(
@@ -190,7 +216,8 @@ def test_chance_names_the_group_that_is_worse_than_luck(tmp_path):
 
 def test_networks_of_the_vote_show_how_they_were_trained(tmp_path):
     page = write(tmp_path, trained())
-    assert page.attributes("section", "id")[-3:] == ["vote", "training", "errors"]
+    ids = page.attributes("section", "id")
+    assert ids[-4:-1] == ["vote", "training", "errors"]
     first, second = page.numbers["training"]  # of the two members with a network
     votes = trained().estimator
     for part, name in ((first, "net"), (second, SCRIPT)):
@@ -245,7 +272,7 @@ def test_bare_result_makes_a_smaller_page(tmp_path):
     bare = evaluate(one, made.waveforms, numbers, cv=2, pos_label=1, n_resamples=10)
     page = write(tmp_path, bare)
     assert page.attributes("section", "id") == [
-        "summary", "threshold", "curves", "errors",
+        "summary", "threshold", "curves", "errors", "settings",
     ]  # fmt: skip
     assert page.numbers["start"] == 0.5 and "starts in the middle" in page.words
     assert not page.attributes("audio", "src")
