@@ -11,6 +11,8 @@ import click
 from .command import Command, print_result
 from .files import check_model_suffix, check_outputs, load_clips, save
 from .options import (
+    FiniteRange,
+    audio_options,
     cores,
     data_argument,
     epochs_option,
@@ -72,13 +74,14 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Seconds after which no further trial is started.",
 )
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
 @scoring_option("f1")
+@audio_options
 @epochs_option
 @seed_option
 @jobs_option
@@ -101,6 +104,7 @@ def tune(
     seed,
     jobs,
     skip_bad,
+    **audio,
 ):
     """Tune, combine the best trials, and save the model.
 
@@ -129,7 +133,7 @@ def tune(
         raise click.UsageError(
             f"--members must be at most --trials={trials}, got {members}."
         )
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
     n_folds = 3
     settings = {
         "pos_label": pos_label,
@@ -143,6 +147,7 @@ def tune(
         "timeout": timeout,
         "n_jobs": max(1, cores(jobs) // workers),
         "random_state": seed,
+        **audio,
     }
     with StepProgress() as progress:
         with (
