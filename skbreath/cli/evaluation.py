@@ -8,10 +8,8 @@ from click.core import ParameterSource
 from .command import Command, print_result
 from .files import check_outputs, load, load_clips, model_path, print_table
 from .options import (
-    audio_options,
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     path_type,
@@ -20,6 +18,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 
 
@@ -56,8 +55,7 @@ from .options import (
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Trials that `skbreath tune` wrote, for the report.",
 )
-@audio_options
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
@@ -75,6 +73,7 @@ def evaluate(
     by,
     trials_csv,
     max_epochs,
+    device,
     seed,
     jobs,
     skip_bad,
@@ -83,8 +82,8 @@ def evaluate(
     """Cross-validate, folds grouped by recording or day.
 
     DATA is as for `skbreath train`. With --model nothing is trained; --preset, --cv,
-    --scoring and --max-epochs then have no effect, and --sample-rate and --duration,
-    which are those of the model, are errors.
+    --scoring and --max-epochs then have no effect, and --sample-rate, --duration and
+    --device, which are those of the model, are errors.
 
     \b
     Examples:
@@ -102,7 +101,7 @@ def evaluate(
         [data, model_file, trials_csv],
     )
     if model_file is not None:
-        _reject_with_model(audio)
+        _reject_with_model([*audio, "device"])
     if page is None:
         _reject_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else _read_trials(trials_csv)
@@ -125,6 +124,7 @@ def evaluate(
             pos_label=pos_label,
             scoring=scoring,
             random_state=seed,
+            device=device,
             **audio,
         )
         with StepProgress() as progress, progress.step("Cross-validating", cv):

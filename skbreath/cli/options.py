@@ -49,6 +49,27 @@ duration_option = click.option(
     type=FiniteRange(0, 3600, min_open=True),
     help="Length in s that clips are cut or padded to, at most an hour.",
 )
+
+
+def _check_device(ctx, param, device):
+    """Raise an error for a device that is not available."""
+    if device != "cpu":
+        from ..networks.persistence import check_device
+
+        try:
+            check_device(device)
+        except ValueError as error:
+            raise click.UsageError(f"--{error}", ctx) from error
+    return device
+
+
+device_option = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_check_device,
+    help="Where the networks are trained: cpu, cuda, cuda:1 or mps.",
+)
 batch_size_option = click.option(
     "--batch-size",
     default=512,
@@ -91,10 +112,11 @@ def sample_rate_option(lowest):
     )
 
 
-def audio_options(command):
-    """Add the options --sample-rate and --duration of a classifier."""
+def training_options(command):
+    """Add --sample-rate, --duration, --device and --max-epochs of a classifier."""
     # The presets have bands up to 2 kHz, half of the lowest rate.
-    return sample_rate_option(4000)(duration_option(command))
+    command = duration_option(device_option(epochs_option(command)))
+    return sample_rate_option(4000)(command)
 
 
 def scoring_option(default):

@@ -12,10 +12,8 @@ from .files import (
 )
 from .options import (
     FiniteRange,
-    audio_options,
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     out_option,
@@ -25,6 +23,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 
 
@@ -35,8 +34,7 @@ from .options import (
 @group_option
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
-@audio_options
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
@@ -48,6 +46,7 @@ def train(
     pos_label,
     scoring,
     max_epochs,
+    device,
     seed,
     jobs,
     skip_bad,
@@ -77,6 +76,7 @@ def train(
         scoring=scoring,
         n_jobs=cores(jobs),
         random_state=seed,
+        device=device,
         **audio,
     )
     with StepProgress() as progress, progress.step("Training", count_fits(model)):

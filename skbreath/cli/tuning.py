@@ -12,10 +12,8 @@ from .command import Command, print_result
 from .files import check_model_suffix, check_outputs, load_clips, save
 from .options import (
     FiniteRange,
-    audio_options,
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     out_option,
@@ -24,6 +22,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 from .training import count_fits, print_fitted
 
@@ -81,8 +80,7 @@ from .training import count_fits, print_fitted
 @group_option
 @pos_label_option
 @scoring_option("f1")
-@audio_options
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
@@ -101,6 +99,7 @@ def tune(
     pos_label,
     scoring,
     max_epochs,
+    device,
     seed,
     jobs,
     skip_bad,
@@ -146,6 +145,7 @@ def tune(
         "prune_on": prune_on,
         "timeout": timeout,
         "n_jobs": max(1, cores(jobs) // workers),
+        "device": device,
         "random_state": seed,
         **audio,
     }

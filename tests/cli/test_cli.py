@@ -381,10 +381,22 @@ def test_length_and_rate_of_the_clips_are_options(breath_folder, tmp_path):
     assert not tables[0].equals(tables[1])
 
 
-@pytest.mark.parametrize("option", ["--duration", "--sample-rate"])
+@pytest.mark.parametrize("command", ["train", "tune", "evaluate"])
+@pytest.mark.parametrize("device", ["cuda:63", "gpu"])
+def test_an_unavailable_device_is_an_error_before_files_are_read(
+    command, device, tmp_path
+):
+    out = tmp_path / "out.skb"
+    result = run(command, tmp_path / "no data", "--out", out, "--device", device)
+    assert result.exit_code == 2 and result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: --device='{device}' is not available here")
+
+
+@pytest.mark.parametrize("option", ["--duration", "--sample-rate", "--device"])
 def test_a_trained_model_settles_how_its_clips_are_read(model, breath_folder, option):
     # Also where the value is that of the default.
-    value = {"--duration": 1, "--sample-rate": 16000}[option]
+    value = {"--duration": 1, "--sample-rate": 16000, "--device": "cpu"}[option]
     result = run("evaluate", breath_folder, "--model", model, option, value)
     assert result.exit_code == 2 and result.stdout == ""
     assert f"{option} is for a model to be trained" in result.stderr
