@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from .command import Command, print_result
 from .files import check_outputs, load, load_clips, model_path, print_table
 from .options import (
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     path_type,
@@ -18,6 +18,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 
 
@@ -54,7 +55,7 @@ from .options import (
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Trials that `skbreath tune` wrote, for the report.",
 )
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
@@ -72,14 +73,17 @@ def evaluate(
     by,
     trials_csv,
     max_epochs,
+    device,
     seed,
     jobs,
     skip_bad,
+    **audio,
 ):
     """Cross-validate, folds grouped by recording or day.
 
     DATA is as for `skbreath train`. With --model nothing is trained; --preset, --cv,
-    --scoring and --max-epochs then have no effect.
+    --scoring and --max-epochs then have no effect, and --sample-rate, --duration and
+    --device, which are those of the model, are errors.
 
     \b
     Examples:
@@ -96,10 +100,14 @@ def evaluate(
         {"--out": out, "--breakdown": breakdown, "--report": page},
         [data, model_file, trials_csv],
     )
+    if model_file is not None:
+        _reject_with_model([*audio, "device"])
     if page is None:
         _reject_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else _read_trials(trials_csv)
-    paths, y, groups, frame = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, frame = load_clips(
+        data, group, out=out, skip_bad=skip_bad, **audio
+    )
     breakdowns = _breakdown_columns(data, frame, group, by)
     model = None
     if model_file is not None:
@@ -117,6 +125,8 @@ def evaluate(
             pos_label=pos_label,
             scoring=scoring,
             random_state=seed,
+            device=device,
+            **audio,
         )
         with StepProgress() as progress, progress.step("Cross-validating", cv):
             result = evaluate(
@@ -196,6 +206,18 @@ def _breakdown_columns(data, frame, group, by):
             f"{', '.join(map(str, frame.columns))}."
         )
     return {name: frame[name].to_numpy() for name in names}
+
+
+def _reject_with_model(names):
+    """Raise an error for options that --model settles, where they are given."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} is for a model to be trained, and --model is trained "
+                "already: give one of the two."
+            )
 
 
 def _reject_without_report(**options):

@@ -1,13 +1,20 @@
 """``skbreath features``."""
 
-import math
 import re
 
 import click
 
 from .command import Command, print_result
 from .files import check_outputs, unique_paths
-from .options import batch_size_option, cores, jobs_option, path_type
+from .options import (
+    FiniteRange,
+    batch_size_option,
+    cores,
+    duration_option,
+    jobs_option,
+    path_type,
+    sample_rate_option,
+)
 
 # As skbreath.features.feature_set.ALL_GROUPS, which would import NumPy for `--help`.
 GROUPS = ("mel", "rms", "zcr", "contrast", "mfcc", "delta", "delta2", "loop")
@@ -24,16 +31,6 @@ class _Groups(click.ParamType):
         if unknown:
             self.fail(f"{', '.join(unknown)} is none of {', '.join(GROUPS)}")
         return groups
-
-
-class _Hertz(click.FloatRange):
-    """Check a range of numbers as click does, but reject NaN."""
-
-    def convert(self, value, param, ctx):
-        value = super().convert(value, param, ctx)
-        if not math.isfinite(value):
-            self.fail(f"{value} is not in the range {self._describe_range()}.")
-        return value
 
 
 # Parameters whose names in errors are replaced by those of the options.
@@ -60,27 +57,17 @@ _PARAMETER = re.compile(
 @click.option(
     "--summary", is_flag=True, help="One row per file: mean, deviation, 8 time bins."
 )
-@click.option(
-    "--sample-rate",
-    default=16000,
-    show_default=True,
-    type=click.IntRange(100, 1_000_000),
-    help="Rate in Hz to which clips are resampled.",
-)
-@click.option(
-    "--duration",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, 3600, min_open=True),
-    help="Length in s that clips are cut or padded to, at most an hour.",
-)
+@sample_rate_option(100)
+@duration_option
 @click.option("--n-mels", default=64, show_default=True, type=click.IntRange(1))
 @click.option("--n-fft", default=1024, show_default=True, type=click.IntRange(2))
 @click.option("--hop-length", default=256, show_default=True, type=click.IntRange(1))
-@click.option("--fmin", default=0.0, show_default=True, type=_Hertz(0), help="In Hz.")
+@click.option(
+    "--fmin", default=0.0, show_default=True, type=FiniteRange(0), help="In Hz."
+)
 @click.option(
     "--fmax",
-    type=_Hertz(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="In Hz.  [default: half the rate]",
 )
 @click.option("--n-mfcc", default=13, show_default=True, type=click.IntRange(1))

@@ -87,8 +87,11 @@ def _unpickle(path):
         ) from error
 
 
-def load_clips(data, group, *, out=None, skip_bad=False):
-    """Load paths, labels, groups and table of DATA; name all unreadable files."""
+def load_clips(data, group, *, sample_rate, duration, out=None, skip_bad=False):
+    """Load paths, labels, groups and table of DATA; name all unreadable files.
+
+    Of each file, `duration` seconds at `sample_rate` are needed.
+    """
     from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
 
     if data.suffix.lower() == ".csv":
@@ -101,7 +104,7 @@ def load_clips(data, group, *, out=None, skip_bad=False):
         raise click.UsageError(
             f"--group must be recording or day for a folder, got {group}."
         )
-    good = _find_good(clips.paths, out, skip_bad)
+    good = _find_good(clips.paths, sample_rate, duration, out, skip_bad)
     paths, target, groups = clips.paths[good], clips.target[good], groups[good]
     labels = sorted(set(target.tolist()))
     if len(labels) != 2:
@@ -115,19 +118,17 @@ def load_clips(data, group, *, out=None, skip_bad=False):
     return paths, target, groups, clips.frame[good]
 
 
-def _find_good(paths, out, skip_bad):
+def _find_good(paths, sample_rate, duration, out, skip_bad):
     """Return which files can be read; without `skip_bad` raise one error for others."""
     import numpy as np
 
     from ..audio.decoding import inspect_audio_files
     from ..audio.files import AudioError
-    from ..audio.reader import AudioReader
 
-    reader = AudioReader()  # as make_breath_classifier makes it
     durations, problems = inspect_audio_files(
         paths,
-        sample_rate=reader.sample_rate,
-        n_samples=round(reader.duration * reader.sample_rate),
+        sample_rate=sample_rate,
+        n_samples=max(1, round(duration * sample_rate)),
     )
     if problems and not skip_bad:
         raise AudioError(problems)

@@ -1,8 +1,20 @@
 """Define options that commands share."""
 
+import math
 from pathlib import Path
 
 import click
+
+
+class FiniteRange(click.FloatRange):
+    """Check a range of numbers as click does, but reject NaN."""
+
+    def convert(self, value, param, ctx):
+        value = super().convert(value, param, ctx)
+        if not math.isfinite(value):
+            self.fail(f"{value} is not in the range {self._describe_range()}.")
+        return value
+
 
 path_type = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file with a table of clips.
@@ -29,6 +41,34 @@ epochs_option = click.option(
     default=None,
     type=click.IntRange(1),
     help="Epochs of the networks, at most.  [default: as many as the preset has]",
+)
+duration_option = click.option(
+    "--duration",
+    default=1.0,
+    show_default=True,
+    type=FiniteRange(0, 3600, min_open=True),
+    help="Length in s that clips are cut or padded to, at most an hour.",
+)
+
+
+def _check_device(ctx, param, device):
+    """Raise an error for a device that is not available."""
+    if device != "cpu":
+        from ..networks.persistence import check_device
+
+        try:
+            check_device(device)
+        except ValueError as error:
+            raise click.UsageError(f"--{error}", ctx) from error
+    return device
+
+
+device_option = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_check_device,
+    help="Where the networks are trained: cpu, cuda, cuda:1 or mps.",
 )
 batch_size_option = click.option(
     "--batch-size",
@@ -59,6 +99,24 @@ skip_bad_option = click.option(
     help="Leave out files that cannot be read, and list them in bad-files.csv beside "
     "the output, or on the terminal if there is none.",
 )
+
+
+def sample_rate_option(lowest):
+    """Make the option --sample-rate."""
+    return click.option(
+        "--sample-rate",
+        default=16000,
+        show_default=True,
+        type=click.IntRange(lowest, 1_000_000),
+        help="Rate in Hz to which clips are resampled.",
+    )
+
+
+def training_options(command):
+    """Add --sample-rate, --duration, --device and --max-epochs of a classifier."""
+    # The presets have bands up to 2 kHz, half of the lowest rate.
+    command = duration_option(device_option(epochs_option(command)))
+    return sample_rate_option(4000)(command)
 
 
 def scoring_option(default):

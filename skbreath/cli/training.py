@@ -11,9 +11,9 @@ from .files import (
     save,
 )
 from .options import (
+    FiniteRange,
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     out_option,
@@ -23,6 +23,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 
 
@@ -33,12 +34,23 @@ from .options import (
 @group_option
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
 def train(
-    data, out, preset, group, pos_label, scoring, max_epochs, seed, jobs, skip_bad
+    data,
+    out,
+    preset,
+    group,
+    pos_label,
+    scoring,
+    max_epochs,
+    device,
+    seed,
+    jobs,
+    skip_bad,
+    **audio,
 ):
     """Train on DATA and save the model.
 
@@ -56,7 +68,7 @@ def train(
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
     model = make_breath_classifier(
         preset=preset,
         max_epochs=max_epochs,
@@ -64,6 +76,8 @@ def train(
         scoring=scoring,
         n_jobs=cores(jobs),
         random_state=seed,
+        device=device,
+        **audio,
     )
     with StepProgress() as progress, progress.step("Training", count_fits(model)):
         model.fit(paths, y, classifier__groups=groups)
@@ -74,7 +88,11 @@ def train(
 @click.command("train-phases", cls=Command)
 @click.argument("data", type=path_type)
 @out_option
-@click.option("--fmax", type=float, help="Upper end of the band in Hz.")
+@click.option(
+    "--fmax",
+    type=FiniteRange(0, min_open=True),
+    help="Upper end of the band in Hz.",
+)
 @click.option(
     "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
 )
@@ -82,7 +100,7 @@ def train(
     "--lag",
     default=0.1,
     show_default=True,
-    type=click.FloatRange(0, 60),
+    type=FiniteRange(0, 60),
     help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
     "breaks long phases of slow or noisy breathing less often.",
 )

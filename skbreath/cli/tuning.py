@@ -11,9 +11,9 @@ import click
 from .command import Command, print_result
 from .files import check_model_suffix, check_outputs, load_clips, save
 from .options import (
+    FiniteRange,
     cores,
     data_argument,
-    epochs_option,
     group_option,
     jobs_option,
     out_option,
@@ -22,6 +22,7 @@ from .options import (
     scoring_option,
     seed_option,
     skip_bad_option,
+    training_options,
 )
 from .training import count_fits, print_fitted
 
@@ -72,14 +73,14 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Seconds after which no further trial is started.",
 )
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
 @scoring_option("f1")
-@epochs_option
+@training_options
 @seed_option
 @jobs_option
 @skip_bad_option
@@ -98,9 +99,11 @@ def tune(
     pos_label,
     scoring,
     max_epochs,
+    device,
     seed,
     jobs,
     skip_bad,
+    **audio,
 ):
     """Tune, combine the best trials, and save the model.
 
@@ -129,7 +132,7 @@ def tune(
         raise click.UsageError(
             f"--members must be at most --trials={trials}, got {members}."
         )
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad)
+    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
     n_folds = 3
     settings = {
         "pos_label": pos_label,
@@ -142,7 +145,9 @@ def tune(
         "prune_on": prune_on,
         "timeout": timeout,
         "n_jobs": max(1, cores(jobs) // workers),
+        "device": device,
         "random_state": seed,
+        **audio,
     }
     with StepProgress() as progress:
         with (

@@ -12,7 +12,21 @@ from ..utils.estimator_state import current_store
 if TYPE_CHECKING:
     from skorch import NeuralNetClassifier
 
-__all__ = ["HeldNetwork"]
+__all__ = ["HeldNetwork", "check_device"]
+
+
+def check_device(device):
+    """Raise an error if torch cannot compute on a device here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device={device!r} is not available here ({why}); take one that torch "
+            "finds on this machine, such as 'cpu'."
+        ) from error
 
 
 class HeldNetwork:
@@ -136,7 +150,9 @@ class HeldNetwork:
             weights = store.take(weights)
             self._check_sizes(weights)  # before a network takes any memory
         device = self.device
-        if device.startswith("cuda") and not torch.cuda.is_available():
+        try:
+            check_device(device)
+        except ValueError:
             device = "cpu"
         with torch.random.fork_rng():
             module = self._module_class()(**self._module_params())

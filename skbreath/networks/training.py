@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from .fit_inputs import first_not_finite, set_starting_weights
+from .persistence import check_device
 
 __all__ = ["NoOptimizer", "WeightedNet", "train"]
 
@@ -218,18 +219,6 @@ def _callables(augmentations):
     return augmentations
 
 
-def _check_device(device):
-    """Raise an error if torch cannot compute on a device here."""
-    try:
-        torch.zeros(1, device=device)
-    except (AssertionError, RuntimeError) as error:
-        why = str(error).partition("\n")[0].rstrip(".")
-        raise ValueError(
-            f"device={device!r} is not available here ({why}); take one that torch "
-            "finds on this machine, such as 'cpu'."
-        ) from error
-
-
 def train(estimator, X, targets, weights, split, start):
     """Build the skorch net of a classifier and train it.
 
@@ -246,7 +235,7 @@ def train(estimator, X, targets, weights, split, start):
 
     rows, valid = split
     held_back = tensors(valid)
-    _check_device(estimator.device)
+    check_device(estimator.device)
     net = estimator._make_net(
         estimator.device, **_training_params(estimator, len(rows), held_back)
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sklearn.utils import Bunch, check_random_state
 
 from ..audio.reader import AudioReader
+from ..networks.persistence import check_device
 from ..search.optuna_search import OptunaSearchCV
 from ..search.top_trials import top_estimators
 from .breath_classifier import make_breath_classifier
@@ -148,9 +149,9 @@ def tune_breath_classifier(
     Raises
     ------
     ValueError
-        If a file cannot be read, `pos_label` is not a class of `y`, fewer than
-        `n_members` distinct trials are complete, or the study in `storage` is of
-        another search.
+        If `device` is not available, a file cannot be read, `pos_label` is not a
+        class of `y`, fewer than `n_members` distinct trials are complete, or the
+        study in `storage` is of another search.
     OSError
         If the storage cannot be opened, or fails for longer than some seconds.
 
@@ -173,6 +174,7 @@ def tune_breath_classifier(
     def seed():
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
+    check_device(device)  # before the files are read
     reader = AudioReader(sample_rate=sample_rate, duration=duration)
     waveforms = reader.fit_transform(X)
     member = make_net_member(

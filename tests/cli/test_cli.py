@@ -372,6 +372,46 @@ def test_failed_training_leaves_the_old_model(breath_folder, tmp_path):
     assert os.listdir(tmp_path) == ["model.joblib"]
 
 
+def test_length_and_rate_of_the_clips_are_options(breath_folder, tmp_path):
+    out = tmp_path / "m.skb"
+    options = ["--duration", 0.5, "--sample-rate", 8000, *FAST]
+    commands = {"train": ["--preset", "fast"], "tune": ["--trials", 1]}
+    for name, more in commands.items():
+        result = run(name, breath_folder, "--out", out, *more, *options)
+        assert result.exit_code == 0, result.output
+        audio = load_model(out)["audio"]
+        assert (audio.duration, audio.sample_rate) == (0.5, 8000)
+    tables = []
+    for changed in ([], options):
+        table = tmp_path / "labels.csv"
+        command = ["evaluate", breath_folder, "--preset", "fast", "--cv", 2, *FAST]
+        result = run(*command, *changed, "--out", table)
+        assert result.exit_code == 0, result.output
+        tables.append(pd.read_csv(table))
+    assert not tables[0].equals(tables[1])
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "evaluate"])
+@pytest.mark.parametrize("device", ["cuda:63", "gpu"])
+def test_an_unavailable_device_is_an_error_before_files_are_read(
+    command, device, tmp_path
+):
+    out = tmp_path / "out.skb"
+    result = run(command, tmp_path / "no data", "--out", out, "--device", device)
+    assert result.exit_code == 2 and result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: --device='{device}' is not available here")
+
+
+@pytest.mark.parametrize("option", ["--duration", "--sample-rate", "--device"])
+def test_a_trained_model_settles_how_its_clips_are_read(model, breath_folder, option):
+    # Also where the value is that of the default.
+    value = {"--duration": 1, "--sample-rate": 16000, "--device": "cpu"}[option]
+    result = run("evaluate", breath_folder, "--model", model, option, value)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert f"{option} is for a model to be trained" in result.stderr
+
+
 def test_usage_errors(model, tmp_path):
     assert run("predict", "--model", model).exit_code == 2
     result = run("predict", "--model", model, "--submission", tmp_path)
@@ -681,6 +721,10 @@ def test_audio_unlike_the_training_audio_is_pointed_out(model, breath_folder, tm
         ["predict", "--batch-size", "0", "--model", "m"],
         ["predict", "--model", "m", "--submission", "d", "--out", "o", "--skip-bad"],
         ["train", "--nothing"],
+        ["train", "d", "--out", "m.skb", "--duration", "nan"],
+        ["tune", "d", "--out", "m.skb", "--duration", "0"],
+        ["evaluate", "d", "--sample-rate", "3999"],
+        ["train-phases", "d", "--out", "m.skb", "--lag", "nan"],
         ["predictt"],
         ["--nothing"],
     ],

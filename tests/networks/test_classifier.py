@@ -177,11 +177,12 @@ def test_pickle_gives_the_same_probabilities_in_a_fresh_process(clips, tmp_path)
     assert np.array_equal(np.load(tmp_path / "proba.npy"), net.predict_proba(X))
 
 
-def test_model_of_a_missing_gpu_loads_on_the_cpu(clips):
+@pytest.mark.parametrize("device", ["cuda:63", "mps:63"])
+def test_model_of_a_missing_gpu_loads_on_the_cpu(clips, device):
     X, y, _ = clips
     net = small_net(max_epochs=1).fit(X, y)
     expected = net.predict_proba(X)
-    net.device = "cuda"  # as if it had been trained there
+    net.device = device  # as if it had been trained there
     assert np.array_equal(pickle.loads(pickle.dumps(net)).predict_proba(X), expected)
 
 

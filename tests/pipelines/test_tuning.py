@@ -85,3 +85,8 @@ def test_a_tuning_that_is_repeated_with_a_storage_fits_nothing_again(sounds, tmp
             data[0], data[1][::-1], **settings,
             study_name=first.search.study_.study_name,
         )  # fmt: skip
+
+
+def test_an_unavailable_device_is_an_error_before_files_are_read():
+    with pytest.raises(ValueError, match="device='gpu' is not available here"):
+        tune_breath_classifier(["missing.wav"] * 4, list("IEIE"), device="gpu")
