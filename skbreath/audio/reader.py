@@ -6,7 +6,11 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.estimator_state import VersionedState, uncacheable_token
@@ -28,7 +32,13 @@ if TYPE_CHECKING:
 __all__ = ["AudioReader"]
 
 
-class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
+class AudioReader(  # type: ignore[call-arg]
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    VersionedState,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
+):
     """Turn audio files or waveforms into waveforms of one rate and one length.
 
     Files are decoded, their channels averaged, resampled to `sample_rate`, and cut
@@ -216,6 +226,11 @@ class AudioReader(TransformerMixin, VersionedState, BaseEstimator):
         if self.drift is not None and self.reference_ is not None:
             warn_of_drift(waveforms, clips, self.reference_, ignore=silent)
         return waveforms
+
+    @property
+    def _n_features_out(self):
+        """Number of names that `get_feature_names_out` gives, one for each sample."""
+        return self.n_samples_
 
     def _check_clips(self, X, reset):
         """Validate `X`, and return it as a list of paths or float32 waveforms."""

@@ -1,5 +1,7 @@
 """``skbreath train`` and ``train-phases``."""
 
+import os
+
 import click
 
 from .command import Command, print_result
@@ -110,8 +112,16 @@ def train(
     metavar="WORD=LABEL",
     help="Read a label as I or E, such as inhale=I; may be given several times.",
 )
+@click.option(
+    "--group",
+    type=click.Choice(["recording", "folder"]),
+    default="recording",
+    show_default=True,
+    help="What is held out together: each recording, or the recordings of a folder, "
+    "where every person has one.",
+)
 @seed_option
-def train_phases(data, out, fmax, sample_rate, lag, label, seed):
+def train_phases(data, out, fmax, sample_rate, lag, label, group, seed):
     """Train a model that annotates whole recordings.
 
     DATA is a folder of recordings, and beside each a label track of the same name:
@@ -124,6 +134,7 @@ def train_phases(data, out, fmax, sample_rate, lag, label, seed):
       skbreath train-phases recordings/ --out phases.skb
       skbreath train-phases recordings/ --out phases.skb \\
           --label inhale=I --label exhale=E
+      skbreath train-phases people/ --group folder --out phases.skb
     """
     from ..audio.decoding import check_audio_files
     from ..audio.files import find_audio_files
@@ -139,6 +150,12 @@ def train_phases(data, out, fmax, sample_rate, lag, label, seed):
     inputs = [*files, *(track for found in tracks.values() for track in found)]
     reject_overwriting("--out", [out], inputs)
     check_model_suffix(out)
+    groups = None if group == "recording" else [os.path.dirname(f) for f in files]
+    if groups is not None and len(set(groups)) < 2:
+        raise click.UsageError(
+            f"--group folder needs at least 2 folders in {data} with recordings, one "
+            "for each person; found 1."
+        )
     for what, items, advice in unclear_tracks(tracks):
         raise ValueError(
             f"{len(items)} of {len(files)} {what}: {shorten(items)}; {advice}."
@@ -160,7 +177,7 @@ def train_phases(data, out, fmax, sample_rate, lag, label, seed):
         fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
     )
     with StepProgress() as progress, progress.step("Learning phases", 1):
-        segmenter.fit(files, tables)
+        segmenter.fit(files, tables, groups)
     save(segmenter, out)
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from skbreath import (
     AudioReader,
     BreathFeatures,
+    PhaseSegmenter,
     SummaryPooling,
     make_breath_recording,
     make_breath_sounds,
@@ -241,6 +242,24 @@ def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
         result = run("annotate", *files, "--model", model, "--out", out)
         assert result.exit_code == 2
         assert not out.parent.exists()
+
+
+def test_recordings_of_a_folder_are_held_out_together(folder, model, tmp_path):
+    out, data = tmp_path / "phases.joblib", tmp_path / "data"
+    for name, person in (("r0", "a"), ("r1", "a"), ("r2", "b")):
+        (data / person).mkdir(parents=True, exist_ok=True)
+        for file in folder.glob(f"{name}.*"):
+            shutil.copy(file, data / person)
+    result = run("train-phases", data, "--group", "folder", "--out", out)
+    assert result.exit_code == 0, result.output
+    files = sorted(data.rglob("*.wav"))
+    tracks = [f for f in sorted(data.rglob("r*")) if f.suffix != ".wav"]
+    tables = [read_label_track(f, labels=("I", "E")) for f in tracks]
+    expected = PhaseSegmenter(random_state=0).fit(files, tables, ["a", "a", "b"])
+    weight, default = (joblib.load(path).emission_weight_ for path in (out, model))
+    assert weight == expected.emission_weight_ != default
+    result = run("train-phases", data / "a", "--group", "folder", "--out", out)
+    assert result.exit_code == 2 and "at least 2 folders" in result.stderr
 
 
 def test_training_names_what_is_wrong(folder, tmp_path):

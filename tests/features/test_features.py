@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skbreath import BreathFeatures, ChannelScaler, SummaryPooling
+from skbreath import AudioReader, BreathFeatures, ChannelScaler, SummaryPooling
 
 GROUPS = BreathFeatures().groups
 
@@ -320,10 +320,14 @@ def test_parameters_set_after_fit_wait_for_the_next_fit():
     assert estimator.fit_transform(X).shape == (1, 64, 8)
 
 
-def test_names_travel_through_a_pipeline():
+@pytest.mark.parametrize("before", [[], [AudioReader(duration=0.125)]])
+def test_names_travel_through_a_pipeline(before):
     X = noise(4000).reshape(2, -1)
     pipeline = make_pipeline(
-        BreathFeatures(groups=["rms", "zcr"]), ChannelScaler(), SummaryPooling(n_bins=1)
+        *before,
+        BreathFeatures(groups=["rms", "zcr"]),
+        ChannelScaler(),
+        SummaryPooling(n_bins=1),
     )
     pipeline.fit(X)
     assert pipeline.get_feature_names_out().tolist() == [
