@@ -7,7 +7,7 @@ import click
 from .command import Command, print_result
 from .files import check_outputs, unique_paths
 from .options import (
-    FiniteRange,
+    FiniteFloatRange,
     batch_size_option,
     cores,
     duration_option,
@@ -63,11 +63,11 @@ _PARAMETER = re.compile(
 @click.option("--n-fft", default=1024, show_default=True, type=click.IntRange(2))
 @click.option("--hop-length", default=256, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--fmin", default=0.0, show_default=True, type=FiniteRange(0), help="In Hz."
+    "--fmin", default=0.0, show_default=True, type=FiniteFloatRange(0), help="In Hz."
 )
 @click.option(
     "--fmax",
-    type=FiniteRange(0, min_open=True),
+    type=FiniteFloatRange(0, min_open=True),
     help="In Hz.  [default: half the rate]",
 )
 @click.option("--n-mfcc", default=13, show_default=True, type=click.IntRange(1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 
-class FiniteRange(click.FloatRange):
+class FiniteFloatRange(click.FloatRange):
     """Check a range of numbers as click does, but reject NaN."""
 
     def convert(self, value, param, ctx):
@@ -46,7 +46,7 @@ duration_option = click.option(
     "--duration",
     default=1.0,
     show_default=True,
-    type=FiniteRange(0, 3600, min_open=True),
+    type=FiniteFloatRange(0, 3600, min_open=True),
     help="Length in s that clips are cut or padded to, at most an hour.",
 )
 
@@ -54,7 +54,7 @@ duration_option = click.option(
 def _check_device(ctx, param, device):
     """Raise an error for a device that is not available."""
     if device != "cpu":
-        from ..networks.persistence import check_device
+        from ..networks.fit_inputs import check_device
 
         try:
             check_device(device)

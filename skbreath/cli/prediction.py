@@ -15,7 +15,7 @@ from .files import (
     report_count,
     unique_paths,
 )
-from .options import FiniteRange, batch_size_option, path_type, skip_bad_option
+from .options import FiniteFloatRange, batch_size_option, path_type, skip_bad_option
 
 
 @click.command(cls=Command)
@@ -34,7 +34,7 @@ from .options import FiniteRange, batch_size_option, path_type, skip_bad_option
 @batch_size_option
 @click.option(
     "--reject-below",
-    type=FiniteRange(0, 1),
+    type=FiniteFloatRange(0, 1),
     help="Confidence below which a label is marked as rejected, in a further column.",
 )
 @skip_bad_option

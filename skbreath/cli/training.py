@@ -13,7 +13,7 @@ from .files import (
     save,
 )
 from .options import (
-    FiniteRange,
+    FiniteFloatRange,
     cores,
     data_argument,
     group_option,
@@ -92,7 +92,7 @@ def train(
 @out_option
 @click.option(
     "--fmax",
-    type=FiniteRange(0, min_open=True),
+    type=FiniteFloatRange(0, min_open=True),
     help="Upper end of the band in Hz.",
 )
 @click.option(
@@ -102,7 +102,7 @@ def train(
     "--lag",
     default=0.1,
     show_default=True,
-    type=FiniteRange(0, 60),
+    type=FiniteFloatRange(0, 60),
     help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
     "breaks long phases of slow or noisy breathing less often.",
 )

@@ -11,7 +11,7 @@ import click
 from .command import Command, print_result
 from .files import check_model_suffix, check_outputs, load_clips, save
 from .options import (
-    FiniteRange,
+    FiniteFloatRange,
     cores,
     data_argument,
     group_option,
@@ -73,7 +73,7 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--timeout",
-    type=FiniteRange(0, min_open=True),
+    type=FiniteFloatRange(0, min_open=True),
     help="Seconds after which no further trial is started.",
 )
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
