@@ -54,7 +54,7 @@ duration_option = click.option(
 def _check_device(ctx, param, device):
     """Raise an error for a device that is not available."""
     if device != "cpu":
-        from ..networks.persistence import check_device
+        from ..networks.fit_inputs import check_device
 
         try:
             check_device(device)

@@ -14,6 +14,7 @@ from ..fitting.labels import check_present
 from ..utils.sklearn_compat import _check_sample_weight
 
 __all__ = [
+    "check_device",
     "TrainingRows",
     "as_clips",
     "early_stopping_split",
@@ -197,3 +198,17 @@ def first_not_finite(module):
         if buffer.isnan().any():  # a buffer, such as a mask, may be infinite
             return name
     return None
+
+
+def check_device(device):
+    """Raise an error if torch cannot compute on a device here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device={device!r} is not available here ({why}); take one that torch "
+            "finds on this machine, such as 'cpu'."
+        ) from error

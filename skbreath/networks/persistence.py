@@ -8,25 +8,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..utils.estimator_state import current_store
+from .fit_inputs import check_device
 
 if TYPE_CHECKING:
     from skorch import NeuralNetClassifier
 
-__all__ = ["HeldNetwork", "check_device"]
-
-
-def check_device(device):
-    """Raise an error if torch cannot compute on a device here."""
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (AssertionError, RuntimeError) as error:
-        why = str(error).partition("\n")[0].rstrip(".")
-        raise ValueError(
-            f"device={device!r} is not available here ({why}); take one that torch "
-            "finds on this machine, such as 'cpu'."
-        ) from error
+__all__ = ["HeldNetwork"]
 
 
 class HeldNetwork:

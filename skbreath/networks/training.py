@@ -14,8 +14,7 @@ from torch import optim
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
-from .fit_inputs import first_not_finite, set_starting_weights
-from .persistence import check_device
+from .fit_inputs import check_device, first_not_finite, set_starting_weights
 
 __all__ = ["NoOptimizer", "WeightedNet", "train"]
 

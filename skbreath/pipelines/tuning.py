@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sklearn.utils import Bunch, check_random_state
 
 from ..audio.reader import AudioReader
-from ..networks.persistence import check_device
+from ..networks.fit_inputs import check_device
 from ..search.optuna_search import OptunaSearchCV
 from ..search.top_trials import top_estimators
 from .breath_classifier import make_breath_classifier
