@@ -43,8 +43,7 @@ def name_positive_class(scoring, pos_label, classes):
             f"pos_label={pos_label!r}, but the scorer has pos_label={named!r}; "
             "name one positive class."
         )
-    if pos_label is not None and pos_label not in classes:
-        raise ValueError(f"pos_label={pos_label!r} is not a class of y: {classes}.")
+    _check_positive_class(pos_label, classes)
     if not _takes_positive_class(scorer):
         return scorer, pos_label
     if scorer._kwargs.get("average", "binary") != "binary":
@@ -69,14 +68,22 @@ def name_positive_class(scoring, pos_label, classes):
     return _with_kwargs(scorer, pos_label=pos_label), pos_label
 
 
+def _check_positive_class(pos_label, classes):
+    """Raise an error for a positive class that is not in the data."""
+    if pos_label is not None and pos_label not in classes:
+        raise ValueError(
+            f"pos_label={pos_label!r} is not a class of y: {classes}; pass the "
+            f"positive one, such as pos_label={classes[-1]!r}."
+        )
+
+
 def name_positive_classes(scorers, scoring, pos_label, classes):
     """Set the positive class of the scorer, or of each of the scorers, of a search.
 
     `scorers` was made by scikit-learn from `scoring`, which is as the user gave it;
     None is the estimator's own score.
     """
-    if pos_label is not None and pos_label not in classes:
-        raise ValueError(f"pos_label={pos_label!r} is not a class of y: {classes}.")
+    _check_positive_class(pos_label, classes)
     if scoring is None:
         return scorers
     if not isinstance(scorers, _MultimetricScorer):

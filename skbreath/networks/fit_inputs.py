@@ -14,6 +14,7 @@ from ..fitting.labels import check_present
 from ..utils.sklearn_compat import _check_sample_weight
 
 __all__ = [
+    "check_device",
     "TrainingRows",
     "as_clips",
     "check_device",
