@@ -151,7 +151,7 @@ def test_clips_of_both_trainings_are_known(model, sounds, other_microphone):
     for data in ((X, y, groups), (sounds.waveforms, sounds.target, sounds.groups)):
         table = check_leakage(tuned, *data, cv=2)
         found = table.loc["known clips", "detail"]
-        assert found == f"trained on {len(data[0])} of these clips"
+        assert found.startswith(f"trained on {len(data[0])} of these clips")
 
 
 def test_another_fit_trains_from_scratch_on_all_rows(model, other_microphone):
