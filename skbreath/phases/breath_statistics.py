@@ -218,18 +218,22 @@ def _summary(phases, breaths, cycles, pauses, inhale, exhale):
 def _over_time(onsets, breaths, end, window_s, step_s):
     """Make the table of windows."""
     rows = []
+    begins, ratios = breaths["onset_s"].to_numpy(), breaths["ie_ratio"].to_numpy()
     end = 0.0 if np.isnan(end) else end
     n_windows = max(1, int(np.ceil((end - window_s) / step_s - 1e-9)) + 1)
     for start in np.arange(n_windows) * step_s if end > 0 else ():
         stop = min(start + window_s, end)
-        inside = np.minimum(onsets[1:], stop) - np.maximum(onsets[:-1], start)
+        # Only cycles and breaths near the window, or a night would take minutes.
+        first, last = np.searchsorted(onsets, [start, stop])
+        near = onsets[max(first - 1, 0) : last + 1]
+        inside = np.minimum(near[1:], stop) - np.maximum(near[:-1], start)
         inside = np.maximum(inside, 0)
-        share = (inside / np.diff(onsets)).sum()
+        share = (inside / np.diff(near)).sum()
         rate = 60 * share / inside.sum() if inside.sum() > 0 else np.nan
-        own = breaths[(breaths["onset_s"] >= start) & (breaths["onset_s"] < stop)]
-        rows.append(
-            (start, stop, rate, _median(own["ie_ratio"].dropna()), float(len(own)))
-        )
+        first, last = np.searchsorted(begins, [start, stop])
+        own = ratios[first:last]
+        ratio = _median(own[~np.isnan(own)])
+        rows.append((start, stop, rate, ratio, float(last - first)))
     columns = ["start_s", "end_s", "rate_per_min", "ie_ratio", "n_breaths"]
     return pd.DataFrame(rows, columns=columns, dtype=float)
 
