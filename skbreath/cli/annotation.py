@@ -353,11 +353,12 @@ def _draw(recording, phases, start, end):
 
 def _describe(recording, phases):
     """Return a recording and its phases for ``--json``."""
+    statistics = _statistics(recording, phases)
     return {
         "path": recording.path,
         "duration_s": round(float(recording.duration), 6),
         "phases": phases.round({"start_s": 6, "end_s": 6}),
-        "statistics": _statistics(recording, phases).to_dict(),
+        "statistics": {**statistics.summary, "rate_note": statistics.rate_note},
         "note": phases.attrs["note"],
         "out": recording.track,
     }
@@ -379,21 +380,20 @@ def _statistics(recording, phases):
     """Compute the breath statistics of a recording."""
     from ..phases.breath_statistics import breath_statistics
 
-    return breath_statistics(phases, float(recording.duration) + 1e-3).summary
+    return breath_statistics(phases, float(recording.duration) + 1e-3)
 
 
 def _statistics_text(recording, phases):
     """Format the breath statistics of a recording as one line."""
     if recording.duration == 0:
         return "no breaths"
-    summary = _statistics(recording, phases)
-    if math.isnan(summary["rate_per_min"]):
-        return (
-            f"too few breaths for a rate ({summary['n_breaths']:.0f}), "
-            f"longest pause {summary['longest_pause_s']:.1f} s"
-        )
+    statistics = _statistics(recording, phases)
+    summary, reason = statistics.summary, statistics.rate_note
+    if reason:
+        return f"{reason}, longest pause {summary['longest_pause_s']:.1f} s"
     return (
-        f"{summary['rate_per_min']:.1f} breaths a minute, "
+        f"{summary['rate_per_min']:.1f} breaths a minute "
+        f"(confidence {summary['rate_confidence']:.2f}), "
         f"inhale {_or_dash(summary['ti_s'])} s, exhale {_or_dash(summary['te_s'])} s, "
         f"I:E {_or_dash(summary['ie_ratio'])}, {summary['n_apnoeas']:.0f} pauses of "
         f"10 s or more, longest pause {summary['longest_pause_s']:.1f} s"
