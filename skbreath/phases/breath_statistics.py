@@ -112,14 +112,19 @@ def breath_statistics(
     inhales and exhales are shorter, and pauses longer, than from a spirometer; the
     exhale of [1]_ lasts until the next inhale, ``ttot_s - ti_s``.
 
-    The confidence of the rate is the product of: n / (n + 1) for n cycles; the share
-    of cycles within a factor of 1.3 of the median; the mean ``probability`` of the
-    phases, if there; the lower through the higher of the rates by onsets of inhales and
-    of exhales, if one is not found less than half as often as the other; and twice the
-    share of the recording in regular cycles, at most 1. With fewer than two cycles, a
-    confidence below `min_confidence`, or an ``attrs["note"]`` that the recording is
-    unlike those the segmenter was fitted on, ``rate_per_min`` is NaN. The other
-    statistics describe the phases as they are.
+    The confidence of the rate is the product of:
+
+    - n / (n + 1) for n cycles;
+    - the share of regular cycles: within a factor of 1.3 of the median, and without an
+      apnoea in them;
+    - the mean ``probability`` of the phases, if there;
+    - the lower of the rates by onsets of inhales and of exhales, divided by the higher,
+      if neither is found less than half as often as the other;
+    - twice the share of the recording in regular cycles, at most 1.
+
+    With fewer than two cycles, a confidence below `min_confidence`, or an
+    ``attrs["note"]`` that the recording is unlike those the segmenter was fitted on,
+    ``rate_per_min`` is NaN. The other statistics describe the phases as they are.
 
     References
     ----------
@@ -151,7 +156,7 @@ def breath_statistics(
     onsets = _onsets(phases, (inhale, exhale))
     pauses = _pauses(phases, duration, apnoea_s)
     end = duration if duration is not None else phases["end_s"].max()
-    confidence, doubt = _confidence(phases, (inhale, exhale), duration)
+    confidence, doubt = _confidence(phases, (inhale, exhale), duration, pauses)
     reason = ""
     if len(onsets) < 2:
         reason = f"too few breaths for a rate ({len(breaths)})"
@@ -180,7 +185,7 @@ def breath_statistics(
     )
 
 
-def _confidence(phases, labels, duration):
+def _confidence(phases, labels, duration, pauses):
     """Compute the confidence of the rate, and what most speaks against it."""
     counts = [np.count_nonzero(phases["label"] == label) for label in labels]
     onsets = _onsets(phases, labels)
@@ -189,10 +194,13 @@ def _confidence(phases, labels, duration):
         return 0.0, "no cycles"
     middle = np.median(cycles)
     regular = np.abs(np.log(cycles / middle)) < np.log(_REGULAR)
+    # A cycle with an apnoea in it is more likely two of which sounds were missed.
+    apnoeas = pauses.loc[pauses["is_apnoea"], "start_s"].to_numpy()
+    regular &= np.diff(np.searchsorted(apnoeas, onsets)) == 0
     span = phases["end_s"].max() - phases["start_s"].min()
     parts = {
         f"{len(cycles)} cycles only": len(cycles) / (len(cycles) + 1),
-        "cycles of different lengths": regular.mean(),
+        "cycles of different lengths, or with long pauses": regular.mean(),
         "few regular cycles": min(1, 2 * cycles[regular].sum() / (duration or span)),
     }
     if min(counts) >= max(2, max(counts) / 2):

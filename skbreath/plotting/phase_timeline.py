@@ -431,7 +431,9 @@ class PhaseTimelineDisplay:
         else:
             table = statistics.over_time
             times = (table["start_s"] + table["end_s"]) / 2
-            ax.plot(times, table["rate_per_min"], color=INK)
+            doubt = statistics.rate_note
+            ax.plot(times, table["rate_per_min"], color=INK, ls=":" if doubt else "-")
+            ax.text(0.01, 0.05, doubt, transform=ax.transAxes, fontsize=8)
             top = table["rate_per_min"][times.between(start, stop)].max()
             ax.set_ylim(0, max(30, 1.15 * top) if top > 0 else 30)
             _draw_pauses(ax, statistics.pauses)

@@ -127,6 +127,7 @@ UNLIKE = "sounds unlike what the segmenter was fitted on in 80% of its sounds"
         (found(breathing(9), np.nan), "phases of low probability"),
         (found(breathing(9), note=UNLIKE), "as the recording sounds unlike"),
         (found(breathing(9), note=f"is clipped: 9%; {UNLIKE}"), "sounds unlike"),
+        (found(breathing(6, cycle=22.0)), "or with long pauses"),
         (found(breathing(2)), r"too few breaths for a rate \(2\)"),
         (found(breathing(1)), r"too few breaths for a rate \(1\)"),
         (found(breathing(0)), r"too few breaths for a rate \(0\)"),

@@ -149,6 +149,13 @@ def test_without_phases_there_is_still_a_picture(n_phases, seconds, tmp_path):
     assert ("no phases" in said) == (n_phases == 0 and seconds > 20)
 
 
+def test_a_rate_that_cannot_be_trusted_is_dotted_with_the_reason():
+    long, phases = repeated(5)
+    display = PhaseTimelineDisplay.from_recording(long, phases.assign(probability=0.1))
+    (line,), (text,) = display.axes_[-1].lines, display.axes_[-1].texts
+    assert line.get_linestyle() == ":" and "low probability" in text.get_text()
+
+
 def test_more_than_two_labels_have_no_rate():
     long, phases = repeated(5)
     phases.loc[0, "label"] = "cough"
