@@ -8,7 +8,7 @@ import click
 
 from .command import Command, print_result, wants_json
 from .files import check_outputs, leave_out, load_model_file, reject_overwriting
-from .options import path_type, skip_bad_option
+from .options import TimeType, path_type, skip_bad_option
 
 _SUFFIX = {
     "audacity": ".txt",
@@ -45,8 +45,16 @@ _SUFFIX = {
 @click.option(
     "--plot",
     type=path_type,
-    help="Picture to write, or a folder for several recordings.",
+    help="Picture to write, or a folder for several recordings. More than 10 min are "
+    "an overview, and in a .pdf further pages show all phases.",
 )
+@click.option(
+    "--from",
+    "start",
+    type=TimeType(),
+    help="Where --plot begins, in s, m:ss or h:mm:ss.  [default: the beginning]",
+)
+@click.option("--to", "end", type=TimeType(), help="Where --plot ends, as --from.")
 @click.option("--statistics", is_flag=True, help="Print rate, I:E ratio and pauses.")
 @click.option(
     "--overwrite",
@@ -55,7 +63,9 @@ _SUFFIX = {
     "an error, since they may be made by hand.",
 )
 @skip_bad_option
-def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
+def annotate(
+    paths, model, out, format_, plot, start, end, statistics, overwrite, skip_bad
+):
     """Find inhales and exhales in whole recordings.
 
     PATHS are recordings of any length, or folders of them. Loading a .skb file does
@@ -65,17 +75,20 @@ def annotate(paths, model, out, format_, plot, statistics, overwrite, skip_bad):
     Examples:
       skbreath annotate recording.wav --model phases.skb --out labels.txt \\
           --plot timeline.png
+      skbreath annotate night.wav --model phases.skb --plot part.png \\
+          --from 1:30:00 --to 1:31:00
       skbreath annotate recordings/ --model phases.skb --out labels/ --format json
     """
     from ..utils.progress import StepProgress
 
-    recordings = _plan(paths, model, out, format_, plot, overwrite, skip_bad)
+    _check_part(plot, start, end)
+    recordings = _plan(paths, model, out, format_, plot, start, overwrite, skip_bad)
     with StepProgress() as progress:
         segmenter = _load_segmenter(model, progress)
         with progress.step("Annotating", len(recordings)) as advance:
             results = []
             for recording in recordings:
-                results.append(_annotate(segmenter, recording, format_))
+                results.append(_annotate(segmenter, recording, format_, start, end))
                 advance()
     if wants_json():
         print_result(recordings=list(map(_describe, recordings, results)))
@@ -95,7 +108,7 @@ class _Recording:
     picture: Path | None
 
 
-def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
+def _plan(paths, model, out, format_, plot, start, overwrite, skip_bad):
     """List the recordings and their outputs, and check all before any work."""
     from ..audio.files import find_audio_files
 
@@ -114,12 +127,41 @@ def _plan(paths, model, out, format_, plot, overwrite, skip_bad):
     _check_targets("--plot", plot, pictures, [*good, model])
     if plot is not None and plot.suffix and not plot.is_dir():
         _check_picture_suffix(plot)
+    _check_ends(good, durations, start)
     _make_folder(out, tracks)
     _make_folder(plot, pictures)
     if skip_bad:
         beside = out if out is None or not many else out / "labels"
         leave_out(problems, len(files), beside)
     return list(map(_Recording, good, durations, tracks, pictures))
+
+
+def _check_part(plot, start, end):
+    """Raise an error if --from and --to are not a part that --plot can draw."""
+    if plot is None and (start is not None or end is not None):
+        raise click.UsageError(
+            "--from and --to choose the part that --plot draws; add --plot."
+        )
+    if end is not None and end <= (start or 0):
+        raise click.UsageError(
+            f"Expected --to after --from, got {start or 0:g} s to {end:g} s."
+        )
+
+
+def _check_ends(files, durations, start):
+    """Raise an error if recordings end before the part to draw begins."""
+    from ..utils.text import shorten
+
+    short = [
+        f"{file} ({duration:.1f} s)"
+        for file, duration in zip(files, durations, strict=True)
+        if start and 0 < duration <= start
+    ]
+    if short:
+        raise click.UsageError(
+            f"Expected --from to be before the end of the recording, got {start:g} s "
+            f"for {shorten(short)}."
+        )
 
 
 def _readable(files, skip_bad):
@@ -263,7 +305,7 @@ def _simulated_segmenter():
     return PhaseSegmenter.from_classifier(classifier.fit(clips.waveforms, clips.target))
 
 
-def _annotate(segmenter, recording, format_):
+def _annotate(segmenter, recording, format_, start, end):
     """Find the phases of one recording and write them; return the phases."""
     import warnings
 
@@ -279,33 +321,44 @@ def _annotate(segmenter, recording, format_):
         duration = float(recording.duration) + 1e-3
         write_label_track(recording.track, phases, format_, duration=duration)
     if recording.picture is not None and recording.duration > 0:
-        _draw(recording, phases)
+        _draw(recording, phases, start or 0.0, end)
     return phases
 
 
-def _draw(recording, phases):
-    """Write the picture of a recording."""
+def _draw(recording, phases, start, end):
+    """Write the picture of a recording, or of the part of it that is wanted."""
+    from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
 
     from ..plotting.phase_timeline import PhaseTimelineDisplay
     from ..utils.files import atomic_path
 
-    figure = Figure(figsize=(13, 5.2), layout="constrained")
+    length = min(end or math.inf, float(recording.duration)) - start
+    size = PhaseTimelineDisplay.figure_size(length)
+    figure = Figure(figsize=size, layout="constrained")
     title = Path(recording.path).name
-    PhaseTimelineDisplay.from_recording(
-        recording.path, phases, title=title, figure=figure
+    display = PhaseTimelineDisplay.from_recording(
+        recording.path, phases, start_s=start, end_s=end, title=title, figure=figure
     )
     with atomic_path(recording.picture) as temporary:
-        figure.savefig(temporary, dpi=120)
+        if temporary.suffix.lower() != ".pdf":
+            figure.savefig(temporary, dpi=120)
+            return
+        with PdfPages(temporary) as pdf:
+            pdf.savefig(figure, dpi=120)
+            for page in display.pages(title=title):
+                pdf.savefig(page, dpi=120)
+                page.clear()  # frees its memory
 
 
 def _describe(recording, phases):
     """Return a recording and its phases for ``--json``."""
+    statistics = _statistics(recording, phases)
     return {
         "path": recording.path,
         "duration_s": round(float(recording.duration), 6),
         "phases": phases.round({"start_s": 6, "end_s": 6}),
-        "statistics": _statistics(recording, phases).to_dict(),
+        "statistics": {**statistics.summary, "rate_note": statistics.rate_note},
         "note": phases.attrs["note"],
         "out": recording.track,
     }
@@ -327,21 +380,20 @@ def _statistics(recording, phases):
     """Compute the breath statistics of a recording."""
     from ..phases.breath_statistics import breath_statistics
 
-    return breath_statistics(phases, float(recording.duration) + 1e-3).summary
+    return breath_statistics(phases, float(recording.duration) + 1e-3)
 
 
 def _statistics_text(recording, phases):
     """Format the breath statistics of a recording as one line."""
     if recording.duration == 0:
         return "no breaths"
-    summary = _statistics(recording, phases)
-    if math.isnan(summary["rate_per_min"]):
-        return (
-            f"too few breaths for a rate ({summary['n_breaths']:.0f}), "
-            f"longest pause {summary['longest_pause_s']:.1f} s"
-        )
+    statistics = _statistics(recording, phases)
+    summary, reason = statistics.summary, statistics.rate_note
+    if reason:
+        return f"{reason}, longest pause {summary['longest_pause_s']:.1f} s"
     return (
-        f"{summary['rate_per_min']:.1f} breaths a minute, "
+        f"{summary['rate_per_min']:.1f} breaths a minute "
+        f"(confidence {summary['rate_confidence']:.2f}), "
         f"inhale {_or_dash(summary['ti_s'])} s, exhale {_or_dash(summary['te_s'])} s, "
         f"I:E {_or_dash(summary['ie_ratio'])}, {summary['n_apnoeas']:.0f} pauses of "
         f"10 s or more, longest pause {summary['longest_pause_s']:.1f} s"

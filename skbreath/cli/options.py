@@ -16,6 +16,23 @@ class FiniteFloatRange(click.FloatRange):
         return value
 
 
+class TimeType(click.ParamType):
+    """Convert a time in s, m:ss or h:mm:ss to s."""
+
+    name = "time"
+
+    def convert(self, value, param, ctx):
+        from ..phases.label_rows import LineError, parse_time
+
+        try:
+            seconds = parse_time(str(value), None)
+        except LineError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            self.fail(f"Expected a time in s, m:ss or h:mm:ss, got {value!r}.")
+        return seconds
+
+
 path_type = click.Path(path_type=Path)
 # A folder with train.csv and train/, or a CSV file with a table of clips.
 data_argument = click.argument("data", type=path_type)

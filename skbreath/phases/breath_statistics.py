@@ -9,10 +9,15 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from ..utils.sklearn_compat import Interval, validate_params
-from .phase_table import check_phases
+from .phase_table import UNLIKE_NOTE, check_phases
 
 __all__ = ["breath_statistics", "onset_cycles"]
 
+# Cycles within this factor of the median are regular.
+_REGULAR = 1.3
+# The lowest confidence at which 5 % of the rates that were given in
+# benchmarks/bench_rate.py were off by more than 2 a minute.
+_MIN_CONFIDENCE = 0.43
 _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycle")
 
 
@@ -25,6 +30,7 @@ _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycl
         "apnoea_s": [Interval(Real, 0, None, closed="neither")],
         "window_s": [Interval(Real, 0, None, closed="neither")],
         "step_s": [Interval(Real, 0, None, closed="neither")],
+        "min_confidence": [Interval(Real, 0, 1, closed="both")],
     },
     prefer_skip_nested_validation=True,
 )
@@ -37,6 +43,7 @@ def breath_statistics(
     apnoea_s: float = 10.0,
     window_s: float = 30.0,
     step_s: float = 10.0,
+    min_confidence: float = _MIN_CONFIDENCE,
 ) -> Bunch:
     """Compute breathing rate, inhale to exhale ratio, regularity and pauses.
 
@@ -58,6 +65,10 @@ def breath_statistics(
         A pause at least this long, in s, is an apnoea [2]_.
     window_s, step_s : float, default=30.0, 10.0
         Length and distance of the windows of ``over_time``, in s.
+    min_confidence : float, default=0.43
+        Phases that were found by a segmenter get a rate only if its confidence is at
+        least this; 0 always gives the rate. It has no effect on phases without the
+        column ``probability``, which are taken for labels made by hand.
 
     Returns
     -------
@@ -65,7 +76,8 @@ def breath_statistics(
         - ``summary`` : Series
 
           ``n_breaths``; ``rate_per_min``, 60 / median cycle, which is robust
-          against missed phases; ``mean_rate_per_min``, cycles per minute from the first
+          against missed phases, NaN where it cannot be trusted; ``rate_confidence``,
+          0 to 1; ``mean_rate_per_min``, cycles per minute from the first
           to the last onset; ``ti_s``, ``te_s``, ``ttot_s``, medians of inhale,
           exhale and cycle; ``ie_ratio``, median of inhale / exhale of the same
           breath (0.5 is 1:2); ``duty_cycle``, median of inhale / cycle [1]_;
@@ -85,6 +97,9 @@ def breath_statistics(
 
           ``start_s``, ``end_s``, ``duration_s``, ``after`` (label of the phase
           before, "" at the beginning), ``is_apnoea``.
+        - ``rate_note`` : str
+
+          Why there is no ``rate_per_min``, or "".
 
     Raises
     ------
@@ -96,6 +111,20 @@ def breath_statistics(
     The statistics describe sound. Flow begins a little before it is audible, so
     inhales and exhales are shorter, and pauses longer, than from a spirometer; the
     exhale of [1]_ lasts until the next inhale, ``ttot_s - ti_s``.
+
+    The confidence of the rate is the product of:
+
+    - n / (n + 1) for n cycles;
+    - the share of regular cycles: within a factor of 1.3 of the median, and without an
+      apnoea in them;
+    - the mean ``probability`` of the phases, if there;
+    - the lower of the rates by onsets of inhales and of exhales, divided by the higher,
+      if neither is found less than half as often as the other;
+    - twice the share of the recording in regular cycles, at most 1.
+
+    With fewer than two cycles, a confidence below `min_confidence`, or an
+    ``attrs["note"]`` that the recording is unlike those the segmenter was fitted on,
+    ``rate_per_min`` is NaN. The other statistics describe the phases as they are.
 
     References
     ----------
@@ -121,17 +150,67 @@ def breath_statistics(
     >>> statistics.pauses.duration_s.round(1).tolist()
     [0.2, 1.8, 0.2, 1.8, 0.2]
     """
+    note = phases.attrs.get("note") or ""
     phases = check_phases(phases, labels=(inhale, exhale), duration=duration)
     breaths = _breaths(phases, inhale, exhale)
     onsets = _onsets(phases, (inhale, exhale))
     pauses = _pauses(phases, duration, apnoea_s)
     end = duration if duration is not None else phases["end_s"].max()
+    confidence, doubt = _confidence(phases, (inhale, exhale), duration, pauses)
+    reason = ""
+    if len(onsets) < 2:
+        reason = f"too few breaths for a rate ({len(breaths)})"
+    elif "probability" in phases and min_confidence > 0:
+        if UNLIKE_NOTE in note:
+            reason = "no rate, as the recording " + note
+        elif len(onsets) < 3:
+            reason = f"too few breaths for a rate ({len(breaths)})"
+        elif confidence < min_confidence:
+            reason = f"no rate, as its confidence is {confidence:.2f} ({doubt})"
+    rate = np.nan if reason else 60 / np.median(np.diff(onsets))
+    times = _summary(phases, breaths, np.diff(onsets), pauses, inhale, exhale)
     return Bunch(
-        summary=_summary(phases, breaths, np.diff(onsets), pauses, inhale, exhale),
+        summary=pd.Series(
+            {
+                "n_breaths": float(len(breaths)),
+                "rate_per_min": rate,
+                "rate_confidence": confidence,
+                **times,
+            }
+        ),
         breaths=breaths,
         over_time=_over_time(onsets, breaths, end, window_s, step_s),
         pauses=pauses,
+        rate_note=reason,
     )
+
+
+def _confidence(phases, labels, duration, pauses):
+    """Compute the confidence of the rate, and what most speaks against it."""
+    counts = [np.count_nonzero(phases["label"] == label) for label in labels]
+    onsets = _onsets(phases, labels)
+    cycles = np.diff(onsets)
+    if len(cycles) == 0:
+        return 0.0, "no cycles"
+    middle = np.median(cycles)
+    regular = np.abs(np.log(cycles / middle)) < np.log(_REGULAR)
+    # A cycle with an apnoea in it is more likely two of which sounds were missed.
+    apnoeas = pauses.loc[pauses["is_apnoea"], "start_s"].to_numpy()
+    regular &= np.diff(np.searchsorted(apnoeas, onsets)) == 0
+    span = phases["end_s"].max() - phases["start_s"].min()
+    parts = {
+        f"{len(cycles)} cycles only": len(cycles) / (len(cycles) + 1),
+        "cycles of different lengths, or with long pauses": regular.mean(),
+        "few regular cycles": min(1, 2 * cycles[regular].sum() / (duration or span)),
+    }
+    if min(counts) >= max(2, max(counts) / 2):
+        rates = [_median(onset_cycles(phases, [label])) for label in labels]
+        parts["inhales and exhales at different rates"] = min(rates) / max(rates)
+    if "probability" in phases:
+        lengths = phases["end_s"] - phases["start_s"]
+        sure = np.nan_to_num(phases["probability"].to_numpy(float)).clip(0, 1)
+        parts["phases of low probability"] = np.average(sure, weights=lengths)
+    return float(np.prod(list(parts.values()))), min(parts, key=parts.get)
 
 
 def onset_cycles(phases, labels):
@@ -189,15 +268,13 @@ def _pauses(phases, duration, apnoea_s):
 
 
 def _summary(phases, breaths, cycles, pauses, inhale, exhale):
-    """Make the series of statistics of the whole recording."""
+    """Make the series of durations, their ratios and pauses."""
     length = phases["end_s"] - phases["start_s"]
     ti = length[phases["label"] == inhale].to_numpy()
     te = length[phases["label"] == exhale].to_numpy()
     apnoeas = pauses.loc[pauses["is_apnoea"], "duration_s"]
     return pd.Series(
         {
-            "n_breaths": len(breaths),
-            "rate_per_min": 60 / _median(cycles),
             "mean_rate_per_min": 60 / _mean(cycles),
             "ti_s": _median(ti),
             "te_s": _median(te),
@@ -218,18 +295,22 @@ def _summary(phases, breaths, cycles, pauses, inhale, exhale):
 def _over_time(onsets, breaths, end, window_s, step_s):
     """Make the table of windows."""
     rows = []
+    begins, ratios = breaths["onset_s"].to_numpy(), breaths["ie_ratio"].to_numpy()
     end = 0.0 if np.isnan(end) else end
     n_windows = max(1, int(np.ceil((end - window_s) / step_s - 1e-9)) + 1)
     for start in np.arange(n_windows) * step_s if end > 0 else ():
         stop = min(start + window_s, end)
-        inside = np.minimum(onsets[1:], stop) - np.maximum(onsets[:-1], start)
+        # Only cycles and breaths near the window, or a night would take minutes.
+        first, last = np.searchsorted(onsets, [start, stop])
+        near = onsets[max(first - 1, 0) : last + 1]
+        inside = np.minimum(near[1:], stop) - np.maximum(near[:-1], start)
         inside = np.maximum(inside, 0)
-        share = (inside / np.diff(onsets)).sum()
+        share = (inside / np.diff(near)).sum()
         rate = 60 * share / inside.sum() if inside.sum() > 0 else np.nan
-        own = breaths[(breaths["onset_s"] >= start) & (breaths["onset_s"] < stop)]
-        rows.append(
-            (start, stop, rate, _median(own["ie_ratio"].dropna()), float(len(own)))
-        )
+        first, last = np.searchsorted(begins, [start, stop])
+        own = ratios[first:last]
+        ratio = _median(own[~np.isnan(own)])
+        rows.append((start, stop, rate, ratio, float(last - first)))
     columns = ["start_s", "end_s", "rate_per_min", "ie_ratio", "n_breaths"]
     return pd.DataFrame(rows, columns=columns, dtype=float)
 

@@ -291,8 +291,8 @@ def rate_errors(
     -------
     errors : ndarray of shape (n_recordings,)
         Predicted minus true ``rate_per_min`` of
-        :func:`~skbreath.breath_statistics`; NaN where there are fewer than two
-        breaths in either table.
+        :func:`~skbreath.breath_statistics`, of any confidence; NaN where there are
+        fewer than two breaths in either table.
 
     Examples
     --------
@@ -305,7 +305,7 @@ def rate_errors(
     >>> rate_errors(every(4.0), every(5.0)).tolist()
     [-3.0]
     """
-    options = {"inhale": inhale, "exhale": exhale}
+    options = {"inhale": inhale, "exhale": exhale, "min_confidence": 0}
     rates = [
         [breath_statistics(table, **options).summary["rate_per_min"] for table in pair]
         for pair in _paired(truth, predicted)

@@ -10,6 +10,7 @@ import pandas as pd
 __all__ = [
     "BEYOND_END_S",
     "COLUMNS",
+    "UNLIKE_NOTE",
     "check_phases",
     "label_frames",
     "name_annotations",
@@ -19,6 +20,9 @@ __all__ = [
 
 COLUMNS = ("start_s", "end_s", "label")
 """Columns of a table of phases; a segmenter adds ``probability``."""
+
+UNLIKE_NOTE = "sounds unlike what the segmenter was fitted on"
+"""Beginning of a note of ``attrs["note"]`` on sounds that may not be breathing."""
 
 # Words that people label phases with, in any case.
 _WORDS = {

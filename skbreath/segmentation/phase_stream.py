@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..phases.phase_table import phase_table
+from ..phases.phase_table import UNLIKE_NOTE, phase_table
 from .decoder import LagDecoder, log_likelihoods, segment_times
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class PhaseStream:
         unlike = self._n_unlike / max(self._n_active, 1)
         if unlike > _UNLIKE_SHARE:
             doubts.append(
-                f"sounds unlike what the segmenter was fitted on in {unlike:.0%} of "
-                "its sounds (speech, or another microphone?): low confidence"
+                f"{UNLIKE_NOTE} in {unlike:.0%} of its sounds (speech, or another "
+                "microphone?): low confidence"
             )
         return "; ".join(doubts)

@@ -1,6 +1,7 @@
 """``skbreath train-phases`` and ``skbreath annotate``."""
 
 import json
+import re
 import shutil
 
 import joblib
@@ -58,7 +59,7 @@ def test_one_recording_to_a_label_track_and_a_picture(model, folder, tmp_path):
     phases = read_label_track(out, "audacity", labels=("I", "E"))
     assert len(phases) >= 4
     assert plot.read_bytes().startswith(b"\x89PNG")
-    assert "breaths a minute" in result.stdout
+    assert re.search(r"breaths a minute \(confidence 0\.\d\d\)", result.stdout)
 
 
 def test_a_folder_to_a_folder_in_json(model, folder, tmp_path):
@@ -207,6 +208,44 @@ def test_nothing_that_is_read_is_overwritten(model, folder, tmp_path):
         assert result.exit_code == 2, args
         assert "would overwrite" in result.stderr
     assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_part_of_a_recording_is_drawn(model, folder, tmp_path):
+    path, part = tmp_path / "long.wav", tmp_path / "part.svg"
+    soundfile.write(path, np.tile(soundfile.read(folder / "r0.wav")[0], 5), 16000)
+    command = ["annotate", path, "--model", model, "--plot", part]
+    result = run(*command, "--from", "1:20", "--to", "90.5")
+    assert result.exit_code == 0, result.output
+    drawn = part.read_text(encoding="utf-8")
+    assert "1:21" in drawn and "1:19" not in drawn
+
+
+@pytest.mark.slow
+def test_a_pdf_of_a_long_recording_has_pages_with_all_phases(model, folder, tmp_path):
+    path, pdf = tmp_path / "long.wav", tmp_path / "all.pdf"
+    soundfile.write(path, np.tile(soundfile.read(folder / "r0.wav")[0], 31), 16000)
+    result = run("annotate", path, "--model", model, "--plot", pdf)
+    assert result.exit_code == 0, result.output
+    assert b"/Count 3" in pdf.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "args, what",
+    [
+        (["--plot", "--from", "0:20"], "before the end of the recording, got 20 s"),
+        (["--plot", "--from", "9", "--to", "4"], "--to after --from, got 9 s to 4 s"),
+        (["--plot", "--from", "soon"], "a time in s, m:ss or h:mm:ss, got 'soon'"),
+        (["--plot", "--to", "-3"], "a time in s, m:ss or h:mm:ss, got '-3'"),
+        (["--to", "3"], "add --plot"),
+    ],
+)
+def test_wrong_parts_are_errors_before_the_work(args, what, model, folder, tmp_path):
+    if args[0] == "--plot":
+        args = ["--plot", tmp_path / "new" / "plots", *args[1:]]
+    result = run("annotate", folder, "--model", model, *args)
+    assert result.exit_code == 2
+    assert what in " ".join(result.stderr.split()), result.stderr
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("to", ["{data}", "{data}/r0.txt"])

@@ -111,7 +111,11 @@ def test_annotate_tells_phases(tmp_path):
     assert answer["n_recordings"] == 1 and answer["n_phases"] == 2
     answer = shown_by(run("annotate", tmp_path / "a.wav", "--model", out, "--json"))
     (recording,) = answer["recordings"]
-    assert recording["duration_s"] == 3.0 and "rate_per_min" in recording["statistics"]
+    assert recording["duration_s"] == 3.0 and {
+        "rate_per_min",
+        "rate_confidence",
+        "rate_note",
+    } <= set(recording["statistics"])
     assert all({"start_s", "end_s", "label"} <= set(p) for p in recording["phases"])
 
 

@@ -1,5 +1,7 @@
 """Rates, ratios and pauses of tables whose answers are known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +80,77 @@ def test_rate_over_time():
     assert np.allclose(statistics.over_time["rate_per_min"], [15, 15, 30])
     assert statistics.over_time["n_breaths"].tolist() == [8, 7, 15]
     assert statistics.over_time["end_s"].tolist() == [30, 60, 90]
+
+
+def found(phases, probability=0.9, note=""):
+    """A table as a segmenter gives it."""
+    phases = phases.assign(probability=probability).reset_index(drop=True)
+    phases.attrs["note"] = note
+    return phases
+
+
+def irregular(n=12):
+    cycles = np.random.default_rng(0).permutation(np.geomspace(1, 8, n))
+    begins = np.cumsum(cycles)
+    rows = [row for t in begins for row in ((t, t + 0.3, "I"), (t + 0.4, t + 0.9, "E"))]
+    return table(*rows)
+
+
+def test_confidence_of_the_rate():
+    phases = found(breathing(9))
+    statistics = breath_statistics(phases, duration=36)
+    assert statistics.summary["rate_confidence"] == pytest.approx(8 / 9 * 0.9)
+    assert statistics.summary["rate_per_min"] == pytest.approx(15)
+    assert statistics.rate_note == ""
+    # At the chest exhales are often not audible, which is no reason for doubt.
+    inhales = phases[phases["label"] == "I"]
+    summary = breath_statistics(inhales, duration=36).summary
+    assert summary["rate_confidence"] == pytest.approx(8 / 9 * 0.9)
+    few = breath_statistics(phases, duration=640).summary
+    assert few["rate_confidence"] == pytest.approx(8 / 9 * 0.9 * 2 * 32 / 640)
+    assert breath_statistics(breathing(9)).summary["rate_confidence"] > 0.85
+    assert list(statistics.summary.index[:3]) == [
+        "n_breaths",
+        "rate_per_min",
+        "rate_confidence",
+    ]
+
+
+UNLIKE = "sounds unlike what the segmenter was fitted on in 80% of its sounds"
+
+
+@pytest.mark.parametrize(
+    "phases, reason",
+    [
+        (found(irregular()), "cycles of different lengths"),
+        (found(breathing(9), 0.4), r"its confidence is 0.36 \(phases of low"),
+        (found(breathing(9), np.nan), "phases of low probability"),
+        (found(breathing(9), note=UNLIKE), "as the recording sounds unlike"),
+        (found(breathing(9), note=f"is clipped: 9%; {UNLIKE}"), "sounds unlike"),
+        (found(breathing(6, cycle=22.0)), "or with long pauses"),
+        (found(breathing(2)), r"too few breaths for a rate \(2\)"),
+        (found(breathing(1)), r"too few breaths for a rate \(1\)"),
+        (found(breathing(0)), r"too few breaths for a rate \(0\)"),
+        (
+            found(breathing(20).drop(range(0, 40, 4))),
+            "inhales and exhales at different",
+        ),
+    ],
+)
+def test_a_rate_that_cannot_be_trusted_is_not_given(phases, reason):
+    statistics = breath_statistics(phases)
+    assert np.isnan(statistics.summary["rate_per_min"])
+    assert re.search(reason, statistics.rate_note), statistics.rate_note
+    if len(phases) > 3:
+        anyway = breath_statistics(phases, min_confidence=0)
+        assert anyway.summary["rate_per_min"] > 0 and anyway.rate_note == ""
+
+
+def test_labels_made_by_hand_are_trusted():
+    summary = breath_statistics(irregular(), duration=100).summary
+    assert summary["rate_confidence"] < 0.4 and summary["rate_per_min"] > 0
+    summary = breath_statistics(found(breathing(9), note="is clipped: 9%")).summary
+    assert summary["rate_per_min"] == pytest.approx(15)
 
 
 def test_own_labels_and_a_shuffled_table():

@@ -110,6 +110,11 @@ def test_boundary_errors_are_signed_and_of_matched_phases_only():
     assert np.allclose(errors.iloc[:, 1:], [[0.5, 0.0], [0.1, -0.1]])
 
 
+def test_rate_errors_are_of_rates_of_any_confidence():
+    truth = table(*[(4.0 * k, 4.0 * k + 1, "I") for k in range(6)])
+    assert rate_errors(truth, truth.assign(probability=0.1)).tolist() == [0.0]
+
+
 def test_rate_errors_by_recording():
     def breathing(cycle, n):
         starts = cycle * np.arange(n)
