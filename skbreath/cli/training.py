@@ -74,7 +74,9 @@ def train(
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
+    paths, y, groups, _ = load_clips(
+        data, group, pos_label, out=out, skip_bad=skip_bad, **audio
+    )
     model = make_breath_classifier(
         preset=preset,
         max_epochs=max_epochs,

@@ -17,6 +17,7 @@ from ..datasets.label_files import (
     find_files,
 )
 from ..phases.label_tracks import read_tracks, tracks_beside, unclear_tracks
+from ..phases.phase_table import common_words, words_note
 from ..utils.text import shorten
 
 __all__ = ["DataSet", "Finding", "find_clips", "quoted"]
@@ -177,6 +178,8 @@ def _listed(frame, audio, name, subset):
     labels = None
     if subset == "train":
         target = frame["Target"].str.strip()
+        words = common_words(target)
+        target = target.replace(words)
         labels = target.where(target != "", None)
         other = ~target.isin(["I", "E", ""])
         mistakes += [
@@ -194,6 +197,8 @@ def _listed(frame, audio, name, subset):
         for check, wrong, what, advice in mistakes
         if wrong.any()
     ]
+    if labels is not None and words:
+        findings.append(Finding("note", "labels", words_note(words), "nothing"))
     in_id = ids.str.contains(_LABEL_IN_ID) & ~gone
     if subset == "train" and in_id.any():
         what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
