@@ -140,11 +140,14 @@ def words_note(names):
 def unknown_labels_hint(found, labels):
     """Return how to map labels that are not in `labels`."""
     names = dict.fromkeys(map(str, found)) | common_words(map(str, found), labels)
-    pairs = shlex.quote(",".join(f"{word}={to or ''}" for word, to in names.items()))
+    command = ""
+    if {*labels} <= {"I", "E"}:
+        pairs = ",".join(f"{word}={to or ''}" for word, to in names.items())
+        command = f", or a command --labels {shlex.quote(pairs)}"
     return (
-        f" Give read_label_track labels={names!r}, or the command --labels {pairs}, "
-        f"with one of {', '.join(map(repr, labels))} for each label to keep; rows with "
-        "the others are left out."
+        f" Give read_label_track labels={names!r}{command}: rows of a label that is "
+        f"mapped to nothing are left out; write {' or '.join(map(repr, labels))} to "
+        "keep them."
     )
 
 

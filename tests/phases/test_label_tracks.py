@@ -357,7 +357,7 @@ def test_own_labels_stay_or_are_mapped_as_the_user_says(tmp_path):
     assert "Give read_label_track labels={'cough, I': None, 'fan': None}" in str(
         error.value
     )
-    with pytest.raises(ValueError, match="--labels 'breath out=,fan=', with"):
+    with pytest.raises(ValueError, match="--labels 'breath out=,fan=': rows"):
         labels("0\t1\tbreath out\n1\t2\tfan\n", ("I", "E"))
     for wrong in ("", 3, ("I", "E")):
         with pytest.raises(ValueError, match="labels must map each label to"):
