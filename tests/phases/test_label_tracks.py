@@ -306,6 +306,14 @@ def test_times_of_an_audacity_track_may_be_clock_times(tmp_path):
         read_label_track(path, labels=("I", "E"))
 
 
+def test_times_of_a_textgrid_may_have_decimal_commas(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    write_label_track(path, PHASES, duration=4000)
+    text = path.read_text(encoding="utf-8").replace(".", ",")
+    path.write_text(text, encoding="utf-8")
+    assert read_label_track(path).values.tolist() == PHASES.values.tolist()
+
+
 def test_json_of_other_programs(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(
