@@ -4,7 +4,7 @@ import click
 
 from .command import Command, print_result
 from .files import check_outputs
-from .options import cores, jobs_option, path_type
+from .options import cores, jobs_option, labels_option, path_type
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -12,6 +12,7 @@ _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.command(cls=Command)
 @click.argument("data", type=path_type)
 @click.option("--group", help="Column of a CSV file whose values group related clips.")
+@labels_option
 @click.option(
     "--pos-label", help="The positive class; it does not affect the findings."
 )
@@ -21,7 +22,7 @@ _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 )
 @jobs_option
 @click.pass_context
-def check(ctx, data, group, pos_label, out, strict, jobs):
+def check(ctx, data, group, labels, pos_label, out, strict, jobs):
     """Check a data set for common problems.
 
     DATA is a folder with train.csv and train/, a CSV file with the columns path and
@@ -52,6 +53,7 @@ def check(ctx, data, group, pos_label, out, strict, jobs):
             checked = check_dataset(
                 data,
                 group=group,
+                labels=labels,
                 pos_label=pos_label,
                 n_jobs=cores(jobs),
                 advance=advance,

@@ -106,7 +106,7 @@ def evaluate(
         _reject_without_report(by=by, trials_csv=trials_csv)
     trials = None if trials_csv is None else _read_trials(trials_csv)
     paths, y, groups, frame = load_clips(
-        data, group, out=out, skip_bad=skip_bad, **audio
+        data, group, pos_label, out=out, skip_bad=skip_bad, **audio
     )
     breakdowns = _breakdown_columns(data, frame, group, by)
     model = None

@@ -87,16 +87,26 @@ def _unpickle(path):
         ) from error
 
 
-def load_clips(data, group, *, sample_rate, duration, out=None, skip_bad=False):
+def load_clips(
+    data, group, pos_label, *, sample_rate, duration, out=None, skip_bad=False
+):
     """Load paths, labels, groups and table of DATA; name all unreadable files.
 
-    Of each file, `duration` seconds at `sample_rate` are needed.
+    Of each file, `duration` seconds at `sample_rate` are needed. Words for inhale and
+    exhale are read as I and E, unless `pos_label` is such a word.
     """
+    import numpy as np
+
     from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
+    from ..phases.phase_table import common_words, words_note
 
     if data.suffix.lower() == ".csv":
         clips = load_labelled_folder(data, group_column=group)
         groups = clips.groups
+        names = common_words(clips.target) if pos_label in ("I", "E") else {}
+        if names:
+            click.echo(f"Note: {words_note(names)}.", err=True)
+            clips.target = np.array([names.get(one, one) for one in clips.target])
     elif group in ("recording", "day"):
         clips = load_kaggle_breath(data)
         groups = clips[group]

@@ -104,6 +104,31 @@ group_option = click.option(
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
 )
+
+
+def _read_labels(_ctx, _param, options):
+    """Return a dict of the labels of --labels, with None for those left out."""
+    names = {}
+    for pair in [pair for option in options for pair in option.split(",")]:
+        word, equals, label = map(str.strip, pair.partition("="))
+        if not word or not equals or label not in ("I", "E", ""):
+            raise click.UsageError(
+                f"Expected --labels WORD=I, WORD=E, or WORD= to leave a label out, "
+                f"such as --labels inhale=I,exhale=E,cough=; got {pair!r}."
+            )
+        if names.setdefault(word, label or None) != (label or None):
+            raise click.UsageError(f"--labels gives {word!r} two different labels.")
+    return names
+
+
+labels_option = click.option(
+    "--labels",
+    multiple=True,
+    metavar="WORD=LABEL,...",
+    callback=_read_labels,
+    help="Labels of label tracks to read as I or E, such as inhale=I,exhale=E, or to "
+    "leave out, such as cough=; common words such as inhale are read without it.",
+)
 out_option = click.option(
     "--out",
     type=path_type,

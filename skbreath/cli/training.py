@@ -1,9 +1,12 @@
 """``skbreath train`` and ``train-phases``."""
 
 import os
+import re
+from collections import Counter
 
 import click
 
+from ..utils.text import shorten
 from .command import Command, print_result
 from .files import (
     check_model_suffix,
@@ -18,6 +21,7 @@ from .options import (
     data_argument,
     group_option,
     jobs_option,
+    labels_option,
     out_option,
     path_type,
     pos_label_option,
@@ -70,7 +74,9 @@ def train(
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
+    paths, y, groups, _ = load_clips(
+        data, group, pos_label, out=out, skip_bad=skip_bad, **audio
+    )
     model = make_breath_classifier(
         preset=preset,
         max_epochs=max_epochs,
@@ -106,66 +112,58 @@ def train(
     help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
     "breaks long phases of slow or noisy breathing less often.",
 )
-@click.option(
-    "--label",
-    multiple=True,
-    metavar="WORD=LABEL",
-    help="Read a label as I or E, such as inhale=I; may be given several times.",
-)
+@labels_option
 @click.option(
     "--group",
-    type=click.Choice(["recording", "folder"]),
     default="recording",
     show_default=True,
-    help="What is held out together: each recording, or the recordings of a folder, "
-    "where every person has one.",
+    help="What is held out together: each recording; with folder, the recordings of a "
+    r"folder; or those with the same part of the file name, found by a regular "
+    r"expression, such as person\d+ for person01_deep_01.wav.",
 )
 @seed_option
-def train_phases(data, out, fmax, sample_rate, lag, label, group, seed):
+def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
     """Train a model that annotates whole recordings.
 
     DATA is a folder of recordings, and beside each a label track of the same name:
     Audacity, HF_Lung, Raven or CSV (.txt, .csv), Praat (.TextGrid), or JSON, with the
-    labels I and E. The tracks of x.wav may also be x_label.txt (HF_Lung) or
-    x.Table.1.selections.txt (Raven).
+    labels I and E, or common words for them, such as inhale and exhale. The tracks of
+    x.wav may also be x_label.txt (HF_Lung) or x.Table.1.selections.txt (Raven).
 
     \b
     Examples:
       skbreath train-phases recordings/ --out phases.skb
       skbreath train-phases recordings/ --out phases.skb \\
-          --label inhale=I --label exhale=E
+          --labels "breath in=I,breath out=E,cough="
       skbreath train-phases people/ --group folder --out phases.skb
+      skbreath train-phases files/ --group "person[0-9]+" --out phases.skb
     """
     from ..audio.decoding import check_audio_files
     from ..audio.files import find_audio_files
-    from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
+    from ..phases.label_tracks import read_tracks, tracks_beside, unclear_tracks
     from ..segmentation.segmenter import PhaseSegmenter
     from ..utils.progress import StepProgress
-    from ..utils.text import shorten
 
     check_outputs({"--out": out})
-    names = _label_names(label)
     files = find_audio_files([data])
     tracks = tracks_beside(files)
     inputs = [*files, *(track for found in tracks.values() for track in found)]
     reject_overwriting("--out", [out], inputs)
     check_model_suffix(out)
-    groups = None if group == "recording" else [os.path.dirname(f) for f in files]
-    if groups is not None and len(set(groups)) < 2:
-        raise click.UsageError(
-            f"--group folder needs at least 2 folders in {data} with recordings, one "
-            "for each person; found 1."
-        )
+    groups = _groups(files, group)
     for what, items, advice in unclear_tracks(tracks):
         raise ValueError(
             f"{len(items)} of {len(files)} {what}: {shorten(items)}; {advice}."
         )
-    tables = [
-        read_label_track(track, labels=names, duration=duration)
-        for (track,), duration in zip(
-            tracks.values(), check_audio_files(files), strict=True
-        )
-    ]
+    tables, problems, notes, hint = read_tracks(
+        [track for (track,) in tracks.values()], check_audio_files(files), labels
+    )
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    if problems:
+        n_bad = f"{len(problems)} of {len(files)} label tracks cannot be used: "
+        what = shorten(problems, " ") + hint
+        raise ValueError(what if len(problems) == 1 else n_bad + what)
     empty = [repr(file) for file, t in zip(files, tables, strict=True) if t.empty]
     if empty:
         click.echo(
@@ -184,15 +182,39 @@ def train_phases(data, out, fmax, sample_rate, lag, label, group, seed):
     print_result(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
-def _label_names(options):
-    """Return the labels of --label by their words, or those that need no renaming."""
-    pairs = [option.rpartition("=") for option in options]
-    for option, (word, _, label) in zip(options, pairs, strict=True):
-        if not word or label not in ("I", "E"):
+def _groups(files, group):
+    """Return the group of each recording by --group, and print how many there are."""
+    if group == "recording":
+        return None
+    if group == "folder":
+        groups = [os.path.dirname(file) for file in files]
+    else:
+        try:
+            found = [re.search(group, os.path.basename(file)) for file in files]
+        except re.error as error:
             raise click.UsageError(
-                f"Expected --label WORD=I or WORD=E, such as inhale=I, got {option!r}."
+                "Expected --group recording, folder or a regular expression, got "
+                f"{group!r} ({error})."
+            ) from error
+        without = [
+            repr(f) for f, m in zip(files, found, strict=True) if not m or not m[0]
+        ]
+        if without:
+            raise click.UsageError(
+                f"--group {group} is not a part of the names of {len(without)} of "
+                f"{len(files)} recordings: {shorten(without)}; expected recording, "
+                "folder or a regular expression that is found in each name."
             )
-    return {"I": "I", "E": "E"} | {word: label for word, _, label in pairs}
+        groups = [match[0] for match in found]
+    sizes = Counter(groups)
+    listed = shorten(f"{name} ({n})" for name, n in sizes.items())
+    if len(sizes) < 2:
+        raise click.UsageError(
+            f"--group {group} needs at least 2 groups of recordings, one for each "
+            f"person, such as 2 folders; found {listed}."
+        )
+    click.echo(f"Note: recordings of {len(sizes)} groups: {listed}.", err=True)
+    return groups
 
 
 def print_fitted(model, out):

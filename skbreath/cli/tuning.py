@@ -132,7 +132,9 @@ def tune(
         raise click.UsageError(
             f"--members must be at most --trials={trials}, got {members}."
         )
-    paths, y, groups, _ = load_clips(data, group, out=out, skip_bad=skip_bad, **audio)
+    paths, y, groups, _ = load_clips(
+        data, group, pos_label, out=out, skip_bad=skip_bad, **audio
+    )
     n_folds = 3
     settings = {
         "pos_label": pos_label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ LEVELS = ("error", "warning", "note")
     {
         "data": [str, os.PathLike],
         "group": [str, None],
+        "labels": [Mapping, None],
         "pos_label": [str, None],
         "n_jobs": [int, None],
         "advance": "no_validation",
@@ -43,6 +45,7 @@ def check_dataset(
     data: FilePath,
     *,
     group: str | None = None,
+    labels: Mapping[str, str | None] | None = None,
     pos_label: str | None = None,
     n_jobs: int | None = None,
     advance: Callable[[int], Any] | None = None,
@@ -64,6 +67,9 @@ def check_dataset(
         - a folder of audio files without labels.
     group : str, default=None
         Column of a CSV file with what belongs together, such as the patient.
+    labels : dict of str to str or None, default=None
+        New labels of label tracks, as for :func:`~skbreath.read_label_track`; rows of
+        labels with None are left out.
     pos_label : str, default=None
         The positive class; None takes the last of two. It changes no finding.
     n_jobs : int, default=None
@@ -114,7 +120,11 @@ def check_dataset(
     >>> result.findings.columns.tolist()
     ['level', 'check', 'finding', 'advice']
     """
-    found = find_clips(Path(data), group)
+    found = find_clips(Path(data), group, labels)
+    if labels and found.layout != "label tracks":
+        raise ValueError(
+            f"labels is for recordings with label tracks, got {found.layout}: {data}."
+        )
     measured = scan_files(found.clips["path"].tolist(), n_jobs, advance)
     found.clips = pd.concat([found.clips, measured], axis=1)
     found.pos_label = pos_label

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
-from ..phases.phase_table import BEYOND_END_S, phase_of
+from ..phases.phase_table import BEYOND_END_S
 from ..utils.text import shorten
 from .layout import Finding, quoted
 
@@ -276,9 +276,9 @@ def phase_counts(data):
     other = [label for label in counts.index if label not in ("I", "E")]
     if other or len(counts) < 2:
         what = f"expected the labels I and E, got {shorten(map(repr, counts.index))}"
-        options = [f"{one}={phase_of(one) or '?'}" for one in other]
-        options = " ".join(f"--label {shlex.quote(option)}" for option in options)
-        advice = f"rename them, such as by `skbreath train-phases {options}`"
+        pairs = shlex.quote(",".join(f"{label}=" for label in other))
+        advice = f"leave them out by --labels {pairs}, in `skbreath train-phases` too, "
+        advice += "or put I or E after ="
         if not other:
             advice = "label the other phases too"
         yield Finding("error", "labels", what, advice)

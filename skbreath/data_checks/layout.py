@@ -16,7 +16,8 @@ from ..datasets.label_files import (
     files_by_name,
     find_files,
 )
-from ..phases.label_tracks import read_label_track, tracks_beside, unclear_tracks
+from ..phases.label_tracks import read_tracks, tracks_beside, unclear_tracks
+from ..phases.phase_table import common_words, words_note
 from ..utils.text import shorten
 
 __all__ = ["DataSet", "Finding", "find_clips", "quoted"]
@@ -91,11 +92,11 @@ class DataSet:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def find_clips(data, group=None):
+def find_clips(data, group=None, labels=None):
     """Detect the layout of a data set, and list its clips.
 
     `data` is a folder or a CSV file with the columns ``path`` and ``label``; `group` is
-    a column of the CSV file.
+    a column of the CSV file, and `labels` renames those of label tracks.
     """
     if data.is_file() and data.suffix.lower() == ".csv":
         return _from_table(data, group)
@@ -113,7 +114,7 @@ def find_clips(data, group=None):
     files = find_audio_files(data)
     tracks = tracks_beside(files)
     if any(tracks.values()):
-        return _from_tracks(tracks)
+        return _from_tracks(tracks, labels)
     tops = [Path(file).relative_to(data).parts for file in files]
     inside = {parts[0] for parts in tops if len(parts) > 1}
     if len(inside) > 1 and all(len(parts) > 1 for parts in tops):
@@ -177,6 +178,8 @@ def _listed(frame, audio, name, subset):
     labels = None
     if subset == "train":
         target = frame["Target"].str.strip()
+        words = common_words(target)
+        target = target.replace(words)
         labels = target.where(target != "", None)
         other = ~target.isin(["I", "E", ""])
         mistakes += [
@@ -194,6 +197,8 @@ def _listed(frame, audio, name, subset):
         for check, wrong, what, advice in mistakes
         if wrong.any()
     ]
+    if labels is not None and words:
+        findings.append(Finding("note", "labels", words_note(words), "nothing"))
     in_id = ids.str.contains(_LABEL_IN_ID) & ~gone
     if subset == "train" and in_id.any():
         what = f"the IDs of {in_id.sum()} rows in {name} contain the label"
@@ -243,21 +248,23 @@ def _from_table(table, group):
     return DataSet("table", clips[~twice].reset_index(drop=True), findings)
 
 
-def _from_tracks(tracks):
+def _from_tracks(tracks, labels):
     """List recordings and the phases of their label tracks."""
-    findings, phases = [], {}
+    findings = []
     for what, items, advice in unclear_tracks(tracks):
         level = "warning" if what.endswith("no label track") else "error"
         what = f"{len(items)} of {len(tracks)} {what}"
         findings.append(Finding(level, "labels", what, advice, items))
-    for file, found in tracks.items():
-        if len(found) != 1:
-            continue
-        try:
-            phases[file] = read_label_track(found[0])
-        except (ValueError, OSError) as error:
-            what = f"a label track cannot be read: {error}"
-            findings.append(Finding("error", "labels", what, "repair it"))
+    pairs = {file: found[0] for file, found in tracks.items() if len(found) == 1}
+    tables, problems, notes, _ = read_tracks(
+        pairs.values(), [None] * len(pairs), labels, strict=False
+    )
+    phases = {f: t for f, t in zip(pairs, tables, strict=True) if t is not None}
+    for problem in problems:
+        what = f"a label track cannot be read: {problem}"
+        findings.append(Finding("error", "labels", what, "repair it"))
+    for note in notes:
+        findings.append(Finding("note", "labels", note.rstrip("."), "nothing"))
     clips = _table(list(tracks), None)
     clips["recording"] = [Path(file).stem for file in tracks]
     return DataSet("label tracks", clips, findings, phases)

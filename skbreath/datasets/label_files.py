@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from ..audio.files import has_audio_suffix, is_hidden
+from ..phases.phase_table import common_words, words_note
 from ..utils.files import atomic_path
 from ..utils.text import shorten
 
@@ -79,13 +80,14 @@ def load_kaggle_breath(
     ------
     ValueError
         If a column is missing, a row has no file, an ID or a file comes twice, a
-        label is neither ``"I"`` nor ``"E"``, all labels are the same, or a file name
+        label is neither ``"I"`` nor ``"E"`` nor a common word for them such as
+        ``"inhale"``, all labels are the same, or a file name
         does not have the form ``<prefix>_<day>_<hh>_<mm>_<ss>_<index>.wav``.
 
     Warns
     -----
     UserWarning
-        If audio files have no row.
+        If audio files have no row, or words are read as ``"I"`` and ``"E"``.
 
     See Also
     --------
@@ -111,6 +113,12 @@ def load_kaggle_breath(
     frame = _read_table(table, ["ID", "Target"] if labelled else ["ID"])
     _check_rows(table, frame["ID"].duplicated(keep=False), frame["ID"], "repeated IDs")
     if labelled:
+        names = common_words(frame["Target"])
+        if names:
+            warnings.warn(
+                f"{words_note(names)} ({str(table)!r}).", UserWarning, stacklevel=2
+            )
+            frame["Target"] = frame["Target"].replace(names)
         _check_two_classes(table, frame["Target"], known=("I", "E"))
 
     audio = Path(folder) / subset

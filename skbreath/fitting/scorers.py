@@ -73,7 +73,8 @@ def _check_positive_class(pos_label, classes):
     if pos_label is not None and pos_label not in classes:
         raise ValueError(
             f"pos_label={pos_label!r} is not a class of y: {classes}; pass the "
-            f"positive one, such as pos_label={classes[-1]!r}."
+            f"positive one, such as make_breath_classifier(pos_label={classes[-1]!r}), "
+            "or --pos-label of a command."
         )
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..utils.text import shorten
 from .label_rows import LineError, Row, match_clock, parse_number, parse_time
+from .phase_table import phase_of
 from .textgrid import read_textgrid
 
 __all__ = ["ADVENTITIOUS", "FORMATS", "sniff"]
@@ -108,7 +109,7 @@ def write_icbhi(phases, duration):
     else:  # from inhale to inhale, each as long as its sounds
         onsets, cycles = None, []
         for start, end, label in _triples(phases):
-            if label == "I" or onsets is None:
+            if phase_of(label) == "I" or onsets is None:
                 if onsets is not None:
                     cycles.append((*onsets, "cycle"))
                 onsets = (start, end)
@@ -181,7 +182,10 @@ def _read_table(text, labels, **dialect):
             if not any(map(str.strip, cells)):
                 continue
             if len(cells) <= max(needed) or any(map(str.strip, cells[len(header) :])):
-                raise LineError(place, "more or fewer cells than the header")
+                what = "more or fewer cells than the header"
+                if reader.dialect.delimiter == ",":
+                    what += " (write 1.5, not 1,5, or put ; between)"
+                raise LineError(place, what)
             cells = [*cells, *[""] * (len(header) - len(cells))]
             times = [parse_time(cells[column], place) for column in needed[:2]]
             label = cells[needed[2]].strip()

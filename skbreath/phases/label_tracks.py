@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,15 @@ import pandas as pd
 from ..utils.files import atomic_path, check_destination
 from .label_formats import ADVENTITIOUS, FORMATS, sniff
 from .label_rows import LineError
-from .phase_table import BEYOND_END_S, COLUMNS, check_phases, phase_table
+from .phase_table import (
+    BEYOND_END_S,
+    COLUMNS,
+    check_phases,
+    common_words,
+    phase_table,
+    unknown_labels_hint,
+    words_note,
+)
 from .textgrid import choose_rows
 
 if TYPE_CHECKING:
@@ -47,7 +57,7 @@ def read_label_track(
     path: FilePath,
     format: str | None = None,
     *,
-    labels: Collection[str] | Mapping[str, str] | None = None,
+    labels: Collection[str] | Mapping[str, str | None] | None = None,
     ignore: Collection[str] | None = None,
     duration: float | None = None,
     tier: str | Collection[str] | None = None,
@@ -80,9 +90,12 @@ def read_label_track(
         The file, in UTF-8 or UTF-16.
     format : str, default=None
         As above; None detects it from the suffix and the first line.
-    labels : collection of str, or dict of str to str, default=None
-        Allowed labels, such as ``("I", "E")``; None allows any. A dict also renames
-        labels: ``{"inhale": "I", "exhale": "E"}`` gives ``I`` and ``E``.
+    labels : collection of str, or dict of str to str or None, default=None
+        Allowed labels, such as ``("I", "E")``; None allows any. Common words for the
+        phases, such as ``inhale``, ``in``, ``Insp`` or ``e``, are read as ``I`` and
+        ``E``, or as your own words if they are allowed: ``("inhale", "exhale")``. A
+        dict renames labels, ``{"breath in": "I"}``, and leaves out the rows of those
+        that it maps to None; ``I`` and ``E`` are allowed too if it maps to no others.
     ignore : collection of str, default=None
         Labels whose rows are left out. None means the adventitious sounds of
         HF_Lung (``D``, ``Wheeze``, ``Rhonchi``, ``Stridor``) in that format, and
@@ -110,6 +123,11 @@ def read_label_track(
     OSError
         If the file cannot be read.
 
+    Warns
+    -----
+    UserWarning
+        If words are read as ``I`` and ``E``, or rows are left out by `labels`.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -118,14 +136,72 @@ def read_label_track(
     >>> read_label_track(path).values.tolist()
     [[1.5, 2.457, 'I']]
     """
-    path = Path(path)
-    names = dict(labels) if isinstance(labels, Mapping) else {}
-    allowed = list(dict.fromkeys(names.values())) if names else labels
+    (table,), problems, notes, hint = read_tracks(
+        [path], [duration], labels, format=format, ignore=ignore, tier=tier
+    )
+    for problem in problems:
+        raise ValueError(f"{problem}{hint}") if hint else problem
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return table
+
+
+def read_tracks(paths, durations, labels=None, *, strict=True, **options):
+    """Read label tracks; return (tables, problems, notes, hint on unknown labels).
+
+    The table of a file with a problem is None. Parameters are as for
+    :func:`read_label_track`; if not `strict`, labels that are not in `labels` are read.
+    """
+    names, allowed = _split_labels(labels)
+    strict = strict and labels is not None
+    tables, problems, words, left_out, unknown = [], [], {}, Counter(), {}
+    for path, duration in zip(paths, durations, strict=True):
+        table = None
+        try:
+            rows = _read_file(Path(path), names, allowed, **options)
+            left_out.update(r.label for r in rows if names.get(r.label, "") is None)
+            rows = [row for row in rows if names.get(row.label, "") is not None]
+            rows = [row._replace(label=names.get(row.label, row.label)) for row in rows]
+            meant = common_words([row.label for row in rows], allowed)
+            words |= meant
+            rows = [row._replace(label=meant.get(row.label, row.label)) for row in rows]
+            if strict:
+                found = [row.label for row in rows if row.label not in allowed]
+                unknown |= dict.fromkeys(filter(None, found))
+            table = _check_rows(path, rows, allowed if strict else None, duration)
+        except (OSError, ValueError) as error:
+            problems.append(error)
+        tables.append(table)
+    notes = [f"{words_note(words)}."] if words else []
+    if left_out:
+        rows = ", ".join(f"{label!r} ({n})" for label, n in left_out.items())
+        notes.append(f"{left_out.total()} rows are left out, as labels= says: {rows}.")
+    hint = unknown_labels_hint(unknown, allowed) if unknown else ""
+    return tables, problems, notes, hint
+
+
+def _split_labels(labels):
+    """Return new labels (None: left out) by their words, and the labels allowed."""
+    if labels is None:
+        return {}, ("I", "E")
+    if not isinstance(labels, Mapping):
+        return {}, list(labels)
+    for word, label in labels.items():
+        if not (label is None or (isinstance(label, str) and label)):
+            raise ValueError(
+                "labels must map each label to a label, or to None to leave its rows "
+                f"out, got {label!r} for {word!r}."
+            )
+    targets = [label for label in dict.fromkeys(labels.values()) if label is not None]
+    return dict(labels), ["I", "E"] if {*targets} <= {"I", "E"} else targets
+
+
+def _read_file(path, names, allowed, *, format=None, ignore=None, tier=None):
+    """Read the rows of a label track, without those of labels to `ignore`."""
     try:
         text = _decode(path)
         format = sniff(path.suffix, text) if format is None else _known(format)
-        known = allowed if allowed is None else {*allowed, *names}
-        rows = _read_rows(text, format, tier, known)
+        rows = _read_rows(text, format, tier, {*allowed, *names})
     except LineError as error:
         place, what = error.args
         where = f"{str(path)!r}, {place}" if place else repr(str(path))
@@ -134,18 +210,18 @@ def read_label_track(
         ) from None
     if ignore is None:
         ignore = ADVENTITIOUS if format == "hf_lung" else ()
-    rows = [
-        row._replace(label=names.get(row.label, row.label))
-        for row in rows
-        if row.label not in ignore
-    ]
+    return [row for row in rows if row.label not in ignore]
+
+
+def _check_rows(path, rows, labels, duration):
+    """Make the table of the rows of a label track."""
     table = phase_table([row[1:4] for row in rows], COLUMNS)
     for name in {name: None for row in rows for name in row.more}:
         table[name] = [row.more.get(name) for row in rows]
     table = check_phases(
         table,
         repr(str(path)),
-        labels=allowed,
+        labels=labels,
         duration=duration,
         slack=BEYOND_END_S,
         places=[row.place for row in rows],
@@ -236,6 +312,11 @@ def write_label_track(
     OSError
         If the file cannot be written. Nothing is written in any of these cases.
 
+    Warns
+    -----
+    UserWarning
+        If phases are written as cycles, in ``icbhi``.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -255,6 +336,13 @@ def write_label_track(
     text = FORMATS[format].write(phases, duration)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+    if format == "icbhi" and not (phases["label"] == "cycle").all():
+        warnings.warn(
+            "icbhi holds cycles: the phases are written as cycles from inhale to "
+            "inhale, without their labels; choose another format to keep them.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _known(format):

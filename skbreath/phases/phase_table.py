@@ -12,10 +12,13 @@ __all__ = [
     "COLUMNS",
     "UNLIKE_NOTE",
     "check_phases",
+    "common_words",
     "label_frames",
     "name_annotations",
     "phase_of",
     "phase_table",
+    "unknown_labels_hint",
+    "words_note",
 ]
 
 COLUMNS = ("start_s", "end_s", "label")
@@ -26,8 +29,8 @@ UNLIKE_NOTE = "sounds unlike what the segmenter was fitted on"
 
 # Words that people label phases with, in any case.
 _WORDS = {
-    "I": r"i|in|inh(al\w*)?|insp(ir\w*)?",
-    "E": r"e|ex|out|exh(al\w*)?|exp(ir\w*)?",
+    "I": r"i|in|inh(al(es?|ed|ing|ations?))?|insp(ir(es?|ed|ing|ations?|atory))?",
+    "E": r"e|ex|out|exh(al(es?|ed|ing|ations?))?|exp(ir(es?|ed|ing|ations?|atory))?",
 }
 # Phases may overlap by this much, in s, when times were rounded in a file.
 _ROUNDING = 1e-5
@@ -84,13 +87,14 @@ def check_phases(
     if labels is not None:
         wrong = ~phases["label"].isin(list(labels))
         known = ", ".join(map(repr, labels))
-        hint = _mapping_hint(label[wrong], labels)
+        hint = "" if places else unknown_labels_hint(label[wrong], labels)
         check(wrong, label, f"a label other than {known}", hint)
     if duration is not None:
         check(
             end > duration + slack,
             spans,
             f"a time beyond the end of the recording ({duration:.3f} s)",
+            " Check that the phases are of this recording.",
         )
     order = np.argsort(start, kind="stable")
     overlap = np.zeros(len(order), dtype=bool)
@@ -114,16 +118,40 @@ def phase_of(label):
     return None
 
 
-def _mapping_hint(found, labels):
-    """Return how to read labels that are common words for inhale and exhale."""
-    pairs = {one: phase_of(one) for one in dict.fromkeys(map(str, found))}
-    pairs = {one: phase for one, phase in pairs.items() if phase in list(labels)}
-    if not pairs:
-        return ""
-    options = " ".join(f"--label {shlex.quote(f'{a}={b}')}" for a, b in pairs.items())
+def common_words(found, labels=("I", "E")):
+    """Return those of `labels` that words in `found` mean, such as I by "inhale"."""
+    meant = {}
+    for label in labels:
+        meant.setdefault(phase_of(label), []).append(label)
+    names = {}
+    for word in dict.fromkeys(found):
+        same = meant.get(phase_of(word), ())
+        if phase_of(word) and word not in labels and len(same) == 1:
+            names[word] = same[0]
+    return names
+
+
+def words_note(names):
+    """Return a note that names the words that were read as other labels, by word."""
+    words = {}
+    for word, label in names.items():
+        words.setdefault(label, []).append(str(word))
+    order = sorted(words, key=lambda label: phase_of(label) != "I")
+    parts = (f"{label}: {', '.join(words[label])}" for label in order)
+    return f"labels read as {'; as '.join(parts)}"
+
+
+def unknown_labels_hint(found, labels):
+    """Return how to map labels that are not in `labels`."""
+    names = dict.fromkeys(map(str, found)) | common_words(map(str, found), labels)
+    command = ""
+    if {*labels} <= {"I", "E"}:
+        pairs = ",".join(f"{word}={to or ''}" for word, to in names.items())
+        command = f", or a command --labels {shlex.quote(pairs)}"
     return (
-        f"; to read them, give read_label_track labels={pairs!r}, or add {options} to "
-        "`skbreath train-phases`"
+        f" Give read_label_track labels={names!r}{command}: rows of a label that is "
+        f"mapped to nothing are left out; write {' or '.join(map(repr, labels))} to "
+        "keep them."
     )
 
 
@@ -137,7 +165,7 @@ def _check_rows(name, places, wrong, values, what, hint=""):
         for row in wrong[:5]
     )
     more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-    raise ValueError(f"{name} has {what}: {shown}{more}{hint}.")
+    raise ValueError(f"{name} has {what}: {shown}{more}.{hint}")
 
 
 def label_frames(phases, labels, times):

@@ -16,7 +16,7 @@ __all__ = ["choose_rows", "read_textgrid"]
 # Praat reads texts in quotes, flags and numbers, and ignores all other words, such as
 # "xmin", and what follows "!" in a line.
 _TOKEN = re.compile(r'("(?:[^"]|"")*"|")|!.*|([^\s"=]+)')
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 class Tier(NamedTuple):
@@ -100,7 +100,12 @@ def choose_rows(tiers, tier=None, labels=None):
     if len(chosen) > 1:
         words = [one for one in chosen if any(map(phase_of, _labels(one)))]
         chosen = [one for one in chosen if known & _labels(one)] or words
-    held = [label for one in chosen for label in _labels(one)]
+    # Words for a phase count as one label: two people may use different words.
+    held = [
+        label
+        for one in chosen
+        for label in {phase_of(word) or word for word in _labels(one)}
+    ]
     phases = set(map(phase_of, held))
     others = [one for one in filled if one not in chosen]
     lost = {phase_of(word) for one in others for word in (one.name, *_labels(one))}

@@ -475,11 +475,14 @@ def test_own_csv_with_own_labels_and_groups(breath_folder, tmp_path):
     own.to_csv(tmp_path / "clips.csv", index=False)
     out = tmp_path / "model.joblib"
     command = ["train", tmp_path / "clips.csv", "--out", out, *FAST]
-    result = run(*command, "--group", "patient")
-    assert result.exit_code == 2 and "pos_label" in result.stderr, result.output
-    result = run(*command, "--group", "patient", "--pos-label", "in")
-    assert result.exit_code == 0, result.output
-    assert joblib.load(out).classes_.tolist() == ["in", "out"]
+    for pos_label, classes in (("I", ["E", "I"]), ("in", ["in", "out"])):
+        result = run(*command, "--group", "patient", "--pos-label", pos_label)
+        assert result.exit_code == 0, result.output
+        assert joblib.load(out).classes_.tolist() == classes
+        noted = "Note: labels read as I: in; as E: out." in result.stderr
+        assert noted is (pos_label == "I")
+    result = run(*command, "--group", "patient", "--pos-label", "1")
+    assert result.exit_code == 2 and "'1' is not a class" in result.stderr
     result = run(*command, "--pos-label", "in")
     assert result.exit_code == 2 and "recording" in result.stderr
 

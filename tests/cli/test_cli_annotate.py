@@ -298,7 +298,7 @@ def test_recordings_of_a_folder_are_held_out_together(folder, model, tmp_path):
     weight, default = (joblib.load(path).emission_weight_ for path in (out, model))
     assert weight == expected.emission_weight_ != default
     result = run("train-phases", data / "a", "--group", "folder", "--out", out)
-    assert result.exit_code == 2 and "at least 2 folders" in result.stderr
+    assert result.exit_code == 2 and "at least 2 groups" in result.stderr
 
 
 def test_training_names_what_is_wrong(folder, tmp_path):
@@ -337,19 +337,106 @@ def test_label_tracks_are_found_under_their_own_names(tmp_path):
         soundfile.write(data / recording, made.waveform, 16000)
         phases = made.phases.replace({"label": words})
         write_label_track(data / track, phases, format)
-    result = run("train-phases", data, "--out", out)
-    assert result.exit_code == 2
-    assert "add --label inhale=I --label Ex=E to `skbreath" in result.stderr
-    result = run("check", data)
-    assert "train-phases --label inhale=I --label Ex=E`" in result.stdout
-    result = run("train-phases", data, "--label", "inhale=in", "--out", out)
-    assert result.exit_code == 2 and "got 'inhale=in'" in result.stderr
     (data / "b.TXT").write_text("", encoding="utf-8")
-    labels = ("--label", "inhale=I", "--label", "Ex=E")
-    result = run("train-phases", data, *labels, "--out", out)
+    note = "labels read as I: inhale; as E: Ex."
+    result = run("check", data)
+    assert f"NOTE labels: {note}" in result.stdout
+    result = run("train-phases", data, "--out", out)
     assert result.exit_code == 0, result.output
+    assert result.stderr.count(note) == 1
     assert "1 of 4 recordings have no phase" in result.stderr
     assert "4 recordings" in result.stdout
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Recordings of people, and a function that writes label tracks of their phases."""
+    data = tmp_path / "data"
+    data.mkdir()
+    made = make_breath_recording(8, 20, random_state=0)
+    names = ["ann_deep_1", "ann_deep_2", "bob_deep_1"]
+    for name in names:
+        soundfile.write(data / f"{name}.wav", made.waveform, 16000)
+
+    def write(*tracks):
+        for name, track in zip(names, tracks, strict=True):
+            (data / f"{name}.txt").write_text(track, encoding="utf-8")
+
+    write(*["0,5\t1,5\tbreath in\n2,0\t3,5\tOut\n"] * 3)
+    return data, write
+
+
+def test_other_labels_are_mapped_or_left_out(three, tmp_path):
+    (data, write), out = three, tmp_path / "phases.skb"
+    track = "0\t1\tbreath in\n2\t3\tOut\n4\t5\tcough\n"
+    write(track, track, track.replace("cough", "fan"))
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 2
+    assert "3 of 3 label tracks cannot be used" in result.stderr
+    assert result.stderr.count("ann_deep_2.txt' has a label other than") == 1
+    asked = "breath in=,cough=,fan="
+    assert result.stderr.count(f"--labels '{asked}': rows of a label") == 1
+    assert f"--labels '{asked}', in" in " ".join(run("check", data).stdout.split())
+    names = "breath in=I,cough=", "--labels", "fan="
+    result = run("check", data, "--labels", *names)
+    assert (
+        "3 rows are left out" in result.stdout and "expected the" not in result.stdout
+    )
+    result = run("train-phases", data, "--labels", *names, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (
+        "3 rows are left out, as labels= says: 'cough' (2), 'fan' (1)" in result.stderr
+    )
+    assert "6 phases" in result.stdout
+    clips = tmp_path / "clips.csv"
+    clips.write_text("path,label\nann_deep_1.wav,in\n", encoding="utf-8")
+    result = run("check", clips, "--labels", "in=I")
+    assert result.exit_code == 2 and "with label tracks, got table" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        ("breath in:I", "got 'breath in:I'"),
+        ("in=I,Out", "got 'Out'"),
+        ("in=I=E", "got 'in=I=E'"),
+        ("breath in=inhale", "got 'breath in=inhale'"),
+        ("in=I,out=E, in = E", "--labels gives 'in' two different labels"),
+    ],
+)
+def test_wrong_mappings_of_labels_are_one_line(names, message, three, tmp_path):
+    out = tmp_path / "phases.skb"
+    result = run("train-phases", three[0], "--labels", names, "--out", out)
+    assert result.exit_code == 2 and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not out.exists()
+
+
+def test_tracks_of_other_recordings_are_listed_together(three, tmp_path):
+    data, write = three
+    track = "0\t1\tI\n2\t3\tE\n"
+    write(track, track + "7\t9\tI\n", track + "20\t21\tI\n")
+    result = run("train-phases", data, "--out", tmp_path / "phases.skb")
+    assert result.exit_code == 2
+    assert "2 of 3 label tracks cannot be used" in result.stderr
+    for name, where in (("ann_deep_2", "7 to 9"), ("bob_deep_1", "20 to 21")):
+        assert f"{name}.txt' has a time beyond the end of" in result.stderr
+        assert f"line 3 ({where}). Check that the phases are of this" in result.stderr
+
+
+def test_a_part_of_the_name_may_group_recordings(three, folder, model, tmp_path):
+    data, out = three[0], tmp_path / "phases.skb"
+    args = ("train-phases", data, "--out", out, "--labels", "breath in=I", "--group")
+    result = run(*args, "^[^_]+")
+    assert result.exit_code == 0, result.output
+    assert "Note: recordings of 2 groups: ann (2), bob (1)." in result.stderr
+    for group, message in (
+        ("folders", "is not a part of the names of 3 of 3 recordings: .*ann_deep_1"),
+        ("ann|x*", "names of 1 of 3 recordings: .*bob_deep_1"),
+        ("deep", "--group deep needs at least 2 groups .*found deep .3."),
+        ("person(", "recording, folder or a regular expression, got 'person.'"),
+    ):
+        result = run(*args, group)
+        assert result.exit_code == 2 and re.search(message, result.stderr), group
 
 
 def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):

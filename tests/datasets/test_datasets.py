@@ -104,7 +104,7 @@ I4, E5, E1 = TRAIN
         (_rows(f"{I4},I,more", f"{E5},E,more"), "is not a CSV file"),
         (_rows(f"{I4},I", f"{E5}"), r"an empty 'Target' in 1 of 2 rows: line 3"),
         (_rows(f"{I4},I", ",E"), r"an empty 'ID' in 1 of 2 rows: line 3"),
-        (_rows(f"{I4},I", f"{E5},X", f"{E1},i"), r"unknown labels.*3 \('X'\).*4 \('i'"),
+        (_rows(f"{I4},I", f"{E5},X", f"{E1},y"), r"unknown labels.*3 \('X'\).*4 \('y'"),
         (_rows(f"{I4},I"), "has only one class, 'I'"),
         (_rows(f"{I4},I", f"{E5},E", f"{I4},I"), r"repeated IDs in 2 .* 2 .* line 4"),
         (
@@ -120,6 +120,17 @@ def test_bad_train_tables(folder, text, message):
     with pytest.raises(ValueError, match=message) as raised:
         load_kaggle_breath(folder)
     assert str(folder / "train.csv") in str(raised.value)
+
+
+def test_words_for_inhale_and_exhale_are_read(folder):
+    rows = _rows(f"{I4},Inhale", f"{E5},exp", f"{E1},E")
+    (folder / "train.csv").write_text(rows, encoding="utf-8")
+    with pytest.warns(UserWarning, match="labels read as I: Inhale; as E: exp .*train"):
+        clips = load_kaggle_breath(folder)
+    assert clips.target.tolist() == ["I", "E", "E"]
+    findings = check_dataset(folder).findings
+    assert "labels read as I: Inhale; as E: exp" in findings["finding"].tolist()
+    assert not findings["finding"].str.contains("labels other than").any()
 
 
 def test_first_ten_missing_files_and_the_count(folder):

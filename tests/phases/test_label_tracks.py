@@ -1,5 +1,7 @@
 """Label tracks survive a round trip, agree with other readers, and name bad lines."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,14 +72,16 @@ def test_icbhi_cycles_go_from_inhale_to_inhale(tmp_path):
         columns=["start_s", "end_s", "label"],
     )
     path = tmp_path / "cycles.txt"
-    write_label_track(path, phases, "icbhi")
+    with pytest.warns(UserWarning, match="as cycles from inhale to inhale, without"):
+        write_label_track(path, phases, "icbhi")
     cycles = read_label_track(path)
     assert cycles[["start_s", "end_s"]].values.tolist() == [[0, 1], [2, 5], [6, 9]]
     assert set(cycles["label"]) == {"cycle"}
     path.write_text("0.5\t2.25\t1\t0\n2.25\t4\t0\t1\n", encoding="utf-8")
     cycles = read_label_track(path)
     assert cycles["crackles"].tolist() == [1, 0]
-    write_label_track(path, cycles, "icbhi")
+    with warnings.catch_warnings(action="error"):
+        write_label_track(path, cycles, "icbhi")
     pd.testing.assert_frame_equal(read_label_track(path), cycles)
 
 
@@ -152,10 +156,12 @@ PAIRS = [[0, 1, "I"], [1, 2, "E"]]
             {"labels": {"inhale": "I", "exhale": "E"}},
             PAIRS,
         ),
+        ([("in", "in"), ("x", "", "ex"), ("z", "?")], (), {"labels": "IE"}, PAIRS),
         ([("p", ""), ("q", "")], (), {}, []),
         # None of these may lose or pool phases.
         ([("in", "in", ""), ("ex", "", "E")], (), {}, "'in' .*'ex' .*tier="),
-        ([("in", "in"), ("x", "", "ex"), ("z", "?")], (), {"labels": "IE"}, "={'in': "),
+        ([("x", "in", "out"), ("y", "", "", "I")], (), {}, "'x' .*'y' .*tier="),
+        ([("x", "in"), ("y", "", "", "Insp")], (), {}, "'x' .*'y' .*tier="),
         ([("in", "x", ""), ("out", "", "E")], (), {"labels": "IE"}, "'in' .*'out' "),
         ([("ann", "I", "E"), ("bob", "", "", "I")], (), {}, "'ann' .*'bob' .*tier="),
         ([("a", "x"), ("b", "y")], (), {}, "'a' .*'b' .*tier="),
@@ -166,6 +172,7 @@ PAIRS = [[0, 1, "I"], [1, 2, "E"]]
         ([("p", "cough")], (), {"labels": "IE"}, "a label other than 'I', 'E': line"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:labels read as I")
 def test_tiers_are_read_together_or_named_in_an_error(
     tiers, points, options, found, tmp_path
 ):
@@ -218,6 +225,7 @@ def test_tiers_of_another_format_are_an_error(tmp_path):
 @example(label="a\rb")
 @example(label="0 1")
 @example(label="start_s")
+@example(label="e")
 @settings(deadline=None, max_examples=25)
 def test_a_label_is_read_as_it_was_written_or_not_written(
     format, label, tmp_path_factory
@@ -229,7 +237,7 @@ def test_a_label_is_read_as_it_was_written_or_not_written(
     except ValueError:
         assert not path.exists()
     else:
-        again = read_label_track(path, format, ignore=())
+        again = read_label_track(path, format, ignore=(), labels=["E", label])
         assert again["label"].tolist() == phases["label"].tolist()
 
 
@@ -298,6 +306,14 @@ def test_times_of_an_audacity_track_may_be_clock_times(tmp_path):
         read_label_track(path, labels=("I", "E"))
 
 
+def test_times_of_a_textgrid_may_have_decimal_commas(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    write_label_track(path, PHASES, duration=4000)
+    text = path.read_text(encoding="utf-8").replace(".", ",")
+    path.write_text(text, encoding="utf-8")
+    assert read_label_track(path).values.tolist() == PHASES.values.tolist()
+
+
 def test_json_of_other_programs(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(
@@ -306,26 +322,54 @@ def test_json_of_other_programs(tmp_path):
     assert read_label_track(path).values.tolist() == PAIRS[:1]
 
 
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    "labels", [("inhale", "exhale"), ("Inspiration", "EXP"), ("i", "e"), ("in", "out")]
+    "words",
+    [("inhale", "exhale"), ("Inspiration", "EXP"), ("i", "e"), ("in", "out")],
+    ids=" ".join,
 )
-def test_common_words_for_phases_can_be_read_as_i_and_e(labels, tmp_path):
+def test_common_words_for_phases_are_read_as_i_and_e(words, format, tmp_path):
+    path = tmp_path / f"a{FORMATS[format][0]}"
+    names = dict(zip("IE", words, strict=True))
+    phases = PHASES.iloc[1:3].reset_index(drop=True)
+    write_label_track(path, phases.replace({"label": names}), format)
+    for labels in (None, ("I", "E"), {"cough": None}):
+        note = f"^labels read as I: {words[0]}; as E: {words[1]}.$"
+        with pytest.warns(UserWarning, match=note):
+            found = read_label_track(path, format, labels=labels)
+        assert found.values.tolist() == phases.values.tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_own_labels_stay_or_are_mapped_as_the_user_says(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("0\t1\t{}\n1\t2\t{}\n".format(*labels), encoding="utf-8")
-    names = dict(zip(labels, "IE", strict=True))
-    with pytest.raises(ValueError, match="label other than 'I', 'E'") as error:
-        read_label_track(path, labels=("I", "E"))
-    assert f"labels={names}" in str(error.value)
-    options = " ".join(f"--label {word}={phase}" for word, phase in names.items())
-    assert f"add {options} to `skbreath train-phases`" in str(error.value)
-    assert read_label_track(path, labels=names).values.tolist() == PAIRS
-    path.write_text("0\t1\tI\n1\t2\tE\n", encoding="utf-8")
-    assert read_label_track(path, labels=names).values.tolist() == PAIRS
-    path.write_text("0\t1\tcough\n", encoding="utf-8")
-    with pytest.raises(
-        ValueError, match="a label other than 'I', 'E': line 1 .cough.*"
-    ):
-        read_label_track(path, labels=names)
+
+    def labels(text, labels=None):
+        path.write_text(text, encoding="utf-8")
+        return read_label_track(path, labels=labels)["label"].tolist()
+
+    pair = "0\t1\t inhale \n1\t2\texhale\n"
+    assert labels(pair, ("inhale", "exhale")) == ["inhale", "exhale"]
+    assert labels(pair, {"inhale": "E", "exhale": "I"}) == ["E", "I"]
+    assert labels("0\t1\tin\n1\t2\tnoise\n", ["in", "noise"]) == ["in", "noise"]
+    assert labels("0\t1\tI\n1\t2\tE\n", {"a": "I"}) == ["I", "E"]
+    assert labels("0\t1\tInhaler\n1\t2\tExpert\n") == ["Inhaler", "Expert"]
+    with pytest.warns(UserWarning, match="as inhale: In, I; as exhale: E.$"):
+        text = "0\t1\tIn\n1\t2\tE\n2\t3\tI\n"
+        assert labels(text, ["inhale", "exhale"]) == ["inhale", "exhale", "inhale"]
+    noisy = "0\t1\tI\n0\t2\tcough\n2\t3\tfan\n3\t4\tcough\n"
+    with pytest.warns(UserWarning, match="^3 rows are left .*: 'cough' .2., 'fan' .1."):
+        assert labels(noisy, {"cough": None, "fan": None}) == ["I"]
+    with pytest.raises(ValueError, match="label other than 'I', 'E': line 1") as error:
+        labels("0\t1\tcough, I\n1\t2\tE\n2\t3\tfan\n", ("I", "E"))
+    assert "Give read_label_track labels={'cough, I': None, 'fan': None}" in str(
+        error.value
+    )
+    with pytest.raises(ValueError, match="--labels 'breath out=,fan=': rows"):
+        labels("0\t1\tbreath out\n1\t2\tfan\n", ("I", "E"))
+    for wrong in ("", 3, ("I", "E")):
+        with pytest.raises(ValueError, match="labels must map each label to"):
+            labels(pair, {"inhale": wrong})
 
 
 def test_audacity_frequencies_and_hf_lung_adventitious_sounds_are_left_out(tmp_path):
@@ -353,7 +397,7 @@ def test_raven_lists_each_selection_once(tmp_path):
         ("a.txt", "1\t1\tI\n", 1, "is empty"),
         ("a.txt", "0\t1\tI\n\n0.5\t2\tE\n", 3, "overlaps"),
         ("a.txt", "0\t1\tI\n1\t2\tX\n", 2, "a label other than 'I', 'E'"),
-        ("a.txt", "0\t1\tI\n9\t11\tE\n", 2, "beyond the end of the recording"),
+        ("a.txt", "0\t1\tI\n9\t11\tE\n", 2, "beyond the end of .* of this recording"),
         ("a.txt", "0\t1\tI\nx\t2\tE\n", 2, "'x' is not a time"),
         ("a.txt", "0\t1\tI\n1\tnan\tE\n", 2, "not a finite time"),
         ("a.txt", "-1\t1\tI\n", 1, "negative"),
@@ -362,7 +406,7 @@ def test_raven_lists_each_selection_once(tmp_path):
         ("a.txt", "I 00:00:01 00:00:02\nE 00:00:0x 3\n", 2, "is not a time in s, or"),
         ("a.csv", "start_s,end_s\n1,2\n", 1, "lacks 'label'; it has 'start_s', 'end"),
         ("a.csv", "start_s,end_s,label\n1,2\n", 2, "cells"),
-        ("a.csv", "start_s,end_s,label\n1,5,2,5,I\n", 2, "cells"),
+        ("a.csv", "start_s,end_s,label\n1,5,2,5,I\n", 2, "cells .* not 1,5, or put ;"),
         ("a.csv", 'start_s,end_s,label,x\n0,1,I,"a\n1,2,E,b\n', 3, "quotes"),
         ("a.csv", "start_s,end_s,label,Label\n1,2,I,E\n", 1, "more than once"),
         ("a.csv", "path,start_s,end_s,label\na,0,1,I\nb,1,2,E\n", 3, "one recording"),

@@ -102,7 +102,7 @@ def test_tuning_takes_pos_label_and_refuses_a_wrong_one_before_any_trial():
     )
     assert np.isfinite(result.search.best_score_)
     with pytest.raises(
-        ValueError, match="'inhale' is not a class of y: .*, such as pos_label="
+        ValueError, match="'inhale' is not a class of y: .*classifier.pos_label='I'"
     ):
         tune_breath_classifier(
             sounds.waveforms,
