@@ -13,16 +13,20 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..ensemble.boosted_trees import fast_version
 from ..utils.contexts import one_thread
+from .frame_network import FrameNetwork
 
 __all__ = [
     "ActivityScorer",
     "ClipStream",
     "FrameModel",
     "FrameScorer",
+    "TRAINING_STEP",
     "TrainingRows",
     "default_classifier",
 ]
 
+# Neighbouring frames are nearly equal: every other one is enough for training.
+TRAINING_STEP = 2
 # The floor of a band follows its level: down by this share per s, and up by this many
 # dB per s, which is fast enough for a rising noise and slow enough for a long exhale.
 _DOWN, _UP_DB = 12.0, 1.5
@@ -197,10 +201,13 @@ class FrameModel:
         self.classifier = clone(classifier)
         self.n_classes, self.n_spectrum = n_classes, n_spectrum
 
-    def fit(self, rows, classes):
-        """Fit on float32 rows and their classes, 0 for a pause."""
+    def fit(self, recordings, classes):
+        """Fit on float32 rows of recordings and their classes, 0 for a pause."""
+        rows = np.concatenate(recordings)
+        params = {"lengths": list(map(len, recordings))} if self.is_network else {}
+        classes = np.concatenate(classes)
         with one_thread():
-            self.classifier.fit(rows, classes)
+            self.classifier.fit(rows, classes, **params)
         self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
         self.log_prior = np.log((counts + 1) / (counts + 1).sum())
@@ -236,34 +243,107 @@ class FrameModel:
         spectra = self._spectra(rows) - self.centre
         return np.square(spectra @ self.whitening).sum(axis=1)
 
+    @property
+    def is_network(self):
+        """Check whether the classifier uses the order of frames."""
+        return isinstance(self.classifier, FrameNetwork)
+
     def predict(self, rows):
-        """Predict probabilities, (n_rows, n_classes), and whether rows are familiar."""
-        probability = np.zeros((len(rows), self.n_classes))
-        fast = self.fast_classifier
-        probability[:, fast.classes_] = fast.predict_proba(rows)
-        return probability, self._distance(rows) <= self.farthest
+        """Predict probabilities of the rows of a recording, and if they are familiar.
+
+        The former are (n_rows, n_classes), the latter (n_rows,).
+        """
+        stream = self.stream()
+        probability, familiar = zip(stream.push(rows), stream.finish(), strict=True)
+        return np.concatenate(probability), np.concatenate(familiar)
+
+    def stream(self):
+        """Begin a recording whose rows arrive in blocks."""
+        return NetworkRows(self) if self.is_network else IndependentRows(self)
+
+    def familiar(self, rows):
+        """Check which rows sound like those of the training."""
+        return self._distance(rows) <= self.farthest
+
+    def complete(self, probability):
+        """Put probabilities of the classes in training into columns of all classes."""
+        table = np.zeros((len(probability), self.n_classes))
+        table[:, self.fast_classifier.classes_] = probability
+        return table
+
+
+class IndependentRows:
+    """Predict rows that arrive in blocks, each by itself."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def push(self, rows):
+        """Take rows; get probabilities and whether they are familiar."""
+        if not len(rows):
+            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+        probability = self._model.fast_classifier.predict_proba(rows)
+        return self._model.complete(probability), self._model.familiar(rows)
+
+    def finish(self):
+        """Get the last rows: none."""
+        return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+
+
+class NetworkRows:
+    """Predict rows that arrive in blocks by a network, which has every other row."""
+
+    def __init__(self, model):
+        self._model, self._stream = model, model.classifier.stream()
+        self._n_rows, self._familiar = 0, np.zeros(0, dtype=bool)
+        self._probability = np.zeros((0, model.n_classes))
+
+    def push(self, rows):
+        """Take rows; get probabilities of earlier rows, and whether they are familiar."""
+        chosen = rows[-self._n_rows % TRAINING_STEP :: TRAINING_STEP]
+        self._n_rows += len(rows)
+        familiar = self._model.familiar(rows)
+        self._familiar = np.concatenate([self._familiar, familiar])
+        return self._take(self._stream.push(chosen))
+
+    def finish(self):
+        """Get the last rows."""
+        return self._take(self._stream.finish())
+
+    def _take(self, probability):
+        probability = np.repeat(self._model.complete(probability), TRAINING_STEP, 0)
+        probability = np.concatenate([self._probability, probability])
+        n = min(len(probability), len(self._familiar))
+        familiar, self._familiar = self._familiar[:n], self._familiar[n:]
+        self._probability = probability[n:]
+        return probability[:n], familiar
 
 
 class FrameScorer:
     """Compute probabilities by a fitted FrameModel from rows of TrainingRows."""
 
     def __init__(self, rows, model):
-        self._rows, self._model = rows, model
+        self._rows, self._model = rows, model.stream()
+        self._nothing = np.zeros((0, model.n_classes)), np.zeros(0, dtype=bool)
 
     def push(self, bands, samples):
         """Take frames and samples; get (probability, familiar) of frames."""
         return self._predict(self._rows.push(bands, samples))
 
-    def finish(self):
-        """Get (probability, familiar) of the last frames."""
-        return self._predict(self._rows.finish())
-
     def _predict(self, rows):
         if rows is None:
-            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+            return self._nothing
         # BLAS too: the result must not depend on the size of the blocks.
         with one_thread(user_api=None):
-            return self._model.predict(rows)
+            return self._model.push(rows)
+
+    def finish(self):
+        """Get (probability, familiar) of the last frames."""
+        parts = [self._predict(self._rows.finish())]
+        with one_thread(user_api=None):
+            parts.append(self._model.finish())
+        probability, familiar = zip(*parts, strict=True)
+        return np.concatenate(probability), np.concatenate(familiar)
 
 
 class ActivityScorer:

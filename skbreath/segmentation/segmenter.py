@@ -37,7 +37,13 @@ from .decoder import (
     textbook_phases,
 )
 from .frame_layout import FrameLayout
-from .frame_scores import FrameModel, FrameScorer, default_classifier
+from .frame_network import FrameNetwork
+from .frame_scores import (
+    TRAINING_STEP,
+    FrameModel,
+    FrameScorer,
+    default_classifier,
+)
 from .frames import FrameStream
 from .phase_stream import PhaseStream
 
@@ -51,8 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseSegmenter"]
 
-# Neighbouring frames are nearly equal: every other one is enough for training.
-_TRAINING_STEP = 2
 # Weight for a clip classifier alone, chosen on simulated recordings.
 _CLIP_WEIGHT = 0.4
 
@@ -272,7 +276,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         )
         rows, classes = zip(*parts, strict=True)
 
-        def fit_models(chosen, step=_TRAINING_STEP):
+        def fit_models(chosen, step=TRAINING_STEP):
+            if isinstance(self.classifier, FrameNetwork):
+                step = TRAINING_STEP  # the time between its frames is fixed
             frame_model = self._fit_frames(
                 [rows[i][::step] for i in chosen],
                 [classes[i][::step] for i in chosen],
@@ -499,7 +505,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         classifier = default_classifier() if classifier is None else classifier
         model = FrameModel(classifier, 1 + len(self.labels), self.n_mels)
         _set_random_states(model.classifier, check_random_state(self.random_state))
-        return model.fit(np.concatenate(rows), np.concatenate(classes))
+        return model.fit(rows, classes)
 
     def _make_layout(self):
         """Make the FrameLayout of the parameters, and check them."""
