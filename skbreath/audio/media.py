@@ -40,6 +40,16 @@ def is_media(start):
     return any(start.startswith(mark, at) for at, mark in _MARKS)
 
 
+class _File(io.FileIO):
+    """Open file whose impossible seeks are errors of FFmpeg, as PyAV prints others."""
+
+    def seek(self, *where):
+        try:
+            return super().seek(*where)
+        except OSError:
+            return -1
+
+
 class MediaFile:
     """Read the sound of an open file, through the part of SoundFile that is used.
 
@@ -54,11 +64,15 @@ class MediaFile:
 
         self.path, self.is_cut = path, False
         self._error, self._fifo, self._n_read = av.error.FFmpegError, av.AudioFifo(), 0
-        file = io.FileIO(descriptor, closefd=False)
+        file = _File(descriptor, closefd=False)
         start = file.read(64)
         file.seek(0)
         try:
-            self._container = av.open(file, options={"format_whitelist": _FORMATS})
+            self._container = av.open(
+                file,
+                options={"format_whitelist": _FORMATS},
+                metadata_errors="replace",  # titles and names are in any encoding
+            )
         except self._error:
             if start.startswith(b"ftyp", 4):
                 why = (
@@ -83,7 +97,8 @@ class MediaFile:
         if not tracks.audio:
             what = "is a video without sound" if tracks.video else "has no audio track"
             raise UnsupportedAudio(f"{what} (leave it out, or name another file)")
-        usable = [t for t in (tracks.best("audio"), *tracks.audio) if t.codec_context]
+        usable = [tracks.best("audio"), *tracks.audio]
+        usable = [track for track in usable if track and track.codec_context]
         if not usable:
             raise UnsupportedAudio(
                 "has sound of a kind that PyAV cannot decode (export it as WAV)"

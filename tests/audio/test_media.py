@@ -51,6 +51,7 @@ def encode(path, sound, codec="aac", rate=44100, layout="mono", **options):
     """Write a sound with FFmpeg; files whose name begins with "video" get a picture."""
     pcm = np.round(np.reshape(sound, (1, -1)) * 32767).astype(np.int16)
     with av.open(str(path), "w", options=options) as out:
+        out.metadata["title"] = "Atem"
         video = None
         if path.name.startswith("video"):
             video = out.add_stream("mpeg4", rate=10)
@@ -107,7 +108,10 @@ def test_samples_are_those_of_a_wav_file(tmp_path):
     np.testing.assert_array_equal(load_audio(path)[0], expected)
     clips = AudioReader(duration=0.7).fit_transform([tmp_path / "a.wav", path])
     np.testing.assert_array_equal(clips[0], clips[1])
-    path.rename(tmp_path / "phone.wav")  # known by its content
+    content = path.read_bytes()
+    assert b"Atem" in content
+    # Known by its content, with a title in another encoding.
+    (tmp_path / "phone.wav").write_bytes(content.replace(b"Atem", b"\xc4tem"))
     np.testing.assert_array_equal(load_audio(tmp_path / "phone.wav")[0], expected)
 
 
