@@ -12,15 +12,8 @@ import soxr
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from .files import (
-    MAX_AMPLITUDE,
-    RATES,
-    UNKNOWN_FRAMES,
-    AudioError,
-    UnsupportedAudio,
-    open_audio,
-    warn,
-)
+from .files import MAX_AMPLITUDE, RATES, AudioError, open_audio, warn
+from .media import UNKNOWN_FRAMES, MediaFile, UnsupportedAudio
 
 if TYPE_CHECKING:
     from ..utils.typing import Clips, FilePath
@@ -56,7 +49,12 @@ def iter_blocks(sound, n_frames=None):
     while done < wanted:
         part = sound.read(min(block, wanted - done), dtype="float32", always_2d=True)
         if len(part) == 0:
-            if is_open:
+            if getattr(sound, "is_cut", False):
+                warn(
+                    f"{sound.path!r} is cut short, as by a crash or a broken copy: "
+                    f"only its first {done / sound.samplerate:.1f} s are there."
+                )
+            if is_open or isinstance(sound, MediaFile):
                 break
             raise UnsupportedAudio(
                 f"is truncated: its header announces {sound.frames} frames, "
@@ -121,9 +119,10 @@ def load_audio(
 ) -> tuple[np.ndarray, int]:
     """Read one audio file as a mono waveform.
 
-    WAV, FLAC, OGG, AIFF and all other formats of libsndfile, of any sampling rate
-    and sample width. Channels are averaged. Integer samples are scaled to -1..1;
-    float samples are taken as they are.
+    WAV, FLAC, OGG, MP3, AIFF and all other formats of libsndfile, of any sampling rate
+    and sample width; and with the extra "media" (PyAV) the formats of phones, such as
+    m4a, 3gp and webm, and the sound of videos. Channels are averaged. Integer samples
+    are scaled to -1..1; float samples are taken as they are.
 
     Parameters
     ----------
@@ -280,16 +279,17 @@ def _inspect(path, sample_rate, n_samples, allow_empty):
     try:
         with open_audio(path, allow_empty=allow_empty) as sound:
             frames = sound.frames
-            if frames == UNKNOWN_FRAMES:
-                frames = sum(map(len, iter_blocks(sound)))
-            duration = frames / sound.samplerate
-            header_suffices = (
+            is_valid = (
                 sound.format in _VALID_FORMATS and sound.subtype in _VALID_SUBTYPES
             )
-            resampled = sample_rate not in (None, sound.samplerate)
-            if resampled and sound.frames < _VALID_FRAMES:
-                header_suffices = False
-        if n_samples != 0 and not header_suffices:
+            if frames == UNKNOWN_FRAMES or (n_samples is None and not is_valid):
+                # Not as one array: it may be hours long.
+                frames = min(frames, sum(map(len, iter_blocks(sound))))
+                is_valid = True
+            duration = frames / sound.samplerate
+            if sample_rate not in (None, sound.samplerate) and frames < _VALID_FRAMES:
+                is_valid = False
+        if n_samples != 0 and not is_valid:
             read_clip(path, sample_rate, n_samples)
     except AudioError as error:
         return np.nan, error.problems

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import soundfile
 
 from ..utils.text import shorten
+from .media import MediaFile, UnsupportedAudio, is_media
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,22 +26,23 @@ if TYPE_CHECKING:
 # Sampling rates outside this range are broken headers: resampling from 1 Hz would
 # turn a few bytes into gigabytes.
 RATES = (100, 1_000_000)
-# Suffixes of the formats that libsndfile reads, but for those that other files than
-# sounds have more often (.mat, .iff, .htk): these files have to be named.
-_AUDIO_SUFFIXES = tuple(
+# Suffixes of the formats that PyAV reads, with the extra "media".
+_MEDIA_SUFFIXES = tuple(
+    ".m4a .m4b .aac .mp4 .m4v .mov .qta .3gp .3gpp .3ga .3g2 .webm .weba .mkv .mka "
+    ".wma .wmv .amr .awb".split()
+)
+# These, and those of the formats that libsndfile reads, but for those that other files
+# than sounds have more often (.mat, .iff, .htk): these files have to be named.
+_AUDIO_SUFFIXES = _MEDIA_SUFFIXES + tuple(
     ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .mp1 .mpga .aif .aiff "
     ".aifc .au .snd .caf .voc .sph .nist .sf .ircam .avr .paf .pvf .svx .8svx .sds "
     ".wve .xi".split()
 )
-# Suffixes of sounds and videos that libsndfile cannot read.
-_CONVERTIBLE = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov"}
 # Files beside recordings that are not reported as left out: labels and tables.
 _LABEL_SUFFIXES = (".txt", ".textgrid", ".csv", ".json")
 # Sizes in the header of a sound that was written to a pipe: the largest that the
 # program could write there, less that of the header.
 _UNKNOWN_SIZE = 2**31 - 2**16
-# The length of a FLAC file that was written to a pipe, for libsndfile.
-UNKNOWN_FRAMES = 2**63 - 1
 # First bytes of files that stand for audio, and what they are.
 _NOT_AUDIO = {
     b"version https://git-lfs": "a Git LFS pointer, not audio (run `git lfs pull`)",
@@ -123,8 +125,6 @@ def find_audio_files(paths: FilePath | Iterable[FilePath]) -> list[str]:
         for suffix in (*_AUDIO_SUFFIXES, *_LABEL_SUFFIXES):
             del others[suffix]
         kinds = shorten(f"{kind or 'no suffix'} ({n})" for kind, n in others.items())
-        if _CONVERTIBLE & set(others):
-            kinds += "; convert sounds to WAV, as by `ffmpeg -i a.m4a a.wav`"
         if not inside:
             raise ValueError(
                 f"Expected audio files in the folder {path}, found {kinds or 'none'}; "
@@ -195,7 +195,7 @@ class AudioError(ValueError):
 
 @contextlib.contextmanager
 def open_audio(path, *, allow_empty=False):
-    """Open a file with soundfile, after all checks that work without decoding.
+    """Open a file with soundfile or PyAV, after all checks that work without decoding.
 
     Raises AudioError, also for decoding errors inside the ``with`` block. Files without
     samples are such an error, unless `allow_empty`.
@@ -221,10 +221,6 @@ def open_audio(path, *, allow_empty=False):
 
 
 _NO_FILE = "is not a regular file (copy the sound to a file)"
-
-
-class UnsupportedAudio(Exception):
-    """Reason why a file cannot be used; converted to an AudioError with its path."""
 
 
 @contextlib.contextmanager
@@ -279,7 +275,7 @@ def _conversion(path):
 
 
 def _open_sound(descriptor, path):
-    """Open an open file with libsndfile, also a WAV file that was not closed."""
+    """Open an open file with libsndfile, also an unclosed WAV file, or with PyAV."""
     try:
         sound = soundfile.SoundFile(descriptor, closefd=False)
     except soundfile.LibsndfileError:
@@ -288,6 +284,15 @@ def _open_sound(descriptor, path):
         for mark, why in _NOT_AUDIO.items():
             if start.startswith(mark):
                 raise UnsupportedAudio(f"is {why}") from None
+        if is_media(start) or path.lower().endswith(_MEDIA_SUFFIXES):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            try:
+                return MediaFile(descriptor, path)
+            except ImportError:
+                raise UnsupportedAudio(
+                    "cannot be read without PyAV: run `pip install "
+                    f'"skbreath[media]"`, or {_conversion(path)}'
+                ) from None
         raise
     if sound.frames == 0 and sound.format in ("WAV", "WAVEX", "RF64"):
         log = sound.extra_info

@@ -17,6 +17,7 @@ _PACKAGES = (
     "numba",
     "soundfile",
     "soxr",
+    "av",
     "skops",
     "onnx",
     "onnxruntime",
