@@ -7,7 +7,7 @@ from scipy.signal import fftconvolve, firwin2
 from benchmarks.phase_data import RATE
 
 # Factors of the duration; strong breathing is up to twice as fast as normal breathing.
-_SLOWER = (0.5, 1.4)
+_SLOWER = (0.5, 1.9)
 _FREQUENCIES = np.array([0, 60, 150, 300, 600, 1200, 2400, 4000, 6000, 8000])
 
 
@@ -49,7 +49,7 @@ def _gain(n_samples, table, rng):
 
 
 def _filter(sound, rng):
-    """Apply a random frequency response: bumps, a tilt, and sometimes a smaller band."""
+    """Apply a random frequency response: bumps, a tilt, sometimes a smaller band."""
     gain = np.pad(rng.normal(0, 6, len(_FREQUENCIES)), 1, mode="edge")
     gain = np.convolve(gain, [0.25, 0.5, 0.25], "valid")
     octaves = np.log2(np.maximum(_FREQUENCIES, 60) / 700)

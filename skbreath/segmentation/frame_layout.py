@@ -69,15 +69,17 @@ class FrameLayout:
     def _window(self):
         return max(2, round(self.clip_duration * self.sample_rate))
 
-    def latency(self, sample_rate, fitted):
+    def latency(self, sample_rate, frame_model):
         """Compute the longest delay from the end of a phase to its output, in s.
 
-        `sample_rate` is that of the blocks; `fitted` is whether a frame model is used.
+        `sample_rate` is that of the blocks; `frame_model` is None if there is only a
+        classifier of clips.
         """
         clip = ClipStream.n_ahead(self._window, self.hop, _CLIP_STRIDE)
         frames = self.context().n_ahead + _HOPS_PER_FRAME // 2
         if self.clip_classifier is not None:
-            frames = max(frames, clip) if fitted else clip
+            frames = max(frames, clip) if frame_model else clip
+        frames += frame_model.n_ahead if frame_model else 0
         resampling = _RESAMPLING_S if sample_rate != self.sample_rate else 0.0
         return (frames + self.lag_frames + 1) * self.hop_s + resampling
 

@@ -30,10 +30,10 @@ _LIMIT = 6.0
 class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
     """Network of dilated convolutions over the frames of a recording.
 
-    A classifier for :class:`PhaseSegmenter` that uses the frames of several seconds, not
-    one frame alone. It needs the recordings of several people and takes
-    longer to fit than boosted trees, but is better with people and microphones that it
-    was not fitted on. It is trained with torch, and predicts with NumPy.
+    A classifier for :class:`PhaseSegmenter` that uses the frames of several seconds,
+    not one frame alone. It needs the recordings of several people and takes longer to
+    fit than boosted trees, but is better with people and microphones that it was not
+    fitted on. It is trained with torch, and predicts with NumPy.
 
     Parameters
     ----------

@@ -218,7 +218,7 @@ class FrameModel:
         tolerance = _TOLERANCE_DB**2 * np.eye(spectra.shape[1])
         values, vectors = np.linalg.eigh(model.covariance_ + tolerance)
         self.whitening = vectors / np.sqrt(values)
-        distance = self._distance(rows)
+        distance = self.distance(rows)
         self.farthest = np.quantile(distance, 1 - _UNFAMILIAR_SHARE)
         return self
 
@@ -238,10 +238,18 @@ class FrameModel:
         loudest = spectra.max(axis=1, keepdims=True)
         return np.maximum(spectra - loudest, -_DYNAMIC_RANGE_DB)
 
-    def _distance(self, rows):
-        """Compute squared Mahalanobis distances from the training spectra."""
+    def distance(self, rows):
+        """Compute squared Mahalanobis distances from the spectra of the training.
+
+        Rows begin with mel bands in dB, up to a constant.
+        """
         spectra = self._spectra(rows) - self.centre
         return np.square(spectra @ self.whitening).sum(axis=1)
+
+    @property
+    def n_ahead(self):
+        """Number of rows that must follow a row before its probabilities."""
+        return TRAINING_STEP * self.classifier.n_ahead if self.is_network else 0
 
     @property
     def is_network(self):
@@ -263,7 +271,7 @@ class FrameModel:
 
     def familiar(self, rows):
         """Check which rows sound like those of the training."""
-        return self._distance(rows) <= self.farthest
+        return self.distance(rows) <= self.farthest
 
     def complete(self, probability):
         """Put probabilities of the classes in training into columns of all classes."""
@@ -299,7 +307,7 @@ class NetworkRows:
         self._probability = np.zeros((0, model.n_classes))
 
     def push(self, rows):
-        """Take rows; get probabilities of earlier rows, and whether they are familiar."""
+        """Take rows; get probabilities of earlier ones, and if they are familiar."""
         chosen = rows[-self._n_rows % TRAINING_STEP :: TRAINING_STEP]
         self._n_rows += len(rows)
         familiar = self._model.familiar(rows)

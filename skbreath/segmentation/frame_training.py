@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping, LRScheduler
-from sklearn.utils import check_random_state
 from torch import nn
 from torch.utils.data import Dataset
 

@@ -81,7 +81,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Labels of the annotations. What lies between phases is pause.
     classifier : classifier, default=None
         Classifier of frames, from a table to probabilities; it is cloned. None
-        means histogram gradient boosting of 150 trees of 15 leaves.
+        means histogram gradient boosting of 150 trees of 15 leaves. A
+        :class:`FrameNetwork` uses the frames before and after each frame, too: better
+        with recordings of many people, and with a longer ``latency_``.
     n_mels : int, default=32
         Mel bands, an even number.
     fmin, fmax : float, default=50.0, None
@@ -466,7 +468,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             input_rate=rate,
             emission_weight=self.emission_weight_,
             log_prior=log_prior,
-            latency=layout.latency(rate, model is not None),
+            latency=layout.latency(rate, model),
         )
 
     def _predict_one(self, recording):
@@ -527,8 +529,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         """Set the fitted attributes that the layout determines."""
         self.layout_, self.features_ = layout, layout.features()
         self.classes_ = np.array(list(self.labels), dtype=object)
-        fitted = self.frame_model_ is not None
-        self.latency_ = layout.latency(self.sample_rate, fitted)
+        self.latency_ = layout.latency(self.sample_rate, self.frame_model_)
 
 
 def _training_rows(layout, features, recording, table):
