@@ -1,17 +1,21 @@
 """Train the models of whole recordings that come with the package.
 
-``python -m benchmarks.train_segmenters [--models nose chest nose-clips]``
+``python -m benchmarks.train_segmenters [--models nose chest nose-clips microphones]``
 
 *nose*: the 73 recordings of 14 people in nose-20, each also in changed versions, as
 other people and microphones would sound. *chest*: recordings joined from stethoscope
 clips, with the timing of real recordings. *nose-clips*: the single phases of nose-20
-whose limits are certain. The seeds are fixed. The files in ``skbreath/pretrained`` are
-replaced. ``python -m benchmarks.bench_phases --parts people`` measures models trained
-in the same way on people and days that they were not trained on.
+whose limits are certain. *microphones*: which of nose and chest a recording is nearer
+to. The seeds are fixed. The files in ``skbreath/pretrained`` are replaced. ``python -m
+benchmarks.bench_phases --parts people`` measures models trained in the same way on
+people and days that they were not trained on.
 """
 
 import numpy as np
 import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from benchmarks import harness, phase_data
 from benchmarks.recording_augmentation import augment
@@ -22,9 +26,13 @@ from skbreath import (
     make_breath_classifier,
     save_model,
 )
-from skbreath.pretrained import PRETRAINED
+from skbreath.audio.inputs import as_recordings
+from skbreath.pretrained import MICROPHONES, PRETRAINED
+from skbreath.segmentation.choice import describe_sound
 from skbreath.utils.files import atomic_path
 
+FILES = {name: PRETRAINED[name] for name in ("nose", "chest", "nose-clips")}
+FILES["microphones"] = MICROPHONES
 N_VERSIONS = 6
 N_STRINGS, STRING_S = 400, 24
 MOST_BYTES = 3_000_000
@@ -48,7 +56,7 @@ COMMON = {
 
 def segmenter(**params):
     """Make the segmenter of the pretrained models, not fitted."""
-    network = FrameNetwork(n_symmetric=4, n_epochs=8)
+    network = FrameNetwork(n_symmetric=6, n_epochs=8)
     return PhaseSegmenter(
         classifier=network, lag=1.0, emission_weight=0.3, random_state=0, **params
     )
@@ -59,20 +67,30 @@ def versions(waveforms, tables):
     sounds, labels = [], []
     for number, (waveform, table) in enumerate(zip(waveforms, tables, strict=True)):
         rng = np.random.default_rng([0, number])
-        versions = [augment(waveform, table, rng) for _ in range(N_VERSIONS)]
-        for sound, phases in [(waveform, table), *versions]:
+        changed = [augment(waveform, table, rng) for _ in range(N_VERSIONS)]
+        for sound, phases in [(waveform, table), *changed]:
             sounds.append(sound)
             labels.append(phases)
-    return segmenter().fit(sounds, labels)
+    return sounds, labels
 
 
-def chest_segmenter(phases, timing):
-    """Fit the chest model on recordings joined from phases of clips."""
-    rng = np.random.default_rng(0)
+def strings(phases, timing, number=N_STRINGS, seed=0):
+    """Return recordings joined from phases of clips, with their tables."""
+    rng = np.random.default_rng(seed)
     made = [
-        phase_data.string_timed(phases, timing, STRING_S, rng) for _ in range(N_STRINGS)
+        phase_data.string_timed(phases, timing, STRING_S, rng) for _ in range(number)
     ]
-    return segmenter(fmax=2000.0).fit(*map(list, zip(*made, strict=True)))
+    return tuple(map(list, zip(*made, strict=True)))
+
+
+def microphones(nose, chest):
+    """Fit the classifier of microphones on waveforms of both kinds."""
+    waveforms = [*nose, *chest]
+    recordings = as_recordings(waveforms, phase_data.RATE)
+    kinds = ["nose"] * len(nose) + ["chest"] * len(chest)
+    model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+    model = make_pipeline(StandardScaler(), model)
+    return model.fit(list(map(describe_sound, recordings)), kinds)
 
 
 def nose_clips_model(folder):
@@ -86,31 +104,42 @@ def nose_clips_model(folder):
     return model.fit(clips.waveforms, clips.target, classifier__groups=clips.groups)
 
 
+def train(name, folder):
+    """Train a model of FILES."""
+    if name == "nose-clips":
+        return nose_clips_model(folder)
+    if name != "nose":
+        timing = phase_data.chest_timing(folder)
+        chest = strings(phase_data.chest_phases(folder), timing)
+    if name != "chest":
+        nose = versions(*phase_data.people_recordings(folder)[1:])
+    if name == "microphones":
+        return microphones(nose[0], chest[0])
+    return segmenter().fit(*nose) if name == "nose" else chest_segmenter(*chest)
+
+
+def chest_segmenter(sounds, tables):
+    """Fit the segmenter of chest sounds: a stethoscope has little above 2 kHz."""
+    return segmenter(fmax=2000.0).fit(sounds, tables)
+
+
 def main():
     options = harness.parser(__doc__)
-    names = ("nose", "chest", "nose-clips")
-    options.add_argument("--models", nargs="+", choices=names, default=names)
+    options.add_argument("--models", nargs="+", choices=FILES, default=tuple(FILES))
     options = options.parse_args()
     folder = harness.data_folder()
     if folder is None:
         raise SystemExit("no real recordings: set SKBREATH_DATA")
     for name in options.models:
-        if name == "nose":
-            _, waveforms, tables = phase_data.people_recordings(folder)
-            model = nose_segmenter(waveforms, tables)
-        elif name == "chest":
-            timing = phase_data.chest_timing(folder)
-            model = chest_segmenter(phase_data.chest_phases(folder), timing)
-        else:
-            model = nose_clips_model(folder)
-        origin = CHEST if name == "chest" else NOSE
-        with atomic_path(PRETRAINED[name]) as path:
+        model = train(name, folder)
+        origin = NOSE if name.startswith("nose") else CHEST
+        with atomic_path(FILES[name]) as path:
             metadata = {"name": f"skbreath {name}", **origin, **COMMON}
             save_model(model, path, metadata=metadata, half_size=True)
             size = path.stat().st_size
             if size > MOST_BYTES:
                 raise ValueError(f"{name} has {size:,} bytes, more than {MOST_BYTES:,}")
-        print(f"{PRETRAINED[name]}: {size:,} bytes")
+        print(f"{FILES[name]}: {size:,} bytes")
 
 
 if __name__ == "__main__":
