@@ -56,7 +56,7 @@ COMMON = {
 
 def segmenter(**params):
     """Make the segmenter of the pretrained models, not fitted."""
-    network = FrameNetwork(n_symmetric=6, n_epochs=8)
+    network = FrameNetwork(n_symmetric=6, n_networks=2)
     return PhaseSegmenter(
         classifier=network, lag=1.0, emission_weight=0.3, random_state=0, **params
     )

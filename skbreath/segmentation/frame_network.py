@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils.estimator_state import VersionedState
@@ -55,6 +56,8 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         Highest learning rate of the one-cycle schedule.
     dropout : float, default=0.15
         Share of channels that a layer drops in training.
+    n_networks : int, default=1
+        Networks of different seeds, whose probabilities are averaged.
     random_state : int, RandomState instance or None, default=None
         Seed of weights and batches.
 
@@ -64,8 +67,8 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         Class labels.
     mean_, scale_ : ndarray of shape (n_features,)
         Mean and standard deviation of the features in training.
-    weights_ : dict of str to ndarray
-        Weights by name.
+    weights_ : list of dict of str to ndarray
+        Weights of each network by name.
     n_features_in_ : int
         Number of features.
 
@@ -99,6 +102,7 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -113,6 +117,7 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         batch_size: int = 16,
         learning_rate: float = 0.003,
         dropout: float = 0.15,
+        n_networks: int = 1,
         random_state: Seed | None = None,
     ) -> None:
         self.width = width
@@ -123,6 +128,7 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.dropout = dropout
+        self.n_networks = n_networks
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -161,9 +167,11 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.scale_ = np.sqrt(X.var(axis=0, dtype=np.float64) + 1e-6).astype(np.float32)
         bounds = np.cumsum(lengths)[:-1]
-        self.weights_ = train(
-            self, np.split(self._scaled(X), bounds), np.split(codes, bounds)
-        )
+        frames, codes = np.split(self._scaled(X), bounds), np.split(codes, bounds)
+        rng = check_random_state(self.random_state)
+        self.weights_ = [
+            train(self, frames, codes, rng) for _ in range(self.n_networks)
+        ]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray:
@@ -266,6 +274,34 @@ class _Layer:
         return self.push(np.zeros((self._n_ahead, self._inputs.shape[1]), np.float32))
 
 
+class _Chain:
+    """Compute the probabilities of one network, block by block."""
+
+    def __init__(self, weights, padding):
+        self._weights = weights
+        self._layers = [_Layer(k, span, weights) for k, span in enumerate(padding)]
+
+    def push(self, frames):
+        """Take scaled frames; get probabilities of complete ones."""
+        values = frames @ self._weights["input"].T + self._weights["input_bias"]
+        return self._through(self._layers, np.maximum(values, 0))
+
+    def finish(self):
+        """Get the probabilities of the last frames."""
+        parts = [
+            self._through(self._layers[number + 1 :], layer.finish())
+            for number, layer in enumerate(self._layers)
+        ]
+        return np.concatenate(parts)
+
+    def _through(self, layers, values):
+        for layer in layers:
+            values = layer.push(values)
+        weights = self._weights
+        values = np.maximum(values, 0) @ weights["output"].T + weights["output_bias"]
+        return softmax(values, axis=1)
+
+
 class NetworkStream:
     """Predict probabilities of frames that arrive in blocks.
 
@@ -273,29 +309,14 @@ class NetworkStream:
     """
 
     def __init__(self, network):
-        self._network = network
-        weights = network.weights_
-        padding = network.padding()
-        self._layers = [_Layer(k, p, weights) for k, p in enumerate(padding)]
+        self._network, padding = network, network.padding()
+        self._chains = [_Chain(weights, padding) for weights in network.weights_]
 
     def push(self, X):
         """Take frames (n_frames, n_features); get probabilities of complete ones."""
-        weights = self._network.weights_
-        values = self._network._scaled(np.asarray(X, dtype=np.float32))
-        values = np.maximum(values @ weights["input"].T + weights["input_bias"], 0)
-        return self._through(self._layers, values)
+        frames = self._network._scaled(np.asarray(X, dtype=np.float32))
+        return np.mean([chain.push(frames) for chain in self._chains], axis=0)
 
     def finish(self):
         """Get the probabilities of the last frames."""
-        parts = [
-            self._through(self._layers[k + 1 :], layer.finish())
-            for k, layer in enumerate(self._layers)
-        ]
-        return np.concatenate(parts)
-
-    def _through(self, layers, values):
-        for layer in layers:
-            values = layer.push(values)
-        weights = self._network.weights_
-        values = np.maximum(values, 0) @ weights["output"].T + weights["output_bias"]
-        return softmax(values, axis=1)
+        return np.mean([chain.finish() for chain in self._chains], axis=0)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import GradientNormClipping, LRScheduler
 from torch import nn
@@ -72,9 +71,8 @@ class _Parts(Dataset):
         return frames, np.pad(classes, (0, n_missing), constant_values=_NOTHING)
 
 
-def train(network, frames, classes):
+def train(network, frames, classes, rng):
     """Train on scaled frames and class numbers of recordings; return the weights."""
-    rng = check_random_state(network.random_state)
     n_classes = len(network.classes_)
     parts = _Parts(frames, classes, network.n_frames, network.n_epochs, rng)
     n_steps = -(-len(parts) // network.batch_size)
