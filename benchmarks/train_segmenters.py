@@ -83,14 +83,17 @@ def strings(phases, timing, number=N_STRINGS, seed=0):
     return tuple(map(list, zip(*made, strict=True)))
 
 
+def describe(waveforms):
+    """Describe the sound of waveforms."""
+    return list(map(describe_sound, as_recordings(waveforms, phase_data.RATE)))
+
+
 def microphones(nose, chest):
     """Fit the classifier of microphones on waveforms of both kinds."""
-    waveforms = [*nose, *chest]
-    recordings = as_recordings(waveforms, phase_data.RATE)
     kinds = ["nose"] * len(nose) + ["chest"] * len(chest)
     model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
     model = make_pipeline(StandardScaler(), model)
-    return model.fit(list(map(describe_sound, recordings)), kinds)
+    return model.fit(describe([*nose, *chest]), kinds)
 
 
 def nose_clips_model(folder):

@@ -100,10 +100,13 @@ def choose_segmenter(recording):
     """Choose "nose" or "chest" by the sound of a recording of ``as_recordings``."""
     from ..segmentation.choice import describe_sound
 
-    description = describe_sound(recording)
+    return sounds_like(_microphones(), describe_sound(recording))
+
+
+def sounds_like(model, description):
+    """Choose "nose" or "chest" by a model, and a description of sound or None."""
     if description is None:
         return "nose"
-    model = _microphones()
     chest = list(model.classes_).index("chest")
     probability = model.predict_proba(description[None])[0, chest]
     return "chest" if probability >= _LEAST_FOR_CHEST else "nose"
