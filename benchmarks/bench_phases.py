@@ -1,6 +1,6 @@
 """Whole recordings to phases: real, strung from real clips, simulated; speed.
 
-``python -m benchmarks.bench_phases [--parts nose chest simulated people speed] [--save]``
+``python -m benchmarks.bench_phases [--parts nose chest ...] [--save]``
 
 *nose*: 26 recordings of one person, 13 folds of two, none shared. The options of the
 segmenter were chosen by cross-validation on every other recording (in order of name);

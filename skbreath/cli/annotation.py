@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result, wants_json
-from .files import check_outputs, leave_out, load_model_file, reject_overwriting
+from .files import (
+    check_outputs,
+    leave_out,
+    load_model_file,
+    model_path,
+    reject_overwriting,
+    say_model,
+)
 from .options import TimeType, path_type, skip_bad_option
 
 _SUFFIX = {
@@ -18,12 +25,6 @@ _SUFFIX = {
     "textgrid": ".TextGrid",
     "csv": ".csv",
     "json": ".json",
-}
-# The models of recordings that come with the package.
-_SOUNDS = {
-    "nose": "for a microphone at nose or mouth; not for diagnosis.",
-    "chest": "for a stethoscope; for non-commercial use (CC BY-NC 4.0), not for "
-    "diagnosis.",
 }
 
 
@@ -288,23 +289,19 @@ class _Segmenters:
     def say_chosen(self):
         """Print which models were chosen."""
         for name, number in sorted(self._numbers.items()):
-            (other,) = set(_SOUNDS) - {name}
+            other = "chest" if name == "nose" else "nose"
             count = "" if len(self._numbers) == 1 else f" for {number} recordings"
             chosen = f"{count}, chosen by the sound (else: --model {other})"
-            _say_model(name, chosen)
+            say_model(name, chosen)
 
 
 def _load_segmenter(model):
     """Load a model of phases, or make one of a model of clips."""
     from sklearn.pipeline import Pipeline
 
-    from ..pretrained import load_pretrained
     from ..segmentation.segmenter import PhaseSegmenter
 
-    if str(model) in _SOUNDS and not model.exists():
-        _say_model(str(model))
-        return load_pretrained(str(model))
-    fitted = load_model_file(model)
+    fitted = load_model_file(model_path(model))
     if isinstance(fitted, PhaseSegmenter):
         return fitted
     if isinstance(fitted, Pipeline):
@@ -321,11 +318,6 @@ def _load_segmenter(model):
         f"Expected a model of phases or of clips in {model}, got a "
         f"{type(fitted).__name__}."
     )
-
-
-def _say_model(name, chosen=""):
-    """Print which model of the package is used, and for what."""
-    click.echo(f"Model {name}{chosen}: {_SOUNDS[name]}", err=True)
 
 
 def _annotate(segmenter, recording, format_, start, end):
