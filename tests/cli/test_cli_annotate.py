@@ -99,10 +99,25 @@ def test_a_model_of_clips_will_do(folder, tmp_path):
     assert result.stdout.startswith("path,")
 
 
-def test_without_a_model_it_says_that_it_guesses(folder):
-    result = run("annotate", folder / "r0.wav")
+def test_without_a_model_the_sound_chooses_one(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    hiss = tmp_path / "hiss.wav"  # a stethoscope has no such high sounds
+    soundfile.write(hiss, 0.1 * rng.normal(size=80000), 16000)
+    result = run("annotate", folder / "r0.wav", hiss, "--out", tmp_path / "labels")
     assert result.exit_code == 0, result.output
-    assert "is a guess" in result.stderr
+    chosen = "Model {} for 1 recordings, chosen by the sound (else: --model {})"
+    assert chosen.format("chest", "nose") in result.stderr
+    assert chosen.format("nose", "chest") in result.stderr
+    assert "for non-commercial use" in result.stderr
+    shown = run("annotate", hiss, "--json")
+    assert json.loads(shown.stdout)["recordings"][0]["model"] == "nose"
+
+
+def test_the_name_of_a_model_of_the_package_decides(folder):
+    result = run("annotate", folder / "r0.wav", "--model", "nose")
+    assert result.exit_code == 0, result.output
+    assert "Model nose: for recordings of a microphone at nose" in result.stderr
+    assert "chosen" not in result.stderr
 
 
 def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
