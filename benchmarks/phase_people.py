@@ -16,7 +16,7 @@ from benchmarks.train_segmenters import (
     versions,
 )
 from skbreath import PhaseSegmenter, event_scores, load_pretrained, rate_errors
-from skbreath.pretrained import sounds_like
+from skbreath.pretrained.choice import sounds_like
 
 N_FOLDS = 4
 CERTAIN = 0.8

@@ -28,7 +28,7 @@ from skbreath import (
 )
 from skbreath.audio.inputs import as_recordings
 from skbreath.pretrained import MICROPHONES, PRETRAINED
-from skbreath.segmentation.choice import describe_sound
+from skbreath.pretrained.choice import describe_sound
 from skbreath.utils.files import atomic_path
 
 FILES = {name: PRETRAINED[name] for name in ("nose", "chest", "nose-clips")}

@@ -274,13 +274,12 @@ class _Segmenters:
 
     def find(self, path):
         """Return the segmenter for a recording, and its name if it was chosen."""
-        from ..audio.inputs import as_recordings
-        from ..pretrained import choose_segmenter, load_pretrained
+        from ..pretrained import load_pretrained
+        from ..pretrained.choice import choose_segmenter
 
         if self._given is not None:
             return self._given, None
-        (recording,) = as_recordings([path], 16000, allow_empty=True)
-        name = choose_segmenter(recording)
+        name = choose_segmenter(path)
         if name not in self._pretrained:
             self._pretrained[name] = load_pretrained(name)
         self._numbers[name] = self._numbers.get(name, 0) + 1

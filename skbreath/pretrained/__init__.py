@@ -9,7 +9,6 @@ Tests: ``pytest tests/model_files/test_pretrained.py``.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..segmentation.segmenter import PhaseSegmenter
 
-__all__ = ["PRETRAINED", "choose_segmenter", "load_pretrained"]
+__all__ = ["MICROPHONES", "PRETRAINED", "load_pretrained"]
 
 _FOLDER = Path(__file__).parent
 PRETRAINED = {
@@ -27,8 +26,6 @@ PRETRAINED = {
 """The model files. ``model_info(file)`` has their licence, data and versions."""
 MICROPHONES = _FOLDER / "microphones.skb"
 """A classifier of descriptions of sound into "nose" and "chest"."""
-# Air microphones differ more from each other than stethoscopes do.
-_LEAST_FOR_CHEST = 0.9
 
 
 @overload
@@ -94,27 +91,6 @@ def load_pretrained(name: str = "clips") -> Pipeline | PhaseSegmenter:
     if name not in PRETRAINED:
         raise ValueError(f"name must be one of {sorted(PRETRAINED)}, got {name!r}.")
     return _load(PRETRAINED[name])
-
-
-def choose_segmenter(recording):
-    """Choose "nose" or "chest" by the sound of a recording of ``as_recordings``."""
-    from ..segmentation.choice import describe_sound
-
-    return sounds_like(_microphones(), describe_sound(recording))
-
-
-def sounds_like(model, description):
-    """Choose "nose" or "chest" by a model, and a description of sound or None."""
-    if description is None:
-        return "nose"
-    chest = list(model.classes_).index("chest")
-    probability = model.predict_proba(description[None])[0, chest]
-    return "chest" if probability >= _LEAST_FOR_CHEST else "nose"
-
-
-@lru_cache
-def _microphones():
-    return _load(MICROPHONES)
 
 
 def _load(file):

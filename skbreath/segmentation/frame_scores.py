@@ -20,6 +20,7 @@ __all__ = [
     "ClipStream",
     "FrameModel",
     "FrameScorer",
+    "RowsWithBase",
     "TRAINING_STEP",
     "TrainingRows",
     "default_classifier",
@@ -142,6 +143,46 @@ class _ActivityStream:
         loud = np.sort(np.clip(above - _MARGIN_DB, 0, _CEILING_DB), axis=1)
         loud = np.ascontiguousarray(loud[:, -(bands.shape[1] // _LOUDEST) :])
         return 1 / (1 + np.exp(-(loud.mean(axis=1) - _BREATH_DB) / _WIDTH_DB))
+
+
+class RowsWithBase:
+    """Make rows from frames, with the log probabilities of another model appended.
+
+    `context` makes the rows, `model` is a FrameModel.
+    """
+
+    def __init__(self, context, model):
+        self.n_ahead = context.n_ahead + model.n_ahead
+        self._context, self._model = context, model.stream()
+        self._steps = _Lockstep()
+
+    def push(self, bands):
+        """Take frames; get rows of those with enough frames after them, or None."""
+        return self._score(self._context.push(bands))
+
+    def finish(self):
+        """Get the last rows, or None."""
+        parts = [self._score(self._context.finish())]
+        with one_thread(user_api=None):
+            probability, _ = self._model.finish()
+        parts.append(self._join(self._steps.push(None, _log(probability))))
+        parts = [part for part in parts if part is not None]
+        return np.concatenate(parts) if parts else None
+
+    def _score(self, rows):
+        if rows is None:
+            return None
+        with one_thread(user_api=None):
+            probability, _ = self._model.push(rows)
+        return self._join(self._steps.push(rows, _log(probability)))
+
+    @staticmethod
+    def _join(parts):
+        return None if parts is None else np.column_stack(parts).astype(np.float32)
+
+
+def _log(probability):
+    return np.log(np.maximum(probability, 1e-3))
 
 
 class TrainingRows:

@@ -110,6 +110,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         uses it without ``fit``. It makes ``latency_`` longer by most of half a clip.
     clip_duration : float, default=1.0
         Length of its clips in s.
+    base : PhaseSegmenter, default=None
+        Fitted segmenter of other recordings, whose probabilities of frames are further
+        features, such as ``FrozenEstimator(load_pretrained("nose"))`` of scikit-learn:
+        better with few recordings of one's own. Labels, rate and bands must be the
+        same, and `latency_` is longer by that of the base: seconds for those of the
+        package.
     n_jobs : int, default=None
         Recordings read in parallel, by threads.
     random_state : int, RandomState instance or None, default=None
@@ -182,6 +188,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         "min_duration": [Interval(Real, 0, None, closed="left")],
         "clip_classifier": [HasMethods(["predict_proba"]), None],
         "clip_duration": [Interval(Real, 0.05, 60, closed="both")],
+        "base": [HasMethods(["partial"]), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -201,6 +208,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         min_duration: float = 0.1,
         clip_classifier: Any = None,
         clip_duration: float = 1.0,
+        base: Any = None,
         n_jobs: int | None = None,
         random_state: Seed | None = None,
     ) -> None:
@@ -216,6 +224,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         self.min_duration = min_duration
         self.clip_classifier = clip_classifier
         self.clip_duration = clip_duration
+        self.base = base
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -521,6 +530,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             lag=self.lag,
             clip_classifier=self.clip_classifier,
             clip_duration=self.clip_duration,
+            base=self.base,
         )
         layout.check()
         return layout

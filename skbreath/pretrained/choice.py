@@ -1,10 +1,14 @@
-"""Describe the sound of a recording, to tell which microphone made it."""
+"""Choose between the models of recordings by the sound."""
+
+from functools import lru_cache
 
 import numpy as np
 
-from .frames import FrameStream, frame_features
+from ..audio.inputs import as_recordings
+from ..segmentation.frames import FrameStream, frame_features
+from . import MICROPHONES
 
-__all__ = ["describe_sound"]
+__all__ = ["choose_segmenter", "describe_sound", "sounds_like"]
 
 # The beginning of a recording, in s, is enough to know the microphone.
 _DURATION_S = 60.0
@@ -13,6 +17,30 @@ _RATE, _N_BANDS = 16000, 32
 _QUIET, _LOUD, _LOUDEST = 0.1, 0.7, 0.9
 # Limits in dB of levels and of their rise.
 _LOWEST_DB, _HIGHEST_RISE_DB = -60, 30
+# Air microphones differ more from each other than stethoscopes do.
+_LEAST_FOR_CHEST = 0.9
+
+
+def choose_segmenter(path):
+    """Choose "nose" or "chest" by the sound of a recording."""
+    (recording,) = as_recordings([path], _RATE, allow_empty=True)
+    return sounds_like(_microphones(), describe_sound(recording))
+
+
+def sounds_like(model, description):
+    """Choose "nose" or "chest" by a model, and a description of sound or None."""
+    if description is None:
+        return "nose"
+    chest = list(model.classes_).index("chest")
+    probability = model.predict_proba(description[None])[0, chest]
+    return "chest" if probability >= _LEAST_FOR_CHEST else "nose"
+
+
+@lru_cache
+def _microphones():
+    from ..model_files.save_load import load_model
+
+    return load_model(MICROPHONES)
 
 
 def describe_sound(recording):
