@@ -18,6 +18,7 @@ from skbreath import (
     BreathFeatures,
     PhaseSegmenter,
     SummaryPooling,
+    load_model,
     make_breath_recording,
     make_breath_sounds,
     read_label_track,
@@ -309,7 +310,8 @@ def test_recordings_of_a_folder_are_held_out_together(folder, model, tmp_path):
     files = sorted(data.rglob("*.wav"))
     tracks = [f for f in sorted(data.rglob("r*")) if f.suffix != ".wav"]
     tables = [read_label_track(f, labels=("I", "E")) for f in tracks]
-    expected = PhaseSegmenter(random_state=0).fit(files, tables, ["a", "a", "b"])
+    expected = PhaseSegmenter(lag=1.0, random_state=0)
+    expected.fit(files, tables, ["a", "a", "b"])
     weight, default = (joblib.load(path).emission_weight_ for path in (out, model))
     assert weight == expected.emission_weight_ != default
     result = run("train-phases", data / "a", "--group", "folder", "--out", out)
@@ -452,6 +454,34 @@ def test_a_part_of_the_name_may_group_recordings(three, folder, model, tmp_path)
     ):
         result = run(*args, group)
         assert result.exit_code == 2 and re.search(message, result.stderr), group
+
+
+def test_the_same_track_in_two_formats_is_read_once(folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "phases.skb"
+    shutil.copytree(folder, data)
+    for track in list(data.glob("r?.txt")):
+        write_label_track(track.with_suffix(".csv"), read_label_track(track), "csv")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_model_for_a_microphone_is_half_a_second_late(folder, tmp_path):
+    out = tmp_path / "live.skb"
+    result = run("train-phases", folder, "--live", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert load_model(out).latency_ < 0.5
+    result = run("train-phases", folder, "--live", "--base", "nose", "--out", out)
+    assert result.exit_code == 2 and "seconds late" in result.stderr
+
+
+def test_a_model_is_built_on_one_of_the_package(folder, tmp_path):
+    out = tmp_path / "phases.skb"
+    result = run("train-phases", folder, "--base", "chest", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "Model chest, as the base: for recordings of a steth" in result.stderr
+    assert load_model(out).base is not None
+    result = run("train-phases", folder, "--out", out)  # they sound like a chest
+    assert result.exit_code == 0 and "as the base" not in result.stderr
 
 
 def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):
