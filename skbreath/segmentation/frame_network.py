@@ -26,6 +26,7 @@ __all__ = ["FrameNetwork"]
 
 # Features are limited to this many standard deviations.
 _LIMIT = 6.0
+KERNEL_SIZE = 5
 
 
 class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
@@ -88,7 +89,7 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([0, 1] * 20, 25)
     >>> X = y[:, None] + rng.normal(size=(1000, 3))
-    >>> network = FrameNetwork(width=8, n_layers=3, n_frames=100, random_state=0)
+    >>> network = FrameNetwork(width=8, n_layers=3, n_epochs=100, random_state=0)
     >>> network.fit(X, y, lengths=[400, 600]).score(X, y) > 0.9
     True
     """
@@ -170,7 +171,7 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         frames, codes = np.split(self._scaled(X), bounds), np.split(codes, bounds)
         rng = check_random_state(self.random_state)
         self.weights_ = [
-            train(self, frames, codes, rng) for _ in range(self.n_networks)
+            train(self, KERNEL_SIZE, frames, codes, rng) for _ in range(self.n_networks)
         ]
         return self
 
@@ -220,33 +221,27 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
     @property
     def n_ahead(self) -> int:
         """Number of frames that must follow a frame before its probabilities."""
-        return sum(after for _, after in self.padding())
+        return sum(after for _, _, after in self.spans())
 
-    def padding(self) -> list[tuple[int, int]]:
-        """Get the number of zeros before and after the input of each layer."""
-        spans = [dilation(layer) * (KERNEL - 1) for layer in range(self.n_layers)]
-        return [
-            (span // 2, span // 2) if layer < self.n_symmetric else (span, 0)
-            for layer, span in enumerate(spans)
-        ]
+    def spans(self) -> list[tuple[int, int, int]]:
+        """Get the dilation of each layer, and the zeros before and after its input."""
+        spans = []
+        for layer in range(self.n_layers):
+            dilation = 2**layer
+            whole = dilation * (KERNEL_SIZE - 1)
+            after = whole // 2 if layer < self.n_symmetric else 0
+            spans.append((dilation, whole - after, after))
+        return spans
 
     def _scaled(self, X):
         return np.clip((X - self.mean_) / self.scale_, -_LIMIT, _LIMIT)
 
 
-KERNEL = 5
-
-
-def dilation(layer):
-    """Get the distance in frames of the inputs of a layer's convolution."""
-    return 2**layer
-
-
 class _Layer:
     """Compute a residual layer, block by block."""
 
-    def __init__(self, number, padding, weights):
-        self._dilation, (before, self._n_ahead) = dilation(number), padding
+    def __init__(self, number, span, weights):
+        self._dilation, before, self._n_ahead = span
         convolution = weights[f"convolution_{number}"]  # (out, in, kernel)
         # For rows that hold the inputs of all positions of the kernel.
         self._convolution = np.concatenate(np.moveaxis(convolution, 2, 0), axis=1).T
@@ -258,7 +253,7 @@ class _Layer:
     def push(self, frames):
         """Take inputs; get the outputs that are complete."""
         self._inputs = np.concatenate([self._inputs, frames])
-        span = self._dilation * (KERNEL - 1)
+        span = self._dilation * (KERNEL_SIZE - 1)
         n = len(self._inputs) - span
         if n <= 0:
             return frames[:0]
@@ -277,9 +272,9 @@ class _Layer:
 class _Chain:
     """Compute the probabilities of one network, block by block."""
 
-    def __init__(self, weights, padding):
+    def __init__(self, weights, spans):
         self._weights = weights
-        self._layers = [_Layer(k, span, weights) for k, span in enumerate(padding)]
+        self._layers = [_Layer(k, span, weights) for k, span in enumerate(spans)]
 
     def push(self, frames):
         """Take scaled frames; get probabilities of complete ones."""
@@ -309,8 +304,8 @@ class NetworkStream:
     """
 
     def __init__(self, network):
-        self._network, padding = network, network.padding()
-        self._chains = [_Chain(weights, padding) for weights in network.weights_]
+        self._network, spans = network, network.spans()
+        self._chains = [_Chain(weights, spans) for weights in network.weights_]
 
     def push(self, X):
         """Take frames (n_frames, n_features); get probabilities of complete ones."""

@@ -7,8 +7,6 @@ from skorch.callbacks import GradientNormClipping, LRScheduler
 from torch import nn
 from torch.utils.data import Dataset
 
-from .frame_network import KERNEL, dilation
-
 __all__ = ["train"]
 
 # Class of the frames that fill up short recordings.
@@ -21,10 +19,10 @@ _LARGEST_GRADIENT = 1.0
 class _Layer(nn.Module):
     """Residual layer: a dilated convolution, and a mixture of its channels."""
 
-    def __init__(self, number, padding, width, dropout):
+    def __init__(self, kernel_size, span, width, dropout):
         super().__init__()
-        self.padding = padding
-        self.convolution = nn.Conv1d(width, width, KERNEL, dilation=dilation(number))
+        dilation, *self.padding = span
+        self.convolution = nn.Conv1d(width, width, kernel_size, dilation=dilation)
         self.mixing = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout1d(dropout)
 
@@ -36,10 +34,10 @@ class _Layer(nn.Module):
 class _Network(nn.Module):
     """Network over parts of recordings (n_parts, n_frames, n_features)."""
 
-    def __init__(self, n_features, n_classes, width, padding, dropout):
+    def __init__(self, n_features, n_classes, width, kernel_size, spans, dropout):
         super().__init__()
         self.input = nn.Conv1d(n_features, width, 1)
-        layers = [_Layer(k, pad, width, dropout) for k, pad in enumerate(padding)]
+        layers = [_Layer(kernel_size, span, width, dropout) for span in spans]
         self.layers = nn.Sequential(*layers)
         self.output = nn.Conv1d(width, n_classes, 1)
 
@@ -71,8 +69,11 @@ class _Parts(Dataset):
         return frames, np.pad(classes, (0, n_missing), constant_values=_NOTHING)
 
 
-def train(network, frames, classes, rng):
-    """Train on scaled frames and class numbers of recordings; return the weights."""
+def train(network, kernel_size, frames, classes, rng):
+    """Train on scaled frames and class numbers of recordings; return the weights.
+
+    `network` is a FrameNetwork.
+    """
     n_classes = len(network.classes_)
     parts = _Parts(frames, classes, network.n_frames, network.n_epochs, rng)
     n_steps = -(-len(parts) // network.batch_size)
@@ -83,7 +84,8 @@ def train(network, frames, classes, rng):
             module__n_features=frames[0].shape[1],
             module__n_classes=n_classes,
             module__width=network.width,
-            module__padding=network.padding(),
+            module__kernel_size=kernel_size,
+            module__spans=network.spans(),
             module__dropout=network.dropout,
             criterion=nn.CrossEntropyLoss,
             criterion__ignore_index=_NOTHING,
