@@ -89,7 +89,9 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([0, 1] * 20, 25)
     >>> X = y[:, None] + rng.normal(size=(1000, 3))
-    >>> network = FrameNetwork(width=8, n_layers=3, n_epochs=300, random_state=0)
+    >>> network = FrameNetwork(
+    ...     width=8, n_layers=3, n_epochs=100, batch_size=4, random_state=0
+    ... )
     >>> network.fit(X, y, lengths=[400, 600]).score(X, y) > 0.9
     True
     """
