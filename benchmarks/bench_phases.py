@@ -1,11 +1,12 @@
 """Whole recordings to phases: real, strung from real clips, simulated; speed.
 
-``python -m benchmarks.bench_phases [--parts nose chest simulated speed] [--save]``
+``python -m benchmarks.bench_phases [--parts nose chest ...] [--save]``
 
 *nose*: 26 recordings of one person, 13 folds of two, none shared. The options of the
 segmenter were chosen by cross-validation on every other recording (in order of name);
 the others, never looked at before, are also reported alone. *chest*: strings of real
 stethoscope phases; folds share no day. *simulated*: made up, with exact truth.
+*people*: the models of the package, fitted on other people, microphones and days.
 *speed*: one core; run it on an idle machine.
 """
 
@@ -36,7 +37,7 @@ from skbreath import (
     segment_scores,
 )
 
-PARTS = ("nose", "chest", "simulated", "speed")
+PARTS = ("nose", "chest", "simulated", "people", "speed")
 CHILD = "--child"
 SCORES = ("E 50 %", "I 50 %", "E 80 %", "I 80 %", "E 90 %", "I 90 %")
 

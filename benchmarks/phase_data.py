@@ -17,6 +17,21 @@ def nose_recordings(folder):
     return [file.stem for file in files], waveforms, tables
 
 
+def people_recordings(folder):
+    """Table, waveforms at 16 kHz and tables of phases of the recordings of 14 people.
+
+    The table has file, person, share of certain phases and breaths a minute.
+    """
+    folder = folder / "nose-20"
+    info = pd.read_csv(folder / "recordings.csv", dtype={"person": str})
+    cycles = [np.diff([float(t) for t in row.split()]) for row in info.cycle_starts_s]
+    info["rate"] = [60 / np.median(cycle) for cycle in cycles]
+    files = [folder / name for name in info["file"]]
+    waveforms = [load_audio(file, RATE)[0] for file in files]
+    tables = [read_label_track(file.with_suffix(".txt")) for file in files]
+    return info, waveforms, tables
+
+
 def is_complete(table):
     """Whether each exhale but the first is preceded by a labelled inhale."""
     labels = table["label"].tolist()
@@ -108,6 +123,85 @@ def string_phases(table, duration, rng):
             rows.append((start / RATE, (start + len(phase)) / RATE, label))
             label = "E" if label == "I" else "I"
     rows = [(a, min(b, duration), k) for a, b, k in rows if a < duration]
+    phases = pd.DataFrame(rows, columns=["start_s", "end_s", "label"])
+    return sound[:length], phases
+
+
+def chest_timing(folder):
+    """Timing of each real chest recording: exhale share, gaps and cycles in s."""
+    table = pd.read_csv(folder / "chest-timing" / "phases.csv")
+    table = table[table["label"].isin(["I", "E"])]
+    timing = []
+    for _, phases in table.sort_values("start_s").groupby("recording"):
+        label = phases["label"].to_numpy()
+        start, end = phases["start_s"].to_numpy(), phases["end_s"].to_numpy()
+        inhales = np.flatnonzero(label == "I")
+        if len(inhales) < 3:
+            continue
+        gap, follows = start[1:] - end[:-1], (label[:-1] == "I") & (label[1:] == "E")
+        timing.append(
+            {
+                "exhales": np.mean(np.isin(inhales, np.flatnonzero(follows))),
+                "gap": np.maximum(gap[follows], 0),
+                "cycle": np.diff(start[inhales]),
+            }
+        )
+    return timing
+
+
+def string_timed(table, timing, duration, rng):
+    """Join phases of one day into a recording with the timing of a real recording.
+
+    Where the recording has no exhales after some of its inhales, there are none here.
+    Pauses are noise like the quietest 0.15 s of the phase before.
+    """
+    days = table["day"].value_counts()
+    own = table[table["day"] == rng.choice(days.index[days >= 4])]
+    while own["label"].nunique() < 2:
+        own = table[table["day"] == rng.choice(days.index[days >= 4])]
+    of_label = {key: own["phase"][own["label"] == key].tolist() for key in "IE"}
+    timing = timing[rng.integers(len(timing))]
+    fade = round(FADE_S * RATE)
+    rise = np.sin(np.linspace(0, np.pi / 2, fade))
+    length = round(duration * RATE)
+    sound, rows, time = np.zeros(length + 12 * RATE, dtype=np.float32), [], 0
+
+    def append(part):
+        nonlocal time
+        if len(part) < 2 * fade:
+            return
+        part = part.copy()
+        part[:fade] *= rise
+        part[-fade:] *= rise[::-1]
+        sound[time : time + len(part)] += part[: len(sound) - time]
+        time += len(part) - fade
+
+    def pick(label):
+        # The level of clips of one day differs by the distance from the stethoscope.
+        phase = of_label[label][rng.integers(len(of_label[label]))]
+        gain = levels[label] / max(np.sqrt(np.mean(phase**2)), 1e-6)
+        return phase * gain * 10 ** (rng.normal(0, 1.5) / 20)
+
+    means = {
+        key: np.median([np.sqrt(np.mean(p**2)) for p in of_label[key]]) for key in "IE"
+    }
+    levels = {"I": means["I"], "E": means["E"]}
+    append(_background(pick("I"), round(rng.uniform(0.05, 2.0) * RATE), rng))
+    while time < length:
+        begun = time
+        phase = pick("I")
+        rows.append((time / RATE, (time + len(phase)) / RATE, "I"))
+        append(phase)
+        if rng.random() < timing["exhales"]:
+            gap = rng.choice(timing["gap"]) if len(timing["gap"]) else 0.02
+            append(_background(phase, round(gap * RATE) + 2 * fade, rng))
+            phase = pick("E")
+            rows.append((time / RATE, (time + len(phase)) / RATE, "E"))
+            append(phase)
+        cycle = rng.choice(timing["cycle"]) * rng.uniform(0.9, 1.1)
+        rest = max(begun + round(cycle * RATE) - time, round(0.05 * RATE))
+        append(_background(phase, min(rest, 8 * RATE), rng))
+    rows = [(a, min(b, duration), k) for a, b, k in rows if a < duration - 0.1]
     phases = pd.DataFrame(rows, columns=["start_s", "end_s", "label"])
     return sound[:length], phases
 

@@ -7,7 +7,7 @@ that they have not heard must be in FOLDER before. It is kept there by
         --folder FOLDER
 
 Then the model is trained on all clips, seeds fixed, unless FOLDER has it already. Three
-files of the repository are written in place: the model, skbreath/pretrained/chest.skb,
+files of the repository are written in place: the model, skbreath/pretrained/clips.skb,
 and the figures of docs/model-card.md and benchmarks/results/train_pretrained.txt.
 """
 
@@ -42,7 +42,7 @@ MOST_BYTES = 6_000_000
 CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 METADATA = {
-    "name": "skbreath chest",
+    "name": "skbreath clips",
     "licence": "CC BY-NC 4.0 (non-commercial), from its training data",
     "licence_url": "https://creativecommons.org/licenses/by-nc/4.0/",
     "training_data": "one-second stethoscope clips of HF_Lung_V1 (Hsu et al., PLoS ONE "
@@ -225,7 +225,7 @@ def main():
         f"{len(np.unique(clips.day))} days, five folds by day"
     )
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
-    with atomic_path(PRETRAINED) as path:
+    with atomic_path(PRETRAINED["clips"]) as path:
         save_model(fitted, path, metadata=about, half_size=True)
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -235,7 +235,7 @@ def main():
             )
     some = clips.paths[:: max(1, len(clips.paths) // 200)]
     change = np.abs(
-        load_model(PRETRAINED).predict_proba(some) - fitted.predict_proba(some)
+        load_model(PRETRAINED["clips"]).predict_proba(some) - fitted.predict_proba(some)
     ).max()
     report.line(
         f"the model takes {size:,} bytes; weights in half precision change "

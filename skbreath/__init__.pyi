@@ -80,6 +80,7 @@ from .pretrained import load_pretrained as load_pretrained
 from .reporting.report import report as report
 from .search.optuna_search import OptunaSearchCV as OptunaSearchCV
 from .search.top_trials import top_estimators as top_estimators
+from .segmentation.frame_network import FrameNetwork as FrameNetwork
 from .segmentation.phase_stream import PhaseStream as PhaseStream
 from .segmentation.segmenter import PhaseSegmenter as PhaseSegmenter
 

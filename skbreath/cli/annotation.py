@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from .command import Command, print_result, wants_json
-from .files import check_outputs, leave_out, load_model_file, reject_overwriting
+from .files import (
+    check_outputs,
+    leave_out,
+    load_model_file,
+    model_path,
+    reject_overwriting,
+    say_model,
+)
 from .options import TimeType, path_type, skip_bad_option
 
 _SUFFIX = {
@@ -26,8 +33,8 @@ _SUFFIX = {
 @click.option(
     "--model",
     type=path_type,
-    help="File written by `train-phases` or `train`; without it phases are found by "
-    "level, and their labels are a guess.",
+    help="`nose` or `chest`, models that come with the package, or a file written by "
+    "`train-phases` or `train`.  [default: nose or chest, chosen by the sound]",
 )
 @click.option(
     "--out",
@@ -84,12 +91,14 @@ def annotate(
     _check_part(plot, start, end)
     recordings = _plan(paths, model, out, format_, plot, start, overwrite, skip_bad)
     with StepProgress() as progress:
-        segmenter = _load_segmenter(model, progress)
+        segmenters = _Segmenters(model)
         with progress.step("Annotating", len(recordings)) as advance:
             results = []
             for recording in recordings:
+                segmenter, recording.model = segmenters.find(recording.path)
                 results.append(_annotate(segmenter, recording, format_, start, end))
                 advance()
+    segmenters.say_chosen()
     if wants_json():
         print_result(recordings=list(map(_describe, recordings, results)))
     for recording, phases in zip(recordings, results, strict=True):
@@ -100,12 +109,16 @@ def annotate(
 
 @dataclass
 class _Recording:
-    """Hold a recording to annotate, its length in s, and the files to write for it."""
+    """Hold a recording to annotate, its length in s, and the files to write for it.
+
+    `model` is the model of the package that was chosen by its sound, or None.
+    """
 
     path: str
     duration: float
     track: Path | None
     picture: Path | None
+    model: str | None = None
 
 
 def _plan(paths, model, out, format_, plot, start, overwrite, skip_bad):
@@ -251,21 +264,43 @@ def _make_folder(target, made):
         check_destination(path)
 
 
-def _load_segmenter(model, progress):
-    """Load a model of phases, or make one of a model of clips or simulated sounds."""
+class _Segmenters:
+    """Load the model of --model, or choose one of the package for each recording."""
+
+    def __init__(self, model):
+        self._given = None if model is None else _load_segmenter(model)
+        self._pretrained = {}
+        self._numbers = {}  # of recordings, by the name of the model that was chosen
+
+    def find(self, path):
+        """Return the segmenter for a recording, and its name if it was chosen."""
+        from ..pretrained import load_pretrained
+        from ..pretrained.choice import choose_segmenter
+
+        if self._given is not None:
+            return self._given, None
+        name = choose_segmenter(path)
+        if name not in self._pretrained:
+            self._pretrained[name] = load_pretrained(name)
+        self._numbers[name] = self._numbers.get(name, 0) + 1
+        return self._pretrained[name], name
+
+    def say_chosen(self):
+        """Print which models were chosen."""
+        for name, number in sorted(self._numbers.items()):
+            other = "chest" if name == "nose" else "nose"
+            count = "" if len(self._numbers) == 1 else f" for {number} recordings"
+            chosen = f"{count}, chosen by the sound (else: --model {other})"
+            say_model(name, chosen)
+
+
+def _load_segmenter(model):
+    """Load a model of phases, or make one of a model of clips."""
     from sklearn.pipeline import Pipeline
 
     from ..segmentation.segmenter import PhaseSegmenter
 
-    if model is None:
-        click.echo(
-            "Warning: without --model, phases are found by level and labelled by a "
-            "model of simulated chest sounds: which is the inhale is a guess.",
-            err=True,
-        )
-        with progress.step("Learning from simulated sounds", 1):
-            return _simulated_segmenter()
-    fitted = load_model_file(model)
+    fitted = load_model_file(model_path(model))
     if isinstance(fitted, PhaseSegmenter):
         return fitted
     if isinstance(fitted, Pipeline):
@@ -282,27 +317,6 @@ def _load_segmenter(model, progress):
         f"Expected a model of phases or of clips in {model}, got a "
         f"{type(fitted).__name__}."
     )
-
-
-def _simulated_segmenter():
-    """Train a segmenter on simulated clips; it finds the phases by level."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from ..datasets.synthetic_clips import make_breath_sounds
-    from ..features.breath_features import BreathFeatures
-    from ..features.summary_pooling import SummaryPooling
-    from ..segmentation.segmenter import PhaseSegmenter
-
-    clips = make_breath_sounds(400, n_subjects=40, difficulty=0.3, random_state=0)
-    classifier = make_pipeline(
-        BreathFeatures(groups=("mel",), n_mels=32, fmin=50.0, fmax=2000.0),
-        SummaryPooling(),
-        StandardScaler(),
-        LogisticRegression(C=0.01, max_iter=1000),
-    )
-    return PhaseSegmenter.from_classifier(classifier.fit(clips.waveforms, clips.target))
 
 
 def _annotate(segmenter, recording, format_, start, end):
@@ -360,6 +374,7 @@ def _describe(recording, phases):
         "phases": phases.round({"start_s": 6, "end_s": 6}),
         "statistics": {**statistics.summary, "rate_note": statistics.rate_note},
         "note": phases.attrs["note"],
+        "model": recording.model,
         "out": recording.track,
     }
 

@@ -6,25 +6,34 @@ from pathlib import Path
 
 import click
 
-# The word that --model accepts instead of a file.
-PRETRAINED = "pretrained"
+# The names that --model accepts instead of a file, and what the models are for.
+PRETRAINED = {
+    "clips": "clips of a stethoscope; for non-commercial use (CC BY-NC 4.0), not for "
+    "diagnosis.",
+    "nose-clips": "clips of a microphone at nose or mouth; not for diagnosis.",
+    "nose": "recordings of a microphone at nose or mouth; not for diagnosis.",
+    "chest": "recordings of a stethoscope; for non-commercial use (CC BY-NC 4.0), not "
+    "for diagnosis.",
+}
 
 BAD_FILES = "bad-files.csv"
 _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
 
 
 def model_path(path):
-    """Return the file of --model; by default, or by its name, the pretrained one."""
-    if path is not None and (str(path) != PRETRAINED or path.exists()):
+    """Return the file of --model; by default, or by its name, one of the package."""
+    name = "clips" if path is None or str(path) == "pretrained" else str(path)
+    if name not in PRETRAINED or (path is not None and path.exists()):
         return path
-    from ..pretrained import PRETRAINED as packaged
+    from ..pretrained import PRETRAINED as files
 
-    click.echo(
-        "Using the pretrained model of chest sounds: for non-commercial use (CC BY-NC "
-        "4.0), not for diagnosis.",
-        err=True,
-    )
-    return packaged
+    say_model(name)
+    return files[name]
+
+
+def say_model(name, chosen=""):
+    """Print which model of the package is used, and what for."""
+    click.echo(f"Model {name}{chosen}: for {PRETRAINED[name]}", err=True)
 
 
 def load(path):

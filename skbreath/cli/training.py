@@ -14,6 +14,7 @@ from .files import (
     load_clips,
     reject_overwriting,
     save,
+    say_model,
 )
 from .options import (
     FiniteFloatRange,
@@ -31,6 +32,9 @@ from .options import (
     skip_bad_option,
     training_options,
 )
+
+# Recordings whose sound decides about the base.
+_MOST_COMPARED = 10
 
 
 @click.command(cls=Command)
@@ -105,12 +109,23 @@ def train(
     "--sample-rate", default=16000, show_default=True, type=click.IntRange(1000)
 )
 @click.option(
+    "--base",
+    type=click.Choice(["nose", "chest", "none"]),
+    help="Model of the package that the new model is built on, so that fewer "
+    "recordings are enough; models built on chest are for non-commercial use.  "
+    "[default: nose if it is nearer by the sound, with the default band and rate]",
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Make a model for a microphone, less than half a second late: without a base, "
+    "and with a shorter lag.",
+)
+@click.option(
     "--lag",
-    default=0.1,
-    show_default=True,
     type=FiniteFloatRange(0, 60),
-    help="Seconds that a label may be delayed: 0.1 for a microphone; for recordings, 1 "
-    "breaks long phases of slow or noisy breathing less often.",
+    help="Seconds that a label may be delayed; a longer lag breaks long phases of slow "
+    "or noisy breathing less often.  [default: 1, or 0.1 with --live]",
 )
 @labels_option
 @click.option(
@@ -122,7 +137,7 @@ def train(
     r"expression, such as person\d+ for person01_deep_01.wav.",
 )
 @seed_option
-def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
+def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, seed):
     """Train a model that annotates whole recordings.
 
     DATA is a folder of recordings, and beside each a label track of the same name:
@@ -133,6 +148,7 @@ def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
     \b
     Examples:
       skbreath train-phases recordings/ --out phases.skb
+      skbreath train-phases recordings/ --live --out live.skb
       skbreath train-phases recordings/ --out phases.skb \\
           --labels "breath in=I,breath out=E,cough="
       skbreath train-phases people/ --group folder --out phases.skb
@@ -145,6 +161,10 @@ def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
     from ..utils.progress import StepProgress
 
     check_outputs({"--out": out})
+    if live and base not in (None, "none"):
+        raise click.UsageError(
+            f"--base {base} is seconds late, which is not --live; leave one out."
+        )
     files = find_audio_files([data])
     tracks = tracks_beside(files)
     inputs = [*files, *(track for found in tracks.values() for track in found)]
@@ -171,8 +191,14 @@ def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
             f"label tracks and count as pauses: {shorten(empty)}.",
             err=True,
         )
+    if live or (base is None and (fmax, sample_rate) != (None, 16000)):
+        base = "none"
     segmenter = PhaseSegmenter(
-        fmax=fmax, sample_rate=sample_rate, lag=lag, random_state=seed
+        fmax=2000.0 if base == "chest" and fmax is None else fmax,
+        sample_rate=sample_rate,
+        base=_base(base, files),
+        lag=(0.1 if live else 1.0) if lag is None else lag,
+        random_state=seed,
     )
     with StepProgress() as progress, progress.step("Learning phases", 1):
         segmenter.fit(files, tables, groups)
@@ -180,6 +206,22 @@ def train_phases(data, out, fmax, sample_rate, lag, labels, group, seed):
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
     print_result(out=out, n_recordings=len(files), n_phases=n_phases)
+
+
+def _base(name, files):
+    """Return the model of --base, or None; by default nose, if it is nearer."""
+    from sklearn.frozen import FrozenEstimator
+
+    from ..pretrained import load_pretrained
+    from ..pretrained.choice import choose_segmenter
+
+    if name is None:
+        kinds = [choose_segmenter(file) for file in files[:_MOST_COMPARED]]
+        name = "nose" if 2 * kinds.count("nose") > len(kinds) else "none"
+    if name == "none":
+        return None
+    say_model(name, ", as the base")
+    return FrozenEstimator(load_pretrained(name))
 
 
 def _groups(files, group):

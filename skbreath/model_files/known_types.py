@@ -26,6 +26,7 @@ _PUBLIC = {
     "CircularShift",
     "CutMix",
     "FineTunedClassifier",
+    "FrameNetwork",
     "MaskChannels",
     "MaskFrames",
     "Mixup",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ..utils.files import atomic_path, check_destination
@@ -231,15 +232,41 @@ def _check_rows(path, rows, labels, duration):
 
 
 def tracks_beside(recordings):
-    """List the label tracks beside each recording, those whose names fit its name."""
+    """List the label tracks beside each recording, those whose names fit its name.
+
+    Of tracks with the same phases, such as one in another format, only one is listed.
+    """
     folders, tracks = {}, {}
     for recording in recordings:
         path = Path(recording)
         if path.parent not in folders:
             folders[path.parent] = _tracks_by_name(path.parent)
         found = folders[path.parent].get(_composed(path.stem), [])
-        tracks[os.fspath(recording)] = [track for track in found if track != path]
+        found = [track for track in found if track != path]
+        tracks[os.fspath(recording)] = found[:1] if _are_the_same(found) else found
     return tracks
+
+
+def _are_the_same(tracks):
+    """Check whether several label tracks hold the same phases, to a millisecond."""
+    if len(tracks) < 2:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            tables = [read_label_track(track) for track in tracks]
+    except (ValueError, OSError):
+        return False  # reading one of them again raises an error
+    first, *others = (table[list(COLUMNS)].to_records(index=False) for table in tables)
+    return all(
+        len(other) == len(first)
+        and (other["label"] == first["label"]).all()
+        and all(
+            np.allclose(other[time], first[time], rtol=0, atol=1e-3)
+            for time in ("start_s", "end_s")
+        )
+        for other in others
+    )
 
 
 def unclear_tracks(tracks):

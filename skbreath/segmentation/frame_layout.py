@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sklearn.utils.validation import check_is_fitted
 
-from .frame_scores import ActivityScorer, ClipStream, TrainingRows
+from .frame_scores import ActivityScorer, ClipStream, RowsWithBase, TrainingRows
 from .frames import FrameContext, frame_features
 
 __all__ = ["FrameLayout"]
@@ -20,7 +20,7 @@ _RESAMPLING_S = 0.035
 class FrameLayout:
     """Hold the parameters of :class:`~skbreath.PhaseSegmenter` that define its frames.
 
-    `clip_classifier` is fitted, or None.
+    `clip_classifier` and `base`, a segmenter, are fitted, or None.
     """
 
     sample_rate: int
@@ -32,6 +32,7 @@ class FrameLayout:
     lag: float
     clip_classifier: object
     clip_duration: float
+    base: object = None
 
     def check(self):
         """Check that the parameters fit together."""
@@ -48,6 +49,14 @@ class FrameLayout:
                     f"the clip classifier must have the classes {list(self.labels)}, "
                     f"got {classes} without {missing[0]!r}; set labels= to its classes."
                 )
+        if self.base is not None:
+            check_is_fitted(self.base)
+            for name in ("labels", "sample_rate", "n_mels", "fmin", "fmax"):
+                own, other = getattr(self, name), getattr(self.base.layout_, name)
+                if own != other:
+                    raise ValueError(
+                        f"{name} must be that of the base, {other!r}, got {own!r}."
+                    )
         self.features()  # raises an error if the bands do not fit the rate
 
     @property
@@ -69,15 +78,17 @@ class FrameLayout:
     def _window(self):
         return max(2, round(self.clip_duration * self.sample_rate))
 
-    def latency(self, sample_rate, fitted):
+    def latency(self, sample_rate, frame_model):
         """Compute the longest delay from the end of a phase to its output, in s.
 
-        `sample_rate` is that of the blocks; `fitted` is whether a frame model is used.
+        `sample_rate` is that of the blocks; `frame_model` is None if there is only a
+        classifier of clips.
         """
         clip = ClipStream.n_ahead(self._window, self.hop, _CLIP_STRIDE)
         frames = self.context().n_ahead + _HOPS_PER_FRAME // 2
         if self.clip_classifier is not None:
-            frames = max(frames, clip) if fitted else clip
+            frames = max(frames, clip) if frame_model else clip
+        frames += frame_model.n_ahead if frame_model else 0
         resampling = _RESAMPLING_S if sample_rate != self.sample_rate else 0.0
         return (frames + self.lag_frames + 1) * self.hop_s + resampling
 
@@ -94,7 +105,10 @@ class FrameLayout:
 
     def context(self):
         """Make the stream that turns frames into rows."""
-        return FrameContext(self.hop_s, self.lookahead)
+        context = FrameContext(self.hop_s, self.lookahead)
+        if self.base is None:
+            return context
+        return RowsWithBase(context, self.base.frame_model_)
 
     def _clips(self):
         return ClipStream(

@@ -13,16 +13,21 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..ensemble.boosted_trees import fast_version
 from ..utils.contexts import one_thread
+from .frame_network import FrameNetwork
 
 __all__ = [
     "ActivityScorer",
     "ClipStream",
     "FrameModel",
     "FrameScorer",
+    "RowsWithBase",
+    "TRAINING_STEP",
     "TrainingRows",
     "default_classifier",
 ]
 
+# Neighbouring frames are nearly equal: every other one is enough for training.
+TRAINING_STEP = 2
 # The floor of a band follows its level: down by this share per s, and up by this many
 # dB per s, which is fast enough for a rising noise and slow enough for a long exhale.
 _DOWN, _UP_DB = 12.0, 1.5
@@ -140,6 +145,46 @@ class _ActivityStream:
         return 1 / (1 + np.exp(-(loud.mean(axis=1) - _BREATH_DB) / _WIDTH_DB))
 
 
+class RowsWithBase:
+    """Make rows from frames, with the log probabilities of another model appended.
+
+    `context` makes the rows, `model` is a FrameModel.
+    """
+
+    def __init__(self, context, model):
+        self.n_ahead = context.n_ahead + model.n_ahead
+        self._context, self._model = context, model.stream()
+        self._steps = _Lockstep()
+
+    def push(self, bands):
+        """Take frames; get rows of those with enough frames after them, or None."""
+        return self._score(self._context.push(bands))
+
+    def finish(self):
+        """Get the last rows, or None."""
+        parts = [self._score(self._context.finish())]
+        with one_thread(user_api=None):
+            probability, _ = self._model.finish()
+        parts.append(self._join(self._steps.push(None, _log(probability))))
+        parts = [part for part in parts if part is not None]
+        return np.concatenate(parts) if parts else None
+
+    def _score(self, rows):
+        if rows is None:
+            return None
+        with one_thread(user_api=None):
+            probability, _ = self._model.push(rows)
+        return self._join(self._steps.push(rows, _log(probability)))
+
+    @staticmethod
+    def _join(parts):
+        return None if parts is None else np.column_stack(parts).astype(np.float32)
+
+
+def _log(probability):
+    return np.log(np.maximum(probability, 1e-3))
+
+
 class TrainingRows:
     """Make rows for the frame classifier from bands and samples.
 
@@ -197,10 +242,13 @@ class FrameModel:
         self.classifier = clone(classifier)
         self.n_classes, self.n_spectrum = n_classes, n_spectrum
 
-    def fit(self, rows, classes):
-        """Fit on float32 rows and their classes, 0 for a pause."""
+    def fit(self, recordings, classes):
+        """Fit on float32 rows of recordings and their classes, 0 for a pause."""
+        rows = np.concatenate(recordings)
+        params = {"lengths": list(map(len, recordings))} if self.is_network else {}
+        classes = np.concatenate(classes)
         with one_thread():
-            self.classifier.fit(rows, classes)
+            self.classifier.fit(rows, classes, **params)
         self.fast_classifier = fast_version(self.classifier)
         counts = np.bincount(classes, minlength=self.n_classes)
         self.log_prior = np.log((counts + 1) / (counts + 1).sum())
@@ -211,7 +259,7 @@ class FrameModel:
         tolerance = _TOLERANCE_DB**2 * np.eye(spectra.shape[1])
         values, vectors = np.linalg.eigh(model.covariance_ + tolerance)
         self.whitening = vectors / np.sqrt(values)
-        distance = self._distance(rows)
+        distance = self.distance(rows)
         self.farthest = np.quantile(distance, 1 - _UNFAMILIAR_SHARE)
         return self
 
@@ -231,39 +279,120 @@ class FrameModel:
         loudest = spectra.max(axis=1, keepdims=True)
         return np.maximum(spectra - loudest, -_DYNAMIC_RANGE_DB)
 
-    def _distance(self, rows):
-        """Compute squared Mahalanobis distances from the training spectra."""
+    def distance(self, rows):
+        """Compute squared Mahalanobis distances from the spectra of the training.
+
+        Rows begin with mel bands in dB, up to a constant.
+        """
         spectra = self._spectra(rows) - self.centre
         return np.square(spectra @ self.whitening).sum(axis=1)
 
+    @property
+    def n_ahead(self):
+        """Number of rows that must follow a row before its probabilities."""
+        return TRAINING_STEP * self.classifier.n_ahead if self.is_network else 0
+
+    @property
+    def is_network(self):
+        """Check whether the classifier uses the order of frames."""
+        return isinstance(self.classifier, FrameNetwork)
+
     def predict(self, rows):
-        """Predict probabilities, (n_rows, n_classes), and whether rows are familiar."""
-        probability = np.zeros((len(rows), self.n_classes))
-        fast = self.fast_classifier
-        probability[:, fast.classes_] = fast.predict_proba(rows)
-        return probability, self._distance(rows) <= self.farthest
+        """Predict probabilities of the rows of a recording, and if they are familiar.
+
+        The former are (n_rows, n_classes), the latter (n_rows,).
+        """
+        stream = self.stream()
+        probability, familiar = zip(stream.push(rows), stream.finish(), strict=True)
+        return np.concatenate(probability), np.concatenate(familiar)
+
+    def stream(self):
+        """Begin a recording whose rows arrive in blocks."""
+        return NetworkRows(self) if self.is_network else IndependentRows(self)
+
+    def familiar(self, rows):
+        """Check which rows sound like those of the training."""
+        return self.distance(rows) <= self.farthest
+
+    def complete(self, probability):
+        """Put probabilities of the classes in training into columns of all classes."""
+        table = np.zeros((len(probability), self.n_classes))
+        table[:, self.fast_classifier.classes_] = probability
+        return table
+
+
+class IndependentRows:
+    """Predict rows that arrive in blocks, each by itself."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def push(self, rows):
+        """Take rows; get probabilities and whether they are familiar."""
+        if not len(rows):
+            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+        probability = self._model.fast_classifier.predict_proba(rows)
+        return self._model.complete(probability), self._model.familiar(rows)
+
+    def finish(self):
+        """Get the last rows: none."""
+        return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+
+
+class NetworkRows:
+    """Predict rows that arrive in blocks by a network, which has every other row."""
+
+    def __init__(self, model):
+        self._model, self._stream = model, model.classifier.stream()
+        self._n_rows, self._familiar = 0, np.zeros(0, dtype=bool)
+        self._probability = np.zeros((0, model.n_classes))
+
+    def push(self, rows):
+        """Take rows; get probabilities of earlier ones, and if they are familiar."""
+        chosen = rows[-self._n_rows % TRAINING_STEP :: TRAINING_STEP]
+        self._n_rows += len(rows)
+        familiar = self._model.familiar(rows)
+        self._familiar = np.concatenate([self._familiar, familiar])
+        return self._take(self._stream.push(chosen))
+
+    def finish(self):
+        """Get the last rows."""
+        return self._take(self._stream.finish())
+
+    def _take(self, probability):
+        probability = np.repeat(self._model.complete(probability), TRAINING_STEP, 0)
+        probability = np.concatenate([self._probability, probability])
+        n = min(len(probability), len(self._familiar))
+        familiar, self._familiar = self._familiar[:n], self._familiar[n:]
+        self._probability = probability[n:]
+        return probability[:n], familiar
 
 
 class FrameScorer:
     """Compute probabilities by a fitted FrameModel from rows of TrainingRows."""
 
     def __init__(self, rows, model):
-        self._rows, self._model = rows, model
+        self._rows, self._model = rows, model.stream()
+        self._nothing = np.zeros((0, model.n_classes)), np.zeros(0, dtype=bool)
 
     def push(self, bands, samples):
         """Take frames and samples; get (probability, familiar) of frames."""
         return self._predict(self._rows.push(bands, samples))
 
-    def finish(self):
-        """Get (probability, familiar) of the last frames."""
-        return self._predict(self._rows.finish())
-
     def _predict(self, rows):
         if rows is None:
-            return np.zeros((0, self._model.n_classes)), np.zeros(0, dtype=bool)
+            return self._nothing
         # BLAS too: the result must not depend on the size of the blocks.
         with one_thread(user_api=None):
-            return self._model.predict(rows)
+            return self._model.push(rows)
+
+    def finish(self):
+        """Get (probability, familiar) of the last frames."""
+        parts = [self._predict(self._rows.finish())]
+        with one_thread(user_api=None):
+            parts.append(self._model.finish())
+        probability, familiar = zip(*parts, strict=True)
+        return np.concatenate(probability), np.concatenate(familiar)
 
 
 class ActivityScorer:

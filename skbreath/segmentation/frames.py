@@ -33,6 +33,14 @@ _SPANS = (
 )
 # Lengths in s of the running means that levels are compared with.
 _MEMORIES = (2.0, 5.0, 10.0)
+# Percentiles of the levels of the last seconds, and the time between two values in s.
+_PERCENTILES = np.array([0.1, 0.5, 0.95])
+_PERCENTILE_MEMORY, _PERCENTILE_STEP = 10.0, 0.128
+# Bands whose levels are compared with their percentiles, as shares of all bands: those
+# where breath is heard, and each third.
+_GROUPS = ((0.1, 0.94), (0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1))
+# The level counts on the way from quiet to loud if they are at least this far apart.
+_LEAST_RANGE_DB = 3.0
 
 
 def frame_features(**params):
@@ -133,6 +141,64 @@ class FrameStream:
         return np.column_stack([10 * np.log10(levels), bands[:, -1]])
 
 
+class _Percentiles:
+    """Compare levels with their percentiles over the last seconds, block by block.
+
+    A percentile includes `n_ahead` frames that follow.
+    """
+
+    def __init__(self, hop_s, n_ahead):
+        self._step = max(1, round(_PERCENTILE_STEP / hop_s))
+        self._n_ahead = n_ahead // self._step
+        self._n_before = round(_PERCENTILE_MEMORY / hop_s / self._step)
+        self._n_frames, self._first = 0, 0  # so far, and that of the first value kept
+        self._values = None
+
+    def push(self, levels):
+        """Take levels (n_frames, n_groups) in dB."""
+        chosen = levels[-self._n_frames % self._step :: self._step]
+        self._n_frames += len(levels)
+        if self._values is None:
+            # Missing values are last in order, so that they count as none.
+            before = np.full((self._n_before, levels.shape[1]), np.nan)
+            self._first, self._values = -self._n_before, before
+        self._values = np.concatenate([self._values, chosen])
+
+    def compare(self, levels, first):
+        """Compute columns of levels whose first frame has the number `first`."""
+        numbers = np.arange(first, first + len(levels)) // self._step
+        low, high = numbers[0], numbers[-1] + 1
+        start = low - self._n_before - self._first
+        length = self._n_before + 1 + self._n_ahead
+        windows = np.lib.stride_tricks.sliding_window_view(
+            self._values[start : start + high - low + length - 1], length, axis=0
+        )
+        ordered = np.sort(windows, axis=2)
+        count = np.count_nonzero(~np.isnan(windows[:, 0]), axis=1)
+        rank = np.round(_PERCENTILES * (count[:, None] - 1)).astype(int)
+        found = np.take_along_axis(ordered, rank[:, None, :], axis=2)
+        quiet, middle, loud = np.moveaxis(found[numbers - low], 2, 0)
+        self._values = self._values[start:]
+        self._first += start
+        share = (levels - quiet) / np.maximum(loud - quiet, _LEAST_RANGE_DB)
+        return np.concatenate(
+            [
+                np.clip(levels - quiet, -20, 60),
+                np.clip(levels - middle, -40, 40),
+                np.clip(levels - loud, -60, 20),
+                np.clip(share, -1, 2),
+            ],
+            axis=1,
+        )
+
+
+def _group_levels(bands):
+    """Compute the levels in dB of groups of bands (n_frames, n_bands) in dB."""
+    power, n = 10 ** (bands / 10), bands.shape[1]
+    groups = [power[:, round(a * n) : round(b * n)].sum(axis=1) for a, b in _GROUPS]
+    return 10 * np.log10(np.maximum(np.stack(groups, axis=1), _LOWEST))
+
+
 class FrameContext:
     """Make rows for a classifier from frames, block by block.
 
@@ -153,6 +219,7 @@ class FrameContext:
         self._memories = [round(s / hop_s) + self.n_ahead for s in _MEMORIES]
         self._seen = 0  # frames, with those added before the beginning
         self._bands = None
+        self._percentiles = _Percentiles(hop_s, self.n_ahead)
 
     def push(self, bands):
         """Take frames; get rows of those with enough frames after them, or None."""
@@ -177,15 +244,19 @@ class FrameContext:
         shape = bands[:, :-1] - levels[:, None]
         coarse = 0.5 * (shape[:, 0::2] + shape[:, 1::2])
         series = np.column_stack([coarse, levels, bands[:, -1]])
+        groups = _group_levels(bands[:, :-1])
+        self._percentiles.push(groups[self._n_before if first else 0 :])
         if first:
             self._bands = bands[:0]
             self._shape, self._series = shape[:0], series[:0]
+            self._groups = groups[:0]
             self._sums = np.zeros((1, series.shape[1]))  # up to each frame, exclusive
         sums = np.cumsum(np.concatenate([self._sums[-1:], series]), axis=0)
         self._sums = np.concatenate([self._sums, sums[1:]])
         self._bands = np.concatenate([self._bands, bands])
         self._shape = np.concatenate([self._shape, shape])
         self._series = np.concatenate([self._series, series])
+        self._groups = np.concatenate([self._groups, groups])
 
     def _rows(self, n_new):
         """Compute the rows that are complete with new frames, or None."""
@@ -211,13 +282,15 @@ class FrameContext:
             n = np.minimum(memory + 1, frame + self.n_ahead + 1 - self._n_before)
             mean = (self._sums[ahead] - self._sums[ahead - n]) / n[:, None]
             columns.append((now - mean)[:, : n_coarse + 1])
+        groups = self._groups[here]
+        columns.append(self._percentiles.compare(groups, low - self._n_before))
         self._forget()
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _forget(self):
         """Drop the frames that no later row needs."""
         keep = self._n_before + self.n_ahead + 1
-        for name in ("_bands", "_shape", "_series"):
+        for name in ("_bands", "_shape", "_series", "_groups"):
             setattr(self, name, getattr(self, name)[-keep:].copy())
         longest = max(*self._memories, keep) + self.n_ahead + 2
         self._sums = self._sums[-longest:].copy()

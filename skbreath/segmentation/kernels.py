@@ -61,8 +61,12 @@ def _best(model, state, now, k, ending):
     capacity, lag = state.capacity[0], state.capacity[1]
     best, best_first = NEVER, -1
     oldest = max(0, now - lag - 1)
+    row = oldest % capacity - 1
     for first in range(oldest, now):
-        value = state.score[first % capacity, k]
+        row += 1  # the remainder of a division would take most of the time
+        if row == capacity:
+            row = 0
+        value = state.score[row, k]
         if value > NEVER / 2:
             value += _lasting(model, k, first, now, ending)
             if value > best:
@@ -111,9 +115,14 @@ def _commit(model, state, now, out, n_out):
             n_out += 1
         state.committed[0], state.committed[1] = k, first
         state.committed_score[0] = state.score[first % capacity, k]
-    for begun in range(max(0, frame - 1), now):
+    oldest = max(0, frame - 1)
+    row = oldest % capacity - 1
+    for begun in range(oldest, now):
+        row += 1
+        if row == capacity:
+            row = 0
         for j in range(len(state.total)):
-            if state.score[begun % capacity, j] <= NEVER / 2:
+            if state.score[row, j] <= NEVER / 2:
                 continue
             if begun <= frame:
                 keep = j == k and begun == first
@@ -121,7 +130,7 @@ def _commit(model, state, now, out, n_out):
                 own_k, own_first = _ancestor(state, j, begun, frame)
                 keep = own_k == k and own_first == first
             if not keep:
-                state.score[begun % capacity, j] = NEVER
+                state.score[row, j] = NEVER
     return n_out
 
 

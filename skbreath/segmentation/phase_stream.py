@@ -24,6 +24,9 @@ __all__ = ["PhaseStream"]
 _SHORTEST_S = 0.5
 _CLIPPED_SHARE = 0.01
 _UNLIKE_SHARE = 0.3
+# Below this mean probability of its phases, 7 of 10 recordings of other people had an
+# F1 below 0.8; above it, 1 of 10 (`benchmarks/results/bench_phases_people.txt`).
+_LEAST_PROBABILITY = 0.75
 
 
 class PhaseStream:
@@ -81,6 +84,7 @@ class PhaseStream:
         self._weight, self._log_prior = emission_weight, log_prior
         self._n_decoded = self._n_active = self._n_unlike = self._n_phases = 0
         self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
+        self._probability = 0.0  # sum over phases
         self._finished, self._nothing = False, phase_table()
 
     @property
@@ -190,8 +194,9 @@ class PhaseStream:
             self._start = self._sums[stop - origin].copy()
             if state % 2:
                 continue
-            self._n_phases += 1
             label = state // 2
+            self._n_phases += 1
+            self._probability += total[label] / (stop - first)
             rows.append(
                 (
                     *segment_times(first, stop, self._hop_s),
@@ -215,6 +220,9 @@ class PhaseStream:
     def is_unusable(self) -> bool:
         """Check whether the recording so far is silent or too short to hold phases."""
         return self._frames.is_silent or self._is_short()
+
+    def _mean_probability(self):
+        return self._probability / self._n_phases
 
     def _is_short(self):
         return self._frames.n_samples < _SHORTEST_S * self._rate
@@ -241,5 +249,11 @@ class PhaseStream:
             doubts.append(
                 f"{UNLIKE_NOTE} in {unlike:.0%} of its sounds (speech, or another "
                 "microphone?): low confidence"
+            )
+        elif self._n_phases and self._mean_probability() < _LEAST_PROBABILITY:
+            doubts.append(
+                "has uncertain phases: their mean probability is "
+                f"{self._mean_probability():.2f} (quiet breathing, noise, speech, or "
+                "another microphone?)"
             )
         return "; ".join(doubts)

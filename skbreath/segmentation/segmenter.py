@@ -37,7 +37,13 @@ from .decoder import (
     textbook_phases,
 )
 from .frame_layout import FrameLayout
-from .frame_scores import FrameModel, FrameScorer, default_classifier
+from .frame_network import FrameNetwork
+from .frame_scores import (
+    TRAINING_STEP,
+    FrameModel,
+    FrameScorer,
+    default_classifier,
+)
 from .frames import FrameStream
 from .phase_stream import PhaseStream
 
@@ -51,8 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PhaseSegmenter"]
 
-# Neighbouring frames are nearly equal: every other one is enough for training.
-_TRAINING_STEP = 2
 # Weight for a clip classifier alone, chosen on simulated recordings.
 _CLIP_WEIGHT = 0.4
 
@@ -77,7 +81,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Labels of the annotations. What lies between phases is pause.
     classifier : classifier, default=None
         Classifier of frames, from a table to probabilities; it is cloned. None
-        means histogram gradient boosting of 150 trees of 15 leaves.
+        means histogram gradient boosting of 150 trees of 15 leaves. A
+        :class:`FrameNetwork` uses the frames before and after each frame, too: better
+        with recordings of many people, and with a longer ``latency_``.
     n_mels : int, default=32
         Mel bands, an even number.
     fmin, fmax : float, default=50.0, None
@@ -104,6 +110,12 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         uses it without ``fit``. It makes ``latency_`` longer by most of half a clip.
     clip_duration : float, default=1.0
         Length of its clips in s.
+    base : PhaseSegmenter, default=None
+        Fitted segmenter of other recordings, whose probabilities of frames are further
+        features, such as ``FrozenEstimator(load_pretrained("nose"))`` of scikit-learn:
+        better with few recordings of one's own. Labels, rate and bands must be the
+        same, and `latency_` is longer by that of the base: seconds for those of the
+        package.
     n_jobs : int, default=None
         Recordings read in parallel, by threads.
     random_state : int, RandomState instance or None, default=None
@@ -176,6 +188,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         "min_duration": [Interval(Real, 0, None, closed="left")],
         "clip_classifier": [HasMethods(["predict_proba"]), None],
         "clip_duration": [Interval(Real, 0.05, 60, closed="both")],
+        "base": [HasMethods(["partial"]), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -195,6 +208,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         min_duration: float = 0.1,
         clip_classifier: Any = None,
         clip_duration: float = 1.0,
+        base: Any = None,
         n_jobs: int | None = None,
         random_state: Seed | None = None,
     ) -> None:
@@ -210,6 +224,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         self.min_duration = min_duration
         self.clip_classifier = clip_classifier
         self.clip_duration = clip_duration
+        self.base = base
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -272,7 +287,9 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         )
         rows, classes = zip(*parts, strict=True)
 
-        def fit_models(chosen, step=_TRAINING_STEP):
+        def fit_models(chosen, step=TRAINING_STEP):
+            if isinstance(self.classifier, FrameNetwork):
+                step = TRAINING_STEP  # the time between its frames is fixed
             frame_model = self._fit_frames(
                 [rows[i][::step] for i in chosen],
                 [classes[i][::step] for i in chosen],
@@ -460,7 +477,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             input_rate=rate,
             emission_weight=self.emission_weight_,
             log_prior=log_prior,
-            latency=layout.latency(rate, model is not None),
+            latency=layout.latency(rate, model),
         )
 
     def _predict_one(self, recording):
@@ -499,7 +516,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         classifier = default_classifier() if classifier is None else classifier
         model = FrameModel(classifier, 1 + len(self.labels), self.n_mels)
         _set_random_states(model.classifier, check_random_state(self.random_state))
-        return model.fit(np.concatenate(rows), np.concatenate(classes))
+        return model.fit(rows, classes)
 
     def _make_layout(self):
         """Make the FrameLayout of the parameters, and check them."""
@@ -513,6 +530,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             lag=self.lag,
             clip_classifier=self.clip_classifier,
             clip_duration=self.clip_duration,
+            base=self.base,
         )
         layout.check()
         return layout
@@ -521,8 +539,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         """Set the fitted attributes that the layout determines."""
         self.layout_, self.features_ = layout, layout.features()
         self.classes_ = np.array(list(self.labels), dtype=object)
-        fitted = self.frame_model_ is not None
-        self.latency_ = layout.latency(self.sample_rate, fitted)
+        self.latency_ = layout.latency(self.sample_rate, self.frame_model_)
 
 
 def _training_rows(layout, features, recording, table):

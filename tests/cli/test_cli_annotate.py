@@ -18,6 +18,7 @@ from skbreath import (
     BreathFeatures,
     PhaseSegmenter,
     SummaryPooling,
+    load_model,
     make_breath_recording,
     make_breath_sounds,
     read_label_track,
@@ -99,10 +100,25 @@ def test_a_model_of_clips_will_do(folder, tmp_path):
     assert result.stdout.startswith("path,")
 
 
-def test_without_a_model_it_says_that_it_guesses(folder):
-    result = run("annotate", folder / "r0.wav")
+def test_without_a_model_the_sound_chooses_one(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    hiss = tmp_path / "hiss.wav"  # a stethoscope has no such high sounds
+    soundfile.write(hiss, 0.1 * rng.normal(size=80000), 16000)
+    result = run("annotate", folder / "r0.wav", hiss, "--out", tmp_path / "labels")
     assert result.exit_code == 0, result.output
-    assert "is a guess" in result.stderr
+    chosen = "Model {} for 1 recordings, chosen by the sound (else: --model {})"
+    assert chosen.format("chest", "nose") in result.stderr
+    assert chosen.format("nose", "chest") in result.stderr
+    assert "for non-commercial use" in result.stderr
+    shown = run("annotate", hiss, "--json")
+    assert json.loads(shown.stdout)["recordings"][0]["model"] == "nose"
+
+
+def test_the_name_of_a_model_of_the_package_decides(folder):
+    result = run("annotate", folder / "r0.wav", "--model", "nose")
+    assert result.exit_code == 0, result.output
+    assert "Model nose: for recordings of a microphone at nose" in result.stderr
+    assert "chosen" not in result.stderr
 
 
 def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
@@ -294,7 +310,8 @@ def test_recordings_of_a_folder_are_held_out_together(folder, model, tmp_path):
     files = sorted(data.rglob("*.wav"))
     tracks = [f for f in sorted(data.rglob("r*")) if f.suffix != ".wav"]
     tables = [read_label_track(f, labels=("I", "E")) for f in tracks]
-    expected = PhaseSegmenter(random_state=0).fit(files, tables, ["a", "a", "b"])
+    expected = PhaseSegmenter(lag=1.0, random_state=0)
+    expected.fit(files, tables, ["a", "a", "b"])
     weight, default = (joblib.load(path).emission_weight_ for path in (out, model))
     assert weight == expected.emission_weight_ != default
     result = run("train-phases", data / "a", "--group", "folder", "--out", out)
@@ -437,6 +454,34 @@ def test_a_part_of_the_name_may_group_recordings(three, folder, model, tmp_path)
     ):
         result = run(*args, group)
         assert result.exit_code == 2 and re.search(message, result.stderr), group
+
+
+def test_the_same_track_in_two_formats_is_read_once(folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "phases.skb"
+    shutil.copytree(folder, data)
+    for track in list(data.glob("r?.txt")):
+        write_label_track(track.with_suffix(".csv"), read_label_track(track), "csv")
+    result = run("train-phases", data, "--out", out)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_model_for_a_microphone_is_half_a_second_late(folder, tmp_path):
+    out = tmp_path / "live.skb"
+    result = run("train-phases", folder, "--live", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert load_model(out).latency_ < 0.5
+    result = run("train-phases", folder, "--live", "--base", "nose", "--out", out)
+    assert result.exit_code == 2 and "seconds late" in result.stderr
+
+
+def test_a_model_is_built_on_one_of_the_package(folder, tmp_path):
+    out = tmp_path / "phases.skb"
+    result = run("train-phases", folder, "--base", "chest", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "Model chest, as the base: for recordings of a steth" in result.stderr
+    assert load_model(out).base is not None
+    result = run("train-phases", folder, "--out", out)  # they sound like a chest
+    assert result.exit_code == 0 and "as the base" not in result.stderr
 
 
 def test_recordings_and_label_tracks_must_be_pairs(folder, tmp_path):

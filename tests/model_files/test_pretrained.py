@@ -16,14 +16,29 @@ def model():
     return load_pretrained()
 
 
-def test_metadata_have_licence_and_origin():
-    metadata = model_info(PRETRAINED)["metadata"]
-    assert "CC BY-NC 4.0" in metadata["licence"]
-    assert "HF_Lung_V1" in metadata["training_data"]
+@pytest.mark.parametrize(
+    ("name", "licence", "origin"),
+    [
+        ("clips", "CC BY-NC 4.0", "HF_Lung_V1"),
+        ("chest", "CC BY-NC 4.0", "HF_Lung_V1"),
+        ("nose", "Apache-2.0", "personalized-breath"),
+        ("nose-clips", "Apache-2.0", "personalized-breath"),
+    ],
+)
+def test_metadata_have_licence_and_origin(name, licence, origin):
+    file = PRETRAINED[name]
+    metadata = model_info(file)["metadata"]
+    assert licence in metadata["licence"]
+    assert origin in metadata["training_data"]
     assert "not for diagnosis" in metadata["intended_use"]
-    assert PRETRAINED.stat().st_size <= 6_000_000
-    licence = PRETRAINED.with_name("LICENSE-WEIGHTS.txt").read_text(encoding="utf-8")
-    assert "CC BY-NC 4.0" in licence and PRETRAINED.name in licence
+    assert file.stat().st_size <= (6_000_000 if name == "clips" else 3_000_000)
+    text = file.with_name("LICENSE-WEIGHTS.txt").read_text(encoding="utf-8")
+    assert licence in text and file.name in text
+
+
+def test_unknown_name_is_an_error():
+    with pytest.raises(ValueError, match="name must be one of .*'nose'.*got 'lung'"):
+        load_pretrained("lung")
 
 
 def test_accuracy_on_training_clips(model, real_data):
@@ -42,7 +57,14 @@ assert "librosa" not in sys.modules
 
 
 def test_prediction_does_not_import_librosa():
-    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_LIBROSA, PRETRAINED]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        WITHOUT_LIBROSA,
+        PRETRAINED["clips"],
+    ]
     result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
 

@@ -272,7 +272,7 @@ def test_export_of_the_pretrained_model_keeps_its_licence(tmp_path, monkeypatch)
     )
     assert result.exit_code == 0, result.output
     assert seen["model"].classes_.tolist() == ["E", "I"]
-    assert seen["metadata"] == model_info(PRETRAINED)["metadata"]
+    assert seen["metadata"] == model_info(PRETRAINED["clips"])["metadata"]
     assert "licence: CC BY-NC 4.0" in result.stdout
 
 

@@ -204,7 +204,7 @@ def test_fold_files_are_looked_for_before_training(
     call, refused, keep, breath_folder, script, monkeypatch
 ):
     pretrained = script("train_pretrained")
-    monkeypatch.setattr(pretrained, "PRETRAINED", Path("chest.skb"))
+    monkeypatch.setattr(pretrained, "PRETRAINED", {"clips": Path("clips.skb")})
     monkeypatch.setattr(pretrained, "CARD", Path("model-card.md"))
     monkeypatch.delattr(pretrained, "make_breath_classifier")
     kept = keep("fast", [0, 1, 3])
@@ -225,5 +225,5 @@ def test_help_of_training_says_what_it_needs_and_writes(call, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     command = "--data DATA --split day --models default \\ --folder FOLDER"
     assert f"python -m benchmarks.bench_accuracy {command}" in shown
-    written = "pretrained/chest.skb", "docs/model-card.md", "results/train_pretrained"
+    written = "pretrained/clips.skb", "docs/model-card.md", "results/train_pretrained"
     assert all(file in shown for file in written)

@@ -62,7 +62,7 @@ def test_archives_say_under_which_licence_they_are(built):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
         (licence,) = (n for n in archive.namelist() if n.endswith("/LICENSE"))
-        model = "skbreath/pretrained/chest.skb"
+        model = "skbreath/pretrained/clips.skb"
         assert archive.getinfo(model).file_size <= 6_000_000
         beside = archive.read("skbreath/pretrained/LICENSE-WEIGHTS.txt")
         texts = [archive.read(name), archive.read(licence)]
@@ -72,7 +72,9 @@ def test_archives_say_under_which_licence_they_are(built):
         texts += [archive.extractfile(name).read() for name in names]
     for metadata in texts[::2]:
         lines = metadata.decode().splitlines()
-        assert "License-Expression: BSD-3-Clause AND CC-BY-NC-4.0" in lines
+        assert (
+            "License-Expression: BSD-3-Clause AND CC-BY-NC-4.0 AND Apache-2.0" in lines
+        )
         assert "License-File: LICENSE" in lines
         assert "License-File: skbreath/pretrained/LICENSE-WEIGHTS.txt" in lines
     assert b"CC BY-NC 4.0" in beside
