@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import warnings
@@ -6,8 +7,16 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from click.testing import CliRunner
 
-from skbreath import load_kaggle_breath, load_pretrained, model_info
+from skbreath import (
+    event_scores,
+    load_kaggle_breath,
+    load_pretrained,
+    model_info,
+    read_label_track,
+)
+from skbreath.cli import main
 from skbreath.pretrained import PRETRAINED
 
 
@@ -45,6 +54,17 @@ def test_accuracy_on_training_clips(model, real_data):
     clips = load_kaggle_breath(real_data / "kaggle-breath")
     some = np.arange(0, len(clips.target), 20)
     assert (model.predict(clips.paths[some]) == clips.target[some]).mean() > 0.75
+
+
+def test_another_microphone_and_person(real_data):
+    files = sorted((real_data / "nose-mic").glob("*.wav"))[::5]
+    result = CliRunner().invoke(main, ["annotate", "--json", *map(str, files)])
+    chosen = [one["model"] for one in json.loads(result.stdout)["recordings"]]
+    assert chosen == ["nose"] * len(files)
+    found = load_pretrained("nose").predict(files)
+    truth = [read_label_track(file.with_suffix(".txt")) for file in files]
+    f1 = event_scores(truth, found)["f1"]
+    assert f1["E"] > 0.9 and f1["I"] > 0.4
 
 
 WITHOUT_LIBROSA = """
