@@ -20,7 +20,7 @@ from skbreath.pretrained.choice import sounds_like
 
 N_FOLDS = 4
 CERTAIN = 0.8
-N_BOOTSTRAP = 300
+N_BOOTSTRAP = 200
 RIGHT_RATE = 2.0
 N_TEST_STRINGS = 60
 N_BINS = 10

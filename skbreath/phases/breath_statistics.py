@@ -15,9 +15,11 @@ __all__ = ["breath_statistics", "onset_cycles"]
 
 # Cycles within this factor of the median are regular.
 _REGULAR = 1.3
-# The lowest confidence at which 5 % of the rates that were given in
-# benchmarks/bench_rate.py were off by more than 2 a minute.
-_MIN_CONFIDENCE = 0.43
+# With it the "nose" model gives no rate for noise, speech or music, and a rate for nearly
+# all recordings of breathing (benchmarks/bench_rate.py).
+_MIN_CONFIDENCE = 0.2
+# Phases in sounds that are not breathing have mean probabilities near the lower one.
+_UNSURE, _SURE = 0.5, 0.8
 _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycle")
 
 
@@ -65,7 +67,7 @@ def breath_statistics(
         A pause at least this long, in s, is an apnoea [2]_.
     window_s, step_s : float, default=30.0, 10.0
         Length and distance of the windows of ``over_time``, in s.
-    min_confidence : float, default=0.43
+    min_confidence : float, default=0.2
         Phases that were found by a segmenter get a rate only if its confidence is at
         least this; 0 always gives the rate. It has no effect on phases without the
         column ``probability``, which are taken for labels made by hand.
@@ -117,7 +119,7 @@ def breath_statistics(
     - n / (n + 1) for n cycles;
     - the share of regular cycles: within a factor of 1.3 of the median, and without an
       apnoea in them;
-    - the mean ``probability`` of the phases, if there;
+    - the mean ``probability`` of the phases, if there: 0 for 0.5, 1 for 0.8 and more;
     - the lower of the rates by onsets of inhales and of exhales, divided by the higher,
       if neither is found less than half as often as the other;
     - twice the share of the recording in regular cycles, at most 1.
@@ -209,7 +211,8 @@ def _confidence(phases, labels, duration, pauses):
     if "probability" in phases:
         lengths = phases["end_s"] - phases["start_s"]
         sure = np.nan_to_num(phases["probability"].to_numpy(float)).clip(0, 1)
-        parts["phases of low probability"] = np.average(sure, weights=lengths)
+        share = (np.average(sure, weights=lengths) - _UNSURE) / (_SURE - _UNSURE)
+        parts["phases of low probability"] = np.clip(share, 0, 1)
     return float(np.prod(list(parts.values()))), min(parts, key=parts.get)
 
 
