@@ -20,7 +20,7 @@ from skbreath.pretrained.choice import sounds_like
 
 N_FOLDS = 4
 CERTAIN = 0.8
-N_BOOTSTRAP = 200
+N_BOOTSTRAP = 1000
 RIGHT_RATE = 2.0
 N_TEST_STRINGS = 60
 N_BINS = 10
@@ -106,14 +106,17 @@ def people(report, folder, quick):
     report.table(
         "As in the package, all recordings, by person",
         HEADER,
-        [(who, *_formatted(_scores(own))) for who, own in nose.groupby("person")],
+        [
+            (who, *_formatted(_scores(count(own))))
+            for who, own in nose.groupby("person")
+        ],
     )
     report.table(
         "As in the package: another microphone and person, and chest recordings joined "
         "from clips of other days",
         HEADER,
         [
-            (kind, *_formatted(_scores(results[results["set"] == kind])))
+            (kind, *_formatted(_scores(count(results[results["set"] == kind]))))
             for kind in ("nose-mic", "chest")
         ],
     )
@@ -130,16 +133,28 @@ def people(report, folder, quick):
     )
 
 
-def _scores(rows):
+def count(rows):
+    """Count phases of each recording: 2 * matched, true + found; and right rates."""
+    counts = []
+    for true, found in zip(rows["truth"], rows["found"], strict=True):
+        row = []
+        for overlap in (0.5, 0.8):
+            table = event_scores(true, found, min_iou=overlap).reindex(["I", "E"])
+            matched = 2 * table["n_matched"].fillna(0)
+            both = table[["n_true", "n_predicted"]].fillna(0).sum(axis=1)
+            row += [*matched, *both]
+        # A missing rate is not right.
+        row.append(np.abs(rate_errors(true, found))[0] <= RIGHT_RATE)
+        counts.append(row)
+    return np.array(counts, dtype=float)
+
+
+def _scores(counts):
     """F1 of I and E at both overlaps, and the share of right rates."""
-    truth, found = rows["truth"].tolist(), rows["found"].tolist()
-    values = []
-    for overlap in (0.5, 0.8):
-        f1 = event_scores(truth, found, min_iou=overlap)["f1"]
-        values += [f1.get("I", np.nan), f1.get("E", np.nan)]
-    # A missing rate is not right.
-    errors = np.abs(np.asarray(rate_errors(truth, found)))
-    return [*values, np.mean(errors <= RIGHT_RATE)]
+    total = counts.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        f1 = total[[0, 1, 4, 5]] / total[[2, 3, 6, 7]]
+    return [*f1, counts[:, -1].mean()]
 
 
 def _formatted(values):
@@ -148,18 +163,16 @@ def _formatted(values):
 
 def _with_intervals(rows):
     """Format scores with intervals by person."""
-    rng = np.random.default_rng(0)
-    parts = [own for _, own in rows.groupby("person")]
+    rng, counts = np.random.default_rng(0), count(rows)
+    parts = [counts[rows["person"] == who] for who in rows["person"].unique()]
     drawn = [
-        _scores(
-            pd.concat([parts[i] for i in rng.integers(len(parts), size=len(parts))])
-        )
+        _scores(np.concatenate([parts[i] for i in rng.choice(len(parts), len(parts))]))
         for _ in range(N_BOOTSTRAP)
     ]
     low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
     return [
         f"{value:.3f} ({a:.2f} to {b:.2f})"
-        for value, a, b in zip(_scores(rows), low, high, strict=True)
+        for value, a, b in zip(_scores(counts), low, high, strict=True)
     ]
 
 
@@ -188,7 +201,7 @@ def calibration_error(probability, hits):
 
 def _trust(rows, kind):
     """Format calibration, warnings in poor and good recordings, and right choices."""
-    f1 = np.array([np.mean(_scores(rows.iloc[[i]])[:2]) for i in range(len(rows))])
+    f1 = np.array([np.nanmean(_scores(one[None])[:2]) for one in count(rows)])
     warned = np.array([bool(table.attrs["note"]) for table in rows["found"]])
     good = f1 >= GOOD
     shares = [f"{warned[chosen].sum()} of {chosen.sum()}" for chosen in (~good, good)]
