@@ -15,8 +15,8 @@ __all__ = ["breath_statistics", "onset_cycles"]
 
 # Cycles within this factor of the median are regular.
 _REGULAR = 1.3
-# With it the "nose" model gives no rate for noise, speech or music, and a rate for nearly
-# all recordings of breathing (benchmarks/bench_rate.py).
+# With it the model "nose" gives no rate for simulated noise, speech or music, and one
+# for nearly all recordings of breathing.
 _MIN_CONFIDENCE = 0.2
 # Phases in sounds that are not breathing have mean probabilities near the lower one.
 _UNSURE, _SURE = 0.5, 0.8
