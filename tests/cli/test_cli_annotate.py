@@ -299,6 +299,7 @@ def test_a_refused_run_leaves_no_folder(model, folder, tmp_path):
         assert not out.parent.exists()
 
 
+@pytest.mark.slow
 def test_recordings_of_a_folder_are_held_out_together(folder, model, tmp_path):
     out, data = tmp_path / "phases.joblib", tmp_path / "data"
     for name, person in (("r0", "a"), ("r1", "a"), ("r2", "b")):
@@ -474,6 +475,7 @@ def test_a_model_for_a_microphone_is_half_a_second_late(folder, tmp_path):
     assert result.exit_code == 2 and "seconds late" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_built_on_one_of_the_package(folder, tmp_path):
     out = tmp_path / "phases.skb"
     result = run("train-phases", folder, "--base", "chest", "--out", out)
