@@ -226,7 +226,12 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         return sum(after for _, _, after in self.spans())
 
     def spans(self) -> list[tuple[int, int, int]]:
-        """Get the dilation of each layer, and the zeros before and after its input."""
+        """Get the dilation of each layer, and the zeros before and after its input.
+
+        Returns
+        -------
+        spans : list of tuple (dilation, before, after)
+        """
         spans = []
         for layer in range(self.n_layers):
             dilation = 2**layer
