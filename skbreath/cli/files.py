@@ -237,13 +237,13 @@ def open_table(path):
         yield append
 
 
-def save(model, path):
-    """Write a model in the format that its suffix names."""
+def save(model, path, metadata=None):
+    """Write a model in the format that its suffix names; a pickle has no metadata."""
     from ..model_files.save_load import save_model
     from ..utils.files import atomic_path
 
     if path.suffix != ".joblib":
-        save_model(model, path)
+        save_model(model, path, metadata=metadata)
         return
     import joblib
 

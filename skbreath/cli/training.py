@@ -12,6 +12,7 @@ from .files import (
     check_model_suffix,
     check_outputs,
     load_clips,
+    metadata_of,
     reject_overwriting,
     save,
     say_model,
@@ -165,6 +166,10 @@ def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, s
         raise click.UsageError(
             f"--base {base} is seconds late, which is not --live; leave one out."
         )
+    if live and lag is not None:
+        raise click.UsageError("--live sets the lag to 0.1 s; leave --lag out.")
+    if not data.exists():
+        raise FileNotFoundError(f"{data} does not exist; name a folder of recordings.")
     files = find_audio_files([data])
     tracks = tracks_beside(files)
     inputs = [*files, *(track for found in tracks.values() for track in found)]
@@ -193,35 +198,52 @@ def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, s
         )
     if live or (base is None and (fmax, sample_rate) != (None, 16000)):
         base = "none"
+    base = _nearest_base(files) if base is None else base
     segmenter = PhaseSegmenter(
         fmax=2000.0 if base == "chest" and fmax is None else fmax,
         sample_rate=sample_rate,
-        base=_base(base, files),
+        base=_load_base(base),
         lag=(0.1 if live else 1.0) if lag is None else lag,
         random_state=seed,
     )
     with StepProgress() as progress, progress.step("Learning phases", 1):
         segmenter.fit(files, tables, groups)
-    save(segmenter, out)
+    save(segmenter, out, _metadata(base))
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
     print_result(out=out, n_recordings=len(files), n_phases=n_phases)
 
 
-def _base(name, files):
-    """Return the model of --base, or None; by default nose, if it is nearer."""
+def _nearest_base(files):
+    """Return "nose" if the sound of most recordings is nearer to it, else "none"."""
+    from ..pretrained.choice import choose_segmenter
+
+    kinds = [choose_segmenter(file) for file in files[:_MOST_COMPARED]]
+    return "nose" if 2 * kinds.count("nose") > len(kinds) else "none"
+
+
+def _load_base(name):
+    """Return the model of --base, or None."""
     from sklearn.frozen import FrozenEstimator
 
     from ..pretrained import load_pretrained
-    from ..pretrained.choice import choose_segmenter
 
-    if name is None:
-        kinds = [choose_segmenter(file) for file in files[:_MOST_COMPARED]]
-        name = "nose" if 2 * kinds.count("nose") > len(kinds) else "none"
     if name == "none":
         return None
     say_model(name, ", as the base")
     return FrozenEstimator(load_pretrained(name))
+
+
+def _metadata(base):
+    """Return the licence and origin of the base, which a model built on it keeps."""
+    from ..pretrained import PRETRAINED
+
+    if base == "none":
+        return None
+    metadata = metadata_of(PRETRAINED[base])
+    origin = f"own recordings, and the model {base}: {metadata['training_data']}"
+    kept = {key: metadata[key] for key in ("licence", "licence_url", "intended_use")}
+    return {**kept, "training_data": origin}
 
 
 def _groups(files, group):

@@ -19,7 +19,7 @@ _REGULAR = 1.3
 # for nearly all recordings of breathing.
 _MIN_CONFIDENCE = 0.2
 # Phases in sounds that are not breathing have mean probabilities near the lower one.
-_UNSURE, _SURE = 0.5, 0.8
+_UNSURE, _SURE = 0.6, 0.8
 _TIMES = ("onset_s", "ti_s", "te_s", "pause_s", "ttot_s", "ie_ratio", "duty_cycle")
 
 
@@ -119,7 +119,7 @@ def breath_statistics(
     - n / (n + 1) for n cycles;
     - the share of regular cycles: within a factor of 1.3 of the median, and without an
       apnoea in them;
-    - the mean ``probability`` of the phases, if there: 0 for 0.5, 1 for 0.8 and more;
+    - the mean ``probability`` of the phases, if there: 0 for 0.6, 1 for 0.8 and more;
     - the lower of the rates by onsets of inhales and of exhales, divided by the higher,
       if neither is found less than half as often as the other;
     - twice the share of the recording in regular cycles, at most 1.

@@ -21,6 +21,7 @@ from skbreath import (
     load_model,
     make_breath_recording,
     make_breath_sounds,
+    model_info,
     read_label_track,
     write_label_track,
 )
@@ -473,6 +474,10 @@ def test_a_model_for_a_microphone_is_half_a_second_late(folder, tmp_path):
     assert load_model(out).latency_ < 0.5
     result = run("train-phases", folder, "--live", "--base", "nose", "--out", out)
     assert result.exit_code == 2 and "seconds late" in result.stderr
+    result = run("train-phases", folder, "--live", "--lag", "2", "--out", out)
+    assert result.exit_code == 2 and "leave --lag out" in result.stderr
+    result = run("train-phases", folder / "none", "--out", out)
+    assert result.exit_code == 2 and "none does not exist" in result.stderr
 
 
 @pytest.mark.slow
@@ -482,6 +487,9 @@ def test_a_model_is_built_on_one_of_the_package(folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "Model chest, as the base: for recordings of a steth" in result.stderr
     assert load_model(out).base is not None
+    metadata = model_info(out)["metadata"]
+    assert "CC BY-NC 4.0" in metadata["licence"]
+    assert "own recordings, and the model chest" in metadata["training_data"]
     result = run("train-phases", folder, "--out", out)  # they sound like a chest
     assert result.exit_code == 0 and "as the base" not in result.stderr
 

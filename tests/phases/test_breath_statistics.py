@@ -126,7 +126,7 @@ UNLIKE = "sounds unlike what the segmenter was fitted on in 80% of its sounds"
     "phases, reason",
     [
         (found(irregular()), "cycles of different lengths"),
-        (found(breathing(9), 0.54), r"its confidence is 0.12 \(phases of low"),
+        (found(breathing(9), 0.62), r"its confidence is 0.09 \(phases of low"),
         (found(breathing(9), np.nan), "phases of low probability"),
         (found(breathing(9), note=UNLIKE), "as the recording sounds unlike"),
         (found(breathing(9), note=f"is clipped: 9%; {UNLIKE}"), "sounds unlike"),
