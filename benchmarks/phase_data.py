@@ -182,10 +182,9 @@ def string_timed(table, timing, duration, rng):
         gain = levels[label] / max(np.sqrt(np.mean(phase**2)), 1e-6)
         return phase * gain * 10 ** (rng.normal(0, 1.5) / 20)
 
-    means = {
+    levels = {
         key: np.median([np.sqrt(np.mean(p**2)) for p in of_label[key]]) for key in "IE"
     }
-    levels = {"I": means["I"], "E": means["E"]}
     append(_background(pick("I"), round(rng.uniform(0.05, 2.0) * RATE), rng))
     while time < length:
         begun = time

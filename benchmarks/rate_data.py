@@ -1,12 +1,11 @@
 """Recordings with a known rate, sounds that are not breathing, and their phases."""
 
 import numpy as np
-import pandas as pd
 from scipy.signal import butter, correlate, detrend, find_peaks, sosfiltfilt
 from sklearn.model_selection import GroupKFold
 
-from benchmarks.phase_data import RATE, nose_recordings
-from skbreath import PhaseSegmenter, breath_statistics, load_audio, read_label_track
+from benchmarks.phase_data import RATE, nose_recordings, people_recordings
+from skbreath import PhaseSegmenter, breath_statistics
 
 N_FOLDS, SECONDS, N_SEEDS = 4, 40, 5
 SETS = {
@@ -19,15 +18,8 @@ SETS = {
 
 def nose_20(folder):
     """People, waveforms, tables and true rates of the recordings of nose-20."""
-    known = pd.read_csv(folder / "nose-20" / "recordings.csv", dtype={"person": str})
-    files = [folder / "nose-20" / name for name in known["file"]]
-    waveforms = [load_audio(file, RATE)[0] for file in files]
-    tables = [read_label_track(file.with_suffix(".txt")) for file in files]
-    rates = [
-        60 / np.median(np.diff(np.array(starts.split(), dtype=float)))
-        for starts in known["cycle_starts_s"]
-    ]
-    return known["person"].to_numpy(), waveforms, tables, np.array(rates)
+    known, waveforms, tables = people_recordings(folder)
+    return known["person"].to_numpy(), waveforms, tables, known["rate"].to_numpy()
 
 
 def nose_mic(folder):

@@ -165,7 +165,7 @@ class RowsWithBase:
         parts = [self._score(self._context.finish())]
         with one_thread(user_api=None):
             probability, _ = self._model.finish()
-        parts.append(self._join(self._steps.push(None, _log(probability))))
+        parts.append(_join(self._steps.push(None, _log(probability))))
         parts = [part for part in parts if part is not None]
         return np.concatenate(parts) if parts else None
 
@@ -174,11 +174,12 @@ class RowsWithBase:
             return None
         with one_thread(user_api=None):
             probability, _ = self._model.push(rows)
-        return self._join(self._steps.push(rows, _log(probability)))
+        return _join(self._steps.push(rows, _log(probability)))
 
-    @staticmethod
-    def _join(parts):
-        return None if parts is None else np.column_stack(parts).astype(np.float32)
+
+def _join(parts):
+    """Put the rows of two sources side by side; None stays None."""
+    return None if parts is None else np.column_stack(parts).astype(np.float32)
 
 
 def _log(probability):
@@ -200,7 +201,7 @@ class TrainingRows:
         rows = self._context.push(bands)
         if self._clips is None:
             return rows
-        return self._join(self._steps.push(rows, self._clips.push(samples)))
+        return _join(self._steps.push(rows, self._clips.push(samples)))
 
     def finish(self):
         """Get the last rows, or None."""
@@ -210,12 +211,8 @@ class TrainingRows:
         parts = [self._steps.push(rows, None)]
         n = self._steps.n_waiting(0)
         parts.append(self._steps.push(None, self._clips.finish(n)))
-        parts = [self._join(part) for part in parts if part is not None]
+        parts = [_join(part) for part in parts if part is not None]
         return np.concatenate(parts) if parts else None
-
-    @staticmethod
-    def _join(parts):
-        return None if parts is None else np.column_stack(parts).astype(np.float32)
 
 
 def default_classifier():
