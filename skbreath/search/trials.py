@@ -51,6 +51,7 @@ class TrialRunner:
         self, search, storage, X, y, splits, scorers, routed, objectives, context
     ):
         self.search = search
+        self.storage = storage
         self.study = search.study_
         interval = getattr(storage, "get_heartbeat_interval", lambda: None)()
         self.has_heartbeats = interval is not None
@@ -255,6 +256,10 @@ class TrialRunner:
         failed = [np.nan] * len(self.objectives)  # Optuna marks such a trial as failed
         if self._is_surplus(trial):
             return failed
+        if self.has_heartbeats:
+            # Optuna's thread may write its first one after the parameters; a process
+            # killed in between would leave a trial that nobody repeats.
+            self.storage.record_heartbeat(trial._trial_id)
         parameters = self._suggest(trial)
         # An unknown parameter is a mistake in the space, and raised.
         clone(self.search.estimator).set_params(**clone(parameters, safe=False))

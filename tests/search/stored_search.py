@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def trials_of(search):
 CHILD = """
 import sys
 sys.path[:0] = sys.argv[1].split(":")
-from stored_search import X, slow_search, y
+from stored_search import X, delay_heartbeats_of_threads, slow_search, y
+if len(sys.argv) > 4:
+    delay_heartbeats_of_threads()
 slow_search(sys.argv[2], int(sys.argv[3])).fit(X, y)
 """
 
@@ -65,11 +68,23 @@ def slow_search(storage, n_trials):
     )
 
 
-def start(storage, n_trials):
+def delay_heartbeats_of_threads():
+    """Delay Optuna's own heartbeats, as a busy database does."""
+    record = optuna.storages.RDBStorage.record_heartbeat
+
+    def record_late(self, trial_id):
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(60)
+        record(self, trial_id)
+
+    optuna.storages.RDBStorage.record_heartbeat = record_late
+
+
+def start(storage, n_trials, *options):
     here = Path(__file__).parent
     paths = f"{here}:{here.parent}"
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, paths, str(storage), str(n_trials)],
+        [sys.executable, "-c", CHILD, paths, str(storage), str(n_trials), *options],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,18 @@ def test_several_workers_share_a_study_and_one_is_killed(tmp_path):
     for worker in processes:
         assert worker.wait() == 0
     check_survivors(search, 16, n_kills=1)
+
+
+def test_a_process_is_killed_before_the_first_heartbeat_of_optuna(tmp_path):
+    storage = tmp_path / "trials.db"
+    process = start(storage, 3, "late heartbeats")
+    wait_for_trials(storage, 1)
+    study = optuna.load_study(study_name="killed", storage=f"sqlite:///{storage}")
+    while not study.get_trials(deepcopy=False)[0].params:
+        time.sleep(0.02)
+    kill(process)
+    search = slow_search(storage, 3).set_params(timeout=30).fit(X, y)
+    check_survivors(search, 3, n_kills=1)
 
 
 # What a study is of
