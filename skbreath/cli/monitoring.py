@@ -51,7 +51,8 @@ def monitor(model, port, no_browser):
         segmenter = load_segmenter(model)
         if set(segmenter.labels) != {"I", "E"}:
             raise ValueError(
-                f"Expected a model with the labels I and E, got {segmenter.labels}."
+                "Expected a model with the labels I and E, got "
+                f"{', '.join(segmenter.labels)}."
             )
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         print_result(address=address, model=model)

@@ -18,7 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
 from .. import __version__
-from ..audio.files import AudioError
+from ..audio.files import RATES, AudioError
 from ..audio.inputs import as_recordings
 from .sound import Sound, peaks
 
@@ -83,6 +83,7 @@ def serve(listener, segmenter, name):
         _OwnPageOnly(Starlette(routes=routes), port),
         lifespan="off",
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         limit_concurrency=4 * _MAX_STREAMS,
@@ -268,7 +269,7 @@ async def _end(socket, error, code):
     """Send what is wrong, and close the connection."""
     try:
         text = getattr(error, "strerror", None) or str(error)
-        await _send(socket, {"error": text})
+        await _send(socket, {"error": text[:500]})
         await socket.close(code)
     except (WebSocketDisconnect, TimeoutError, RuntimeError):
         pass  # it is closed already
@@ -288,8 +289,11 @@ def _read_json(message):
 def _sound_request(request):
     """Return the rate and the start in s of the sound of a microphone."""
     rate, start = request.get("rate"), request.get("start", 0)
-    if type(rate) is not int or type(start) not in (int, float) or not 0 <= start < 1e9:
-        raise ValueError("Expected a whole number as rate, and a start in s.")
+    numbers = type(rate) is int and type(start) in (int, float)
+    if not numbers or not 0 <= start < 1e9 or not RATES[0] <= rate <= RATES[1]:
+        raise ValueError(
+            f"Expected a rate from {RATES[0]} to {RATES[1]} Hz, and a start in s."
+        )
     return rate, float(start)
 
 

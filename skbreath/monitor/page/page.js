@@ -508,8 +508,8 @@ function axis(pen, from, x, width, floor) {
   for (let s = Math.ceil(from / every) * every; s <= view.end; s += every) {
     pen.fillStyle = colours.soft;
     pen.fillRect(x(s), floor, 1, 5);
-    const side = x(s) < 16 ? "left" : x(s) > width - 20 ? "right" : "center";
-    text(pen, clock(s), x(s) + (side === "left" ? 4 : side === "right" ? -4 : 0), floor + 18, colours.soft, side);
+    if (s === 0) text(pen, clock(s), x(s) + 4, floor + 18, colours.soft, "left");
+    else if (x(s) > 16 && x(s) < width - 16) text(pen, clock(s), x(s), floor + 18, colours.soft, "center");
   }
 }
 
