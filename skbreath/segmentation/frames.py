@@ -55,13 +55,15 @@ class FrameStream:
     Blocks are resampled from `input_rate` to the rate of the `features`, made by
     :func:`frame_features`. Frame ``t`` is centred on sample ``t * hop_length``, with
     zeros before the beginning and after the end. `n_samples`, `n_clipped` (samples at
-    full scale) and `peak` are of all blocks so far; `latest` is the latest block after
-    resampling.
+    full scale) and `peak` are of all blocks so far; `n_quiet` are the numbers of equal
+    and of silent samples at the end, in whole blocks; `latest` is the latest block
+    after resampling.
     """
 
     def __init__(self, features, input_rate):
         sample_rate = features.sample_rate
         self.n_samples, self.n_clipped, self.peak = 0, 0, 0.0
+        self.n_quiet, self._last = (0, 0), np.float32(0)
         self._resampler = None
         if input_rate != sample_rate:
             self._resampler = soxr.ResampleStream(
@@ -113,6 +115,11 @@ class FrameStream:
                 f"sample {self.n_samples + int(np.argmax(~(loud <= MAX_AMPLITUDE)))}; "
                 "export the recording again."
             )
+        constant, silent = self.n_quiet
+        constant = len(samples) + (constant if samples[0] == self._last else 0)
+        constant *= samples.min() == samples.max()
+        self.n_quiet = constant, 0 if peak > _SILENCE else silent + len(samples)
+        self._last = samples[-1]
         self.peak = max(self.peak, peak)
         self.n_clipped += int(np.count_nonzero(loud >= _FULL_SCALE))
         self.n_samples += len(samples)
