@@ -36,8 +36,6 @@ _TYPES = {
 _MAX_STREAMS, _MAX_MESSAGE, _MAX_FILE = 16, 2**20, 2**31
 # A stream without a message, or that does not read its answers, ends after this.
 _PATIENCE_S = 30.0
-# Rate and ratio of a microphone are those of the last minute.
-_WINDOW_S = 60.0
 # Parts of a file that are processed at once; other streams wait for one of them.
 _PART_S = 5
 _HEADERS = {
@@ -163,8 +161,8 @@ class _Streams:
         self._segmenter, self._n_open = segmenter, 0
         # One thread: streams take turns, and the page is served meanwhile.
         self._worker = ThreadPoolExecutor(1)
-        # The first block of all is slow, as it loads and compiles.
-        self._worker.submit(Sound(segmenter, 48000).push, np.zeros(48000, np.float32))
+        # The first stream of all is slow, as it loads and compiles.
+        self._worker.submit(segmenter.partial, 48000)
 
     def close(self):
         """End the thread."""
@@ -202,13 +200,13 @@ class _Streams:
 
     async def _answer_microphone(self, socket, rate, start_s):
         """Answer each block of 16-bit samples, until the page ends the sound."""
-        sound = await self._run(Sound, self._segmenter, rate, start_s, _WINDOW_S)
+        sound = await self._run(Sound, self._segmenter, rate, start_s)
         while isinstance(message := await _receive(socket), bytes):
             if len(message) % 2:
                 raise ValueError(
                     f"Expected samples of 2 bytes each, got {len(message)} bytes."
                 )
-            block = np.frombuffer(message, "<i2").astype(np.float32) / 2**15
+            block = np.frombuffer(message, "<i2").astype(np.int16, copy=False)
             await _send(socket, await self._run(sound.push, block))
         if _read_json(message) != {"finish": True}:
             raise ValueError('Expected samples or {"finish": true}, got other text.')

@@ -164,7 +164,7 @@ def test_blocks_give_the_phases_of_the_whole_recording(connect, segmenter, recor
     assert last["done"] and last["time"] == len(samples) / rate
     assert last["longest_pause_s"] == pytest.approx(wanted.longest_pause_s, abs=1e-3)
     for name in ("rate_per_min", "ie_ratio"):
-        assert last["statistics"][name] == pytest.approx(wanted[name], abs=0.01)
+        assert last[name] == pytest.approx(wanted[name], abs=0.01)
 
 
 def test_later_stream_goes_on_in_time(connect, segmenter, recording):

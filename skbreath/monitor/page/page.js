@@ -2,7 +2,8 @@
 const $ = (id) => document.getElementById(id);
 const WORDS = { I: "Inhale", E: "Exhale", pause: "Pause" };
 const PEAK_RATE = 50; // values of the waveform per second, as in sound.py
-const KEPT_S = 60; // of sound that waits for a lost connection
+const KEPT_S = 300; // of sound that waits for a lost connection
+const AHEAD_S = 0.4; // of sound that is sent before it is answered
 const BEHIND_S = 3; // of sound that waits, from which it is shown
 const LATENCY_S = Number(document.body.dataset.latency);
 
@@ -48,7 +49,7 @@ class Recording {
     this.known = this.done ? answer.time : Math.max(this.known, answer.time - LATENCY_S);
     Object.assign(this, { now: answer.now, since: answer.since_s, pause: answer.pause_s, note: answer.note });
     this.longest = Math.max(this.longestBefore, answer.longest_pause_s);
-    if (answer.statistics) this.statistics = answer.statistics;
+    this.statistics = { rate: answer.rate_per_min, ratio: answer.ie_ratio, note: answer.rate_note };
   }
 }
 
@@ -121,7 +122,7 @@ class Microphone {
   }
 
   constructor(stream, context) {
-    Object.assign(this, { stream, context, waiting: [], sent: 0, delay: 500, ending: false, ready: false });
+    Object.assign(this, { stream, context, waiting: [], delay: 500, ending: false, ready: false });
     shown.rate = this.rate = context.sampleRate;
     const node = new AudioWorkletNode(context, "microphone");
     this.port = node.port;
@@ -143,10 +144,10 @@ class Microphone {
     socket.onopen = () => {
       this.ready = true;
       const first = this.waiting.length ? this.waiting[0].at : shown.n;
-      this.acknowledged = first;
+      this.acknowledged = this.sent = first;
       shown.longestBefore = shown.longest;
       socket.send(JSON.stringify({ rate: this.rate, start: first / this.rate }));
-      this.waiting.forEach(({ block }) => socket.send(block));
+      this.send();
       setStatus("Listening.");
     };
     socket.onmessage = ({ data }) => {
@@ -157,6 +158,7 @@ class Microphone {
       shown.take(answer);
       this.acknowledged = Math.round(answer.time * this.rate);
       while (this.waiting.length && this.waiting[0].at + this.waiting[0].block.length <= this.acknowledged) this.waiting.shift();
+      this.send();
       this.watch();
       alarm.update(shown.pause);
       if (answer.done) this.end("Ended.");
@@ -179,6 +181,7 @@ class Microphone {
     setStatus("Trying to connect again.");
     setProblem("behind", "");
     Object.assign(shown, { now: null, pause: 0 });
+    alarm.update(0);
     setTimeout(() => { if (!this.ending) this.connect(); }, this.delay);
     this.delay = Math.min(4000, 2 * this.delay);
     show();
@@ -188,9 +191,19 @@ class Microphone {
     if (!block.length) return;
     this.waiting.push({ at: shown.n, block });
     shown.add(block);
-    if (this.ready) this.socket.send(block);
+    if (this.ready) this.send();
     else this.forget();
     this.watch();
+  }
+
+  // Send what was not sent yet. If answers are late, the blocks become longer, as these
+  // take less time, up to 2 s.
+  send(all = false) {
+    while (this.sent < shown.n && (all || this.sent - this.acknowledged < AHEAD_S * this.rate)) {
+      const blocks = this.waiting.filter(({ at }) => at >= this.sent && at < this.sent + 2 * this.rate).map(({ block }) => block);
+      this.socket.send(new Blob(blocks));
+      this.sent += blocks.reduce((sum, block) => sum + block.length, 0);
+    }
   }
 
   // Drop what waits too long for a lost connection, and show that as a gap.
@@ -219,8 +232,9 @@ class Microphone {
   close() {
     this.stream.getTracks().forEach((track) => { track.onended = null; track.stop(); });
     this.context.close();
-    if (this.ready) this.socket.send(JSON.stringify({ finish: true }));
-    else this.giveUp();
+    if (!this.ready) { this.giveUp(); return; }
+    this.send(true);
+    this.socket.send(JSON.stringify({ finish: true }));
   }
 
   giveUp() {
@@ -369,8 +383,8 @@ function show() {
   $("now-name").textContent = done ? "Length" : "Now";
   if (done) tile("now", clock(time), `${shown.phases.length} phases`);
   else tile("now", WORDS[shown.now] || "–", shown.now === "pause" ? `for ${shown.pause.toFixed(1)} s` : shown.now ? `since ${clock(shown.since)}` : none);
-  const rate = statistics?.rate_per_min, ratio = statistics?.ie_ratio;
-  tile("rate", rate ? rate.toFixed(1) : "–", statistics ? statistics.rate_note || scope : none);
+  const rate = statistics?.rate, ratio = statistics?.ratio;
+  tile("rate", rate ? rate.toFixed(1) : "–", statistics ? statistics.note || scope : none);
   tile("ratio", ratio ? `1 : ${(1 / ratio).toFixed(1)}` : "–", statistics ? scope : none);
   tile("longest", time > 0 ? `${shown.longest.toFixed(1)} s` : "–", time > 0 ? done ? "whole recording" : "so far" : none);
   const note = shown.note ? `The sound ${shown.note}.` : "";
@@ -399,14 +413,18 @@ function showRows() {
 // ---- the picture
 
 const view = { span: innerWidth < 640 ? 10 : 20, end: 0, follow: true };
-let colours = null, asked = false;
+let colours = null, asked = false, drawn = 0;
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours = null; redraw(); });
 addEventListener("resize", () => redraw());
 
 function redraw() {
   if (asked) return;
   asked = true;
-  requestAnimationFrame(() => { asked = false; draw(); if (source instanceof Microphone) redraw(); });
+  requestAnimationFrame((now) => {
+    asked = false;
+    if (now - drawn > 30) { drawn = now; draw(); } else { redraw(); return; }
+    if (source instanceof Microphone) redraw();
+  });
 }
 
 function theme() {
