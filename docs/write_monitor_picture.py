@@ -1,7 +1,7 @@
 """Take the picture of docs/live.md: ``python docs/write_monitor_picture.py``.
 
-Needs the extras "monitor" and "browser", and Chromium, which plays a simulated recording
-as its microphone.
+Needs the extras "monitor" and "browser", and Chromium, which plays a simulated
+recording as its microphone.
 """
 
 import re
@@ -20,9 +20,9 @@ PICTURE = Path(__file__).with_name("monitor.png")
 
 
 def main():
-    """Train a model, run the monitor, and take a picture after 17 s of breathing."""
+    """Train a model, run the monitor, and take a picture after 19 s of breathing."""
     made = [make_breath_recording(40, random_state=seed) for seed in range(4)]
-    heard = make_breath_recording(30, pauses=[(8, 3)], random_state=1)
+    heard = make_breath_recording(30, random_state=1)
     segmenter = PhaseSegmenter(random_state=0)
     segmenter.fit([one.waveform for one in made], [one.phases for one in made])
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
@@ -44,10 +44,10 @@ def main():
                     f"--use-file-for-fake-audio-capture={sound}%noloop",
                 ],
             )
-            page = browser.new_page(viewport={"width": 1000, "height": 800})
+            page = browser.new_page(viewport={"width": 1000, "height": 850})
             page.goto(re.search(r"http://\S+", server.stdout.readline())[0])
             page.get_by_role("button", name="Start microphone").click()
-            wanted = page.locator("#view[aria-label$='0:17']")
+            wanted = page.locator("#view[aria-label$='0:19']")
             wanted.wait_for(timeout=120_000)
             page.screenshot(path=PICTURE)
             browser.close()

@@ -48,14 +48,14 @@ def visit(browser):
         page.on("pageerror", lambda error: seen.append(str(error)))
         page.on("dialog", lambda dialog: dialog.accept())
 
-        def note(address_of_request):
-            if not re.match(
-                r"(blob:http|http|ws)://(127\.0\.0\.1|localhost):", address_of_request
-            ):
-                seen.append(address_of_request)
+        own = re.compile(r"(blob:http|http|ws)://(127\.0\.0\.1|localhost):")
 
-        page.on("request", lambda request: note(request.url))
-        page.on("websocket", lambda stream: note(stream.url))
+        def note(asked):
+            if not own.match(asked.url):
+                seen.append(asked.url)
+
+        page.on("request", note)
+        page.on("websocket", note)
         page.goto(address)
         return page
 
@@ -185,6 +185,7 @@ def test_lost_server_and_reload_are_shown(
         kept = track(download(page, "Labels", tmp_path / "kept.txt"))
         assert kept == labels
         page.get_by_role("button", name="Start microphone").click()
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
         wait_for_second(page, 3)
         page.reload()
         expect(page.locator("#problem")).to_contain_text("its sound is not")

@@ -384,10 +384,12 @@ function show() {
   if (done) tile("now", clock(time), `${shown.phases.length} phases`);
   else tile("now", WORDS[shown.now] || "–", shown.now === "pause" ? `for ${shown.pause.toFixed(1)} s` : shown.now ? `since ${clock(shown.since)}` : none);
   const rate = statistics?.rate, ratio = statistics?.ratio;
-  tile("rate", rate ? rate.toFixed(1) : "–", statistics ? statistics.note || scope : none);
+  const doubt = !statistics?.note ? "" : statistics.note.startsWith("too few") ? "too few breaths" : "not certain enough";
+  tile("rate", rate ? rate.toFixed(1) : "–", statistics ? doubt || scope : none);
   tile("ratio", ratio ? `1 : ${(1 / ratio).toFixed(1)}` : "–", statistics ? scope : none);
   tile("longest", time > 0 ? `${shown.longest.toFixed(1)} s` : "–", time > 0 ? done ? "whole recording" : "so far" : none);
-  const note = shown.note ? `The sound ${shown.note}.` : "";
+  const why = doubt === "not certain enough" ? statistics.note : "";
+  const note = [shown.note && `The sound ${shown.note}.`, why && `${why[0].toUpperCase()}${why.slice(1)}.`].filter(Boolean).join(" ");
   if ($("note").textContent !== note) $("note").textContent = note;
   $("note").hidden = !note;
   $("labels").disabled = shown.phases.length === 0;
