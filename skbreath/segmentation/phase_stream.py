@@ -209,6 +209,8 @@ class PhaseStream:
             raise ValueError("the stream is finished; make a new one by partial().")
 
     def _take(self, bands):
+        if not len(bands) and not len(self._frames.latest):
+            return []
         return self._score(*self._scorer.push(bands, self._frames.latest))
 
     def _score(self, probability, familiar):
