@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -24,6 +25,11 @@ def model_path(path):
     """Return the file of --model; by default, or by its name, one of the package."""
     name = "clips" if path is None or str(path) == "pretrained" else str(path)
     if name not in PRETRAINED or (path is not None and path.exists()):
+        similar = get_close_matches(name.lower(), PRETRAINED, 1)
+        if similar and not path.exists():
+            raise FileNotFoundError(
+                f"{path} does not exist; the model of the package is {similar[0]}."
+            )
         return path
     from ..pretrained import PRETRAINED as files
 

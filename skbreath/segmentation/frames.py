@@ -18,6 +18,9 @@ __all__ = ["FrameContext", "FrameStream", "frame_features"]
 _LOWEST = 1e-12
 # Frames computed at once, to limit memory; a multiple of the kernels' lanes.
 _FRAMES_AT_ONCE = 2048
+# Floating-point samples beyond this are not clipped: a filter or a lossy format moves
+# clipped ones less.
+_FLOAT_PEAK = 1.5
 # Samples at least this close to full scale count as clipped.
 _FULL_SCALE = 0.999
 # Two steps of 16 bits: a recording that is never louder counts as silent.
@@ -115,6 +118,8 @@ class FrameStream:
             )
         self.peak = max(self.peak, peak)
         self.n_clipped += int(np.count_nonzero(loud >= _FULL_SCALE))
+        if self.peak > _FLOAT_PEAK:
+            self.n_clipped = 0
         self.n_samples += len(samples)
 
     def _frames(self, samples):

@@ -126,9 +126,10 @@ def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(32000), 16000)
     out = tmp_path / "labels.txt"
-    result = run("annotate", path, "--model", model, "--out", out)
+    result = run("annotate", path, "--model", model, "--out", out, "--statistics")
     assert result.exit_code == 0, result.output
     assert "silent.wav is silent" in result.stderr
+    assert "the recording is silent" in result.stdout and "pause" not in result.stdout
     assert out.read_text(encoding="utf-8") == ""
 
 
@@ -166,6 +167,11 @@ def test_bad_recordings_are_left_out_and_listed(model, folder, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["bad-files.csv", "good.txt"]
     listed = pd.read_csv(out / "bad-files.csv")
     assert sorted(listed["path"]) == [str(data / "cut.wav"), str(data / "text.wav")]
+    described = json.loads(run(*command, "--skip-bad", "--json").stdout)
+    assert [entry["path"] for entry in described["recordings"]] == [
+        str(data / "good.wav")
+    ]
+    assert described["left_out"] == listed.to_dict("records")
     (data / "good.wav").unlink()
     assert run(*command, "--skip-bad").exit_code == 2
 
@@ -190,6 +196,8 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
             ["{folder}/r0.wav", "--model", "{tmp}/no.joblib"],
             "`skbreath train` writes",
         ),
+        (["{folder}/r0.wav", "--model", "Nose"], "model of the package is nose"),
+        (["{folder}/r0.wav", "--out", "{tmp}/labels.xyz"], ".csv, .json, .txt, got"),
         (["{folder}/r0.txt"], "not readable as audio"),
         (["{folder}/r0.wav", "--format", "csv"], "give both"),
     ],
@@ -393,9 +401,9 @@ def test_other_labels_are_mapped_or_left_out(three, tmp_path):
     assert result.exit_code == 2
     assert "3 of 3 label tracks cannot be used" in result.stderr
     assert result.stderr.count("ann_deep_2.txt' has a label other than") == 1
-    asked = "breath in=,cough=,fan="
-    assert result.stderr.count(f"--labels '{asked}': rows of a label") == 1
-    assert f"--labels '{asked}', in" in " ".join(run("check", data).stdout.split())
+    asked = "breath in=?,cough=?,fan=?"
+    assert result.stderr.count(f"--labels '{asked}', with 'I' or 'E' in place of") == 1
+    assert f"--labels '{asked}', with I" in " ".join(run("check", data).stdout.split())
     names = "breath in=I,cough=", "--labels", "fan="
     result = run("check", data, "--labels", *names)
     assert (
@@ -419,6 +427,7 @@ def test_other_labels_are_mapped_or_left_out(three, tmp_path):
         ("breath in:I", "got 'breath in:I'"),
         ("in=I,Out", "got 'Out'"),
         ("in=I=E", "got 'in=I=E'"),
+        ("breath in=?", "got 'breath in=?'"),
         ("breath in=inhale", "got 'breath in=inhale'"),
         ("in=I,out=E, in = E", "--labels gives 'in' two different labels"),
     ],
@@ -522,6 +531,24 @@ def test_recordings_of_one_name_are_named(model, folder, tmp_path):
     assert result.exit_code == 2 and not out.exists()
     assert f"'{data / 'r0.FLAC'}' and '{data / 'r0.wav'}'" in result.stderr
     assert "r1" not in result.stderr
+
+
+def test_subfolders_of_recordings_become_subfolders_of_labels(model, folder, tmp_path):
+    for person in ("a", "b"):
+        (tmp_path / "data" / person).mkdir(parents=True)
+        shutil.copy(folder / "r0.wav", tmp_path / "data" / person)
+    out = tmp_path / "labels"
+    result = run("annotate", tmp_path / "data", "--model", model, "--out", out)
+    assert result.exit_code == 0, result.output
+    made = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.txt"))
+    assert made == ["a/r0.txt", "b/r0.txt"]
+
+
+def test_a_picture_alone_prints_no_table(model, folder, tmp_path):
+    plot = tmp_path / "timeline.png"
+    result = run("annotate", folder / "r0.wav", "--model", model, "--plot", plot)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [f"wrote {plot}"] and plot.exists()
 
 
 def test_doubtful_recordings_are_annotated_with_a_warning(model, folder, tmp_path):
