@@ -349,6 +349,32 @@ def test_training_names_what_is_wrong(folder, tmp_path):
     assert not out.exists()
 
 
+def test_training_needs_both_phases(three, tmp_path):
+    data, write = three
+    write(*["0\t1\tI\n"] * 3)
+    result = run("train-phases", data, "--out", tmp_path / "phases.skb")
+    assert result.exit_code == 2 and "have no phase with the label E" in result.stderr
+    assert "in " + str(data) in result.stderr
+
+
+def test_training_says_how_good_it_is_and_which_tracks_do_not_fit(tmp_path):
+    for seed in range(6):
+        made = make_breath_recording(20, 12 + seed, random_state=seed)
+        soundfile.write(tmp_path / f"r{seed}.wav", made.waveform, 16000)
+        phases = made.phases
+        if seed == 5:  # inhales and exhales of another recording
+            phases = make_breath_recording(20, 31, random_state=9).phases
+        write_label_track(tmp_path / f"r{seed}.txt", phases)
+    result = run(
+        "train-phases", tmp_path, "--base", "none", "--out", tmp_path / "m.skb"
+    )
+    assert result.exit_code == 0, result.output
+    found = re.search(r"held-out .* is: I (0\.\d+), E (0\.\d+)", result.stdout)
+    assert 0.6 < float(found[1]) <= 1 and 0.6 < float(found[2]) <= 1
+    assert "in 1 of 6 recordings the F1 is low" in result.stderr
+    assert "r5.wav' (0." in result.stderr
+
+
 def test_label_tracks_are_found_under_their_own_names(tmp_path):
     data, out = tmp_path / "data", tmp_path / "phases.skb"
     data.mkdir()
