@@ -13,6 +13,8 @@ PRETRAINED = {
     "diagnosis.",
     "nose-clips": "clips of a microphone at nose or mouth; not for diagnosis.",
     "nose": "recordings of a microphone at nose or mouth; not for diagnosis.",
+    "nose-live": "sound of a microphone at nose or mouth, as it is recorded; not for "
+    "diagnosis.",
     "chest": "recordings of a stethoscope; for non-commercial use (CC BY-NC 4.0), not "
     "for diagnosis.",
 }
