@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -301,7 +300,8 @@ class _Chain:
             values = layer.push(values)
         weights = self._weights
         values = np.maximum(values, 0) @ weights["output"].T + weights["output_bias"]
-        return softmax(values, axis=1)
+        values = np.exp(values - values.max(axis=1, keepdims=True))
+        return values / values.sum(axis=1, keepdims=True)
 
 
 class NetworkStream:
@@ -316,8 +316,11 @@ class NetworkStream:
 
     def push(self, X):
         """Take frames (n_frames, n_features); get probabilities of complete ones."""
+        if not len(X):
+            return np.zeros((0, len(self._network.classes_)))
         frames = self._network._scaled(np.asarray(X, dtype=np.float32))
-        return np.mean([chain.push(frames) for chain in self._chains], axis=0)
+        parts = [chain.push(frames) for chain in self._chains]
+        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
 
     def finish(self):
         """Get the probabilities of the last frames."""

@@ -1,4 +1,4 @@
-"""Compile the decoder of :mod:`skbreath.segmentation.decoder`, and noise floors.
+"""Compile the decoder of :mod:`skbreath.segmentation.decoder`, rows and noise floors.
 
 A hypothesis is a segment that has begun: a state and its first frame. Kept are the
 hypotheses of the last `lag` frames and the committed segment before all of them. The
@@ -12,7 +12,8 @@ import numpy as np
 
 from ..utils.compiled import cached_kernel, kernel
 
-__all__ = ["finish", "follow_floor", "new_state", "push"]
+__all__ = ["append_frames", "context_rows", "finish", "follow_floor"]
+__all__ += ["new_state", "push"]
 
 NEVER = -1e18
 
@@ -209,3 +210,94 @@ def follow_floor(bands, smooth, floor, down, up, above):
             else:
                 floor[b] += min(up, level - floor[b])
             above[t, b] = level - floor[b]
+
+
+@cached_kernel
+def append_frames(bands, groups, first, shapes, series, levels, sums):
+    """Fill buffers from row `first` on with what rows need of frames.
+
+    `bands` are mel bands in dB and the zero crossing rate; `groups` (n_groups, 2) are
+    first and last band, exclusive. Filled are spectra relative to their mean; their
+    means in pairs, that mean and the zero crossings; the levels of groups of bands in
+    dB; and the sums over time of the second up to each frame, exclusive, of which
+    row `first` is there.
+    """
+    n_mels = bands.shape[1] - 1
+    n_pairs = n_mels // 2
+    for t in range(len(bands)):
+        row, level = first + t, 0.0
+        for b in range(n_mels):
+            level += bands[t, b]
+        level /= n_mels
+        for b in range(n_mels):
+            shapes[row, b] = bands[t, b] - level
+        for b in range(n_pairs):
+            series[row, b] = 0.5 * (shapes[row, 2 * b] + shapes[row, 2 * b + 1])
+        series[row, n_pairs] = level
+        series[row, n_pairs + 1] = bands[t, n_mels]
+        for c in range(series.shape[1]):
+            sums[row + 1, c] = sums[row, c] + series[row, c]
+        for g in range(len(groups)):
+            power = 0.0
+            for b in range(groups[g, 0], groups[g, 1]):
+                power += 10 ** (bands[t, b] / 10)
+            levels[row, g] = 10 * np.log10(max(power, 1e-12))
+
+
+@cached_kernel
+def context_rows(
+    first, frame, spans, memories, percentiles, shapes, series, levels, sums, out
+):
+    """Fill rows of `out` for frames from row `first` of the buffers on.
+
+    `frame` is the number of the first frame since the beginning, `spans` (n_spans, 2)
+    are relative to a frame, `memories` are lengths of means. `percentiles` are step,
+    numbers of values before and after, and the least range in dB.
+    """
+    n_mels, n_series = shapes.shape[1], series.shape[1]
+    n_pairs, n_groups = n_series - 2, levels.shape[1]
+    n_ahead = spans[-1, 1]
+    step, n_before, n_after, least = percentiles
+    values = np.empty(n_before + n_after + 1)
+    found = np.empty((n_groups, 3))
+    shares = (0.1, 0.5, 0.95)
+    latest = -1
+    for t in range(len(out)):
+        row, now, column = first + t, frame + t, 0
+        for b in range(n_mels):
+            out[t, b] = shapes[row, b]
+        out[t, n_mels] = series[row, n_series - 1]
+        column = n_mels + 1
+        for k in range(len(spans)):
+            low, high = row + spans[k, 0], row + spans[k, 1] + 1
+            for c in range(n_series):
+                mean = (sums[high, c] - sums[low, c]) / (high - low)
+                out[t, column + c] = mean - series[row, c]
+            column += n_series
+        ahead = row + n_ahead + 1
+        for k in range(len(memories)):
+            # At the beginning the mean is over fewer frames.
+            n = min(memories[k] + 1, now + n_ahead + 1)
+            for c in range(n_pairs + 1):
+                mean = (sums[ahead, c] - sums[ahead - n, c]) / n
+                out[t, column + c] = series[row, c] - mean
+            column += n_pairs + 1
+        number = now // step
+        if number != latest:
+            latest = number
+            low = max(0, number - n_before)
+            n = number + n_after + 1 - low
+            for g in range(n_groups):
+                for k in range(n):
+                    values[k] = levels[row - now + (low + k) * step, g]
+                ordered = np.sort(values[:n])
+                for k in range(3):
+                    found[g, k] = ordered[int(np.rint(shares[k] * (n - 1)))]
+        for g in range(n_groups):
+            level, quiet, loud = levels[row, g], found[g, 0], found[g, 2]
+            share = (level - quiet) / max(loud - quiet, least)
+            out[t, column + g] = min(max(level - quiet, -20.0), 60.0)
+            middle = min(max(level - found[g, 1], -40.0), 40.0)
+            out[t, column + n_groups + g] = middle
+            out[t, column + 2 * n_groups + g] = min(max(level - loud, -60.0), 20.0)
+            out[t, column + 3 * n_groups + g] = min(max(share, -1.0), 2.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..phases.breath_statistics import breath_statistics
 from ..phases.phase_table import UNLIKE_NOTE, phase_table
 from .decoder import LagDecoder, log_likelihoods, segment_times
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import ArrayLike
+    from sklearn.utils import Bunch
 
     from .decoder import PhaseModel
     from .frame_layout import FrameLayout
@@ -27,6 +30,12 @@ _UNLIKE_SHARE = 0.3
 # Of recordings of other people, 12 of 25 with an F1 below 0.8 have phases of a lower
 # mean probability, and 1 of 48 others (benchmarks/results/bench_phases_people.txt).
 _LEAST_PROBABILITY = 0.75
+# Length in s of the sound that a running stream describes: its note and its rate.
+_NOTE_S, _RATE_S = 15.0, 60.0
+# Breathing is quiet for a few seconds at most, and a noise gate makes that zeros.
+_SILENT_S = 5.0
+# Statistics are computed at each phase, and this often in s while there is none.
+_RATE_STEP_S = 2.0
 
 
 class PhaseStream:
@@ -55,13 +64,13 @@ class PhaseStream:
         Log of the class shares in training, which the probabilities are divided by.
     latency : float
         Value of the attribute.
+    start : float, default=0.0
+        Time of the first sample in s.
 
     Attributes
     ----------
     latency : float
         Longest delay in s of audio between the end of a phase and its emission.
-    note : str
-        After :meth:`finish`: reasons to doubt the result, or "".
     """
 
     def __init__(
@@ -75,8 +84,9 @@ class PhaseStream:
         emission_weight: float,
         log_prior: np.ndarray,
         latency: float,
+        start: float = 0.0,
     ) -> None:
-        self.latency, self.note = latency, ""
+        self.latency, self._start_s = latency, start
         self._frames, self._scorer, self._rate = frames, scorer, input_rate
         self._labels, self._hop_s = layout.labels, layout.hop_s
         self._lag = layout.lag_frames
@@ -86,6 +96,37 @@ class PhaseStream:
         self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
         self._probability = 0.0  # sum over phases
         self._finished, self._nothing = False, phase_table()
+        self._recent_rows = deque()  # phases of the last _RATE_S
+        self._recent, self._recent_key = None, None
+        self._counts = deque([self._count()])  # of the last _NOTE_S, each second
+
+    @property
+    def note(self) -> str:
+        """Reasons to doubt the phases, or "".
+
+        While the stream runs, it describes the last 15 s: silent, without a signal (as
+        of an unplugged microphone), clipped, unlike the training, or uncertain. After
+        :meth:`finish` it describes the whole recording.
+        """
+        return self._doubts() if self._finished else self._doubts_now()
+
+    @property
+    def rate_per_min(self) -> float:
+        """Breathing rate of the last 60 s, NaN if it is unknown."""
+        return float(self.recent.summary["rate_per_min"])
+
+    @property
+    def recent(self) -> Bunch:
+        """Statistics of the last 60 s, as of :func:`skbreath.breath_statistics`.
+
+        The first two labels are taken for inhale and exhale. Times are of the
+        recording.
+        """
+        now = max(self._n_decoded - self._lag, 0) * self._hop_s
+        key = self._n_phases, int(now / _RATE_STEP_S)
+        if key != self._recent_key:
+            self._recent, self._recent_key = self._statistics(now), key
+        return self._recent
 
     @property
     def current(self) -> tuple[str | None, float] | None:
@@ -102,7 +143,7 @@ class PhaseStream:
             return None
         state, first = now
         label = self._labels[state // 2] if state % 2 == 0 else None
-        return label, segment_times(first, first, self._hop_s)[0]
+        return label, self._start_s + segment_times(first, first, self._hop_s)[0]
 
     def push(self, block: ArrayLike) -> pd.DataFrame:
         """Take samples; get the phases that are now complete.
@@ -111,7 +152,8 @@ class PhaseStream:
         ----------
         block : array-like of shape (n_samples,)
             The next samples, at the rate given to
-            :meth:`~skbreath.PhaseSegmenter.partial`; any number of them.
+            :meth:`~skbreath.PhaseSegmenter.partial`; any number of them. Floating-point
+            numbers within -1..1, or int16.
 
         Returns
         -------
@@ -121,8 +163,8 @@ class PhaseStream:
         Raises
         ------
         ValueError
-            If samples are NaN, infinite or integers, not one-dimensional, or the
-            stream was finished.
+            If samples are NaN, infinite or integers other than int16, not
+            one-dimensional, or the stream was finished.
         """
         self._check_open()
         block = np.asarray(block)
@@ -131,13 +173,21 @@ class PhaseStream:
                 f"a block must be one-dimensional, got the shape {block.shape}; pass "
                 "one channel, such as block[:, 0]."
             )
-        if block.dtype.kind in "iu" and len(block):
+        if block.dtype == np.int16:
+            block = block * np.float32(2.0**-15)
+        elif block.dtype.kind in "iu" and len(block):
             raise ValueError(
-                "a block must hold floating-point numbers, got integer samples "
-                f"({block.dtype}); scale them to -1..1: block / 32768 for int16."
+                "a block must hold floating-point numbers or int16, got integer "
+                f"samples ({block.dtype}); scale them: block / 2**31 for int32."
             )
         block = block.astype(np.float32, copy=False)
-        return self._table(self._take(self._frames.push(block)))
+        rows = self._take(self._frames.push(block))
+        n_samples, counts = self._frames.n_samples, self._counts
+        if n_samples - counts[-1][0] >= self._rate:
+            counts.append(self._count())
+            while counts[1][0] <= n_samples - _NOTE_S * self._rate:
+                counts.popleft()
+        return self._table(rows)
 
     def finish(self) -> pd.DataFrame:
         """End the recording; get the phases that are left.
@@ -152,18 +202,15 @@ class PhaseStream:
         segments = self._take(self._frames.finish())
         segments += self._score(*self._scorer.finish())
         segments += self._rows(self._decoder.finish())
-        self.note = self._doubts()
-        if self.is_unusable:
-            segments = []
-        elif not self._n_phases and not self.note:
-            self.note = "has no sound that was recognized as a phase"
-        return self._table(segments)
+        return self._table([] if self.is_unusable else segments)
 
     def _check_open(self):
         if self._finished:
             raise ValueError("the stream is finished; make a new one by partial().")
 
     def _take(self, bands):
+        if not len(bands) and not len(self._frames.latest):
+            return []
         return self._score(*self._scorer.push(bands, self._frames.latest))
 
     def _score(self, probability, familiar):
@@ -195,15 +242,12 @@ class PhaseStream:
             if state % 2:
                 continue
             label = state // 2
+            probability = total[label] / (stop - first)
             self._n_phases += 1
-            self._probability += total[label] / (stop - first)
-            rows.append(
-                (
-                    *segment_times(first, stop, self._hop_s),
-                    self._labels[label],
-                    total[label] / (stop - first),
-                )
-            )
+            self._probability += probability
+            times = segment_times(first, stop, self._hop_s)
+            rows.append((*times, self._labels[label], probability))
+        self._recent_rows.extend(rows)
         self._sums = self._sums[-(self._lag + 3) :].copy()
         return rows
 
@@ -213,22 +257,49 @@ class PhaseStream:
             rows = [
                 (s, min(e, duration), *rest) for s, e, *rest in rows if s < duration
             ]
-        # Making a table takes most of the time of a small block.
-        return phase_table(rows) if rows else self._nothing.copy()
+        if not rows:
+            # Making a table would take most of the time of a small block.
+            return self._nothing.copy(deep=False)
+        start = self._start_s
+        return phase_table([(start + s, start + e, *rest) for s, e, *rest in rows])
+
+    def _statistics(self, now):
+        """Compute the statistics of the last _RATE_S s before `now`."""
+        rows, first = self._recent_rows, max(0.0, now - _RATE_S)
+        while rows and rows[0][0] < first:
+            rows.popleft()
+        labels = (*self._labels, "")[:2]
+        inside = [(s - first, e - first, *r) for s, e, *r in rows if r[0] in labels]
+        table = phase_table(inside)
+        table.attrs["note"] = self.note
+        found = breath_statistics(
+            table,
+            max([now - first, self._hop_s, *table["end_s"][-1:]]),
+            inhale=labels[0],
+            exhale=labels[1],
+        )
+        for times in (found.breaths, found.over_time, found.pauses):
+            for name in {"onset_s", "start_s", "end_s"} & {*times}:
+                times[name] += self._start_s + first
+        return found
+
+    def _count(self):
+        """Count what the note depends on, up to now."""
+        frames = self._frames
+        n_samples, n_clipped = frames.n_samples, frames.n_clipped
+        counts = n_samples, n_clipped, self._n_active, self._n_unlike
+        return np.array([*counts, self._n_phases, self._probability])
 
     @property
     def is_unusable(self) -> bool:
         """Check whether the recording so far is silent or too short to hold phases."""
         return self._frames.is_silent or self._is_short()
 
-    def _mean_probability(self):
-        return self._probability / self._n_phases
-
     def _is_short(self):
         return self._frames.n_samples < _SHORTEST_S * self._rate
 
     def _doubts(self):
-        """List reasons to doubt the result, or return ""."""
+        """List reasons to doubt the result of a whole recording, or return ""."""
         frames = self._frames
         if frames.n_samples == 0:
             return "is empty: it has no samples"
@@ -237,23 +308,46 @@ class PhaseStream:
             return f"is too short: {seconds:.2f} s, less than {_SHORTEST_S} s"
         if frames.is_silent:
             return "is silent: no sample is louder than two steps of 16 bits"
+        doubts = self._doubts_of(self._count())
+        if not doubts and not self._n_phases:
+            return "has no sound that was recognized as a phase"
+        return doubts
+
+    def _doubts_now(self):
+        """List reasons to doubt the phases of the last seconds, or return ""."""
+        constant, silent = (n / self._rate for n in self._frames.n_quiet)
+        if constant >= _SILENT_S:
+            return (
+                f"has had no signal for {constant:.0f} s: all samples are equal (is "
+                "the microphone unplugged or muted?)"
+            )
+        if silent >= _SILENT_S:
+            return (
+                f"has been silent for {silent:.0f} s: no sample is louder than two "
+                "steps of 16 bits"
+            )
+        return self._doubts_of(self._count() - self._counts[0])
+
+    def _doubts_of(self, counts):
+        """List what is wrong with the part of a recording of these counts."""
+        n_samples, n_clipped, n_active, n_unlike, n_phases, probability = counts
         doubts = []
-        clipped = frames.n_clipped / frames.n_samples
+        clipped = n_clipped / max(n_samples, 1)
         if clipped > _CLIPPED_SHARE:
             doubts.append(
                 f"is clipped: {clipped:.0%} of its samples are at full scale "
                 "(record it again at a lower gain)"
             )
-        unlike = self._n_unlike / max(self._n_active, 1)
+        unlike = n_unlike / max(n_active, 1)
         if unlike > _UNLIKE_SHARE:
             doubts.append(
                 f"{UNLIKE_NOTE} in {unlike:.0%} of its sounds (speech, or another "
                 "microphone?): low confidence"
             )
-        elif self._n_phases and self._mean_probability() < _LEAST_PROBABILITY:
+        elif n_phases and probability / n_phases < _LEAST_PROBABILITY:
             doubts.append(
                 "has uncertain phases: their mean probability is "
-                f"{self._mean_probability():.2f} (quiet breathing, noise, speech, or "
+                f"{probability / n_phases:.2f} (quiet breathing, noise, speech, or "
                 "another microphone?)"
             )
         return "; ".join(doubts)

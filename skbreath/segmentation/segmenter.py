@@ -435,13 +435,21 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
                 )
         return tables
 
-    def partial(self, sample_rate: int | None = None) -> PhaseStream:
+    def partial(
+        self, sample_rate: int | None = None, *, start: float = 0.0
+    ) -> PhaseStream:
         """Begin a recording that arrives in blocks.
+
+        It computes a few seconds of silence first, so that the first block takes no
+        longer than others.
 
         Parameters
         ----------
         sample_rate : int, default=None
             Rate of the blocks in Hz; None means the segmenter's own.
+        start : float, default=0.0
+            Time of the first sample in s, which is added to all times: for a recording
+            that goes on after a microphone was disconnected.
 
         Returns
         -------
@@ -452,7 +460,7 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         Raises
         ------
         ValueError
-            If `sample_rate` is not a valid rate.
+            If `sample_rate` is not a valid rate, or `start` not a time.
 
         Examples
         --------
@@ -466,6 +474,16 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         >>> stream.latency < 0.5
         True
         """
+        if not isinstance(start, Real) or not 0 <= start < np.inf:
+            raise ValueError(f"start must be a time in s of at least 0, got {start!r}.")
+        first = self._stream(sample_rate)
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        first.push(np.zeros(int((1 + first.latency) * rate)))
+        first.finish()
+        return self._stream(sample_rate, start)
+
+    def _stream(self, sample_rate, start=0.0):
+        """Make the stream of a recording."""
         check_is_fitted(self)
         layout, model = self.layout_, self.frame_model_
         # Older model files have no features_.
@@ -491,13 +509,14 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             emission_weight=self.emission_weight_,
             log_prior=log_prior,
             latency=layout.latency(rate, model),
+            start=start,
         )
 
     def _predict_one(self, recording):
         """Find the phases of one recording, with the note as an attribute."""
         stream, tables = None, []
         for rate, block in recording.blocks():
-            stream = self.partial(rate) if stream is None else stream
+            stream = self._stream(rate) if stream is None else stream
             tables.append(stream.push(block))
         tables.append(stream.finish())
         rows = [row for table in tables for row in table.itertuples(index=False)]

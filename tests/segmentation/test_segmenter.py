@@ -131,6 +131,43 @@ def test_current_phase_of_a_stream(segmenter):
         stream.push(SOUNDS[4][:10])
 
 
+def test_int16_blocks_and_a_later_start_give_the_same_phases(segmenter):
+    sound = np.round(SOUNDS[4][: 10 * 16000] * 2**15).astype(np.int16)
+    blocks = [sound[k : k + 500] for k in range(0, len(sound), 500)]
+    plain, later = segmenter.partial(), segmenter.partial(start=100)
+    for block in blocks:
+        found = plain.push(block.astype(np.float32) / 2**15), later.push(block)
+        found[0][["start_s", "end_s"]] += 100
+        pd.testing.assert_frame_equal(*found)
+        if plain.current is not None:
+            assert later.current == (plain.current[0], plain.current[1] + 100)
+    assert later.recent.breaths["onset_s"].between(100, 110).all()
+    assert len(later.recent.breaths) == len(plain.recent.breaths) > 0
+    with pytest.raises(ValueError, match="start must be a time"):
+        segmenter.partial(start=-1)
+
+
+def test_rate_and_note_are_those_of_the_last_seconds(segmenter):
+    stream = segmenter.partial()
+    assert np.isnan(stream.rate_per_min) and stream.note == ""
+    stream.push(SOUNDS[4])
+    assert 11 < stream.rate_per_min < 13 and stream.note == ""
+    stream.push(np.zeros(6 * 16000))
+    assert "no signal for 6 s" in stream.note
+    stream.push(np.tile([0, 2.0**-15], 8000))
+    assert "silent for 7 s" in stream.note
+    stream.push(np.clip(SOUNDS[5] * 100, -1, 1))
+    assert "clipped" in stream.note
+    stream.push(SOUNDS[5])
+    assert stream.note == ""
+    for _ in range(70):
+        stream.push(np.zeros(16000, np.int16))
+    assert np.isnan(stream.rate_per_min)
+    assert stream.recent.summary["longest_pause_s"] > 59
+    stream.finish()
+    assert "clipped" in stream.note
+
+
 def test_level_changes_nothing(segmenter):
     (whole,) = segmenter.predict([SOUNDS[4]])
     for gain in (0.05, 1.04):
@@ -293,7 +330,7 @@ def test_a_stream_needs_a_rate(rate, segmenter):
 @pytest.mark.parametrize(
     "block, what",
     [
-        (np.zeros(100, np.int16), "integer samples"),
+        (np.zeros(100, np.int32), "integer samples"),
         (np.zeros((100, 1)), "one-dimensional"),
         (np.array([0.0, np.nan]), "NaN"),
     ],
