@@ -17,6 +17,7 @@ from .evaluation import evaluate
 from .export import export
 from .features import features
 from .info import info
+from .monitoring import monitor
 from .prediction import predict
 from .training import train, train_phases
 from .tuning import tune
@@ -189,6 +190,7 @@ for _command in (
     predict,
     train_phases,
     annotate,
+    monitor,
     export,
     info,
 ):

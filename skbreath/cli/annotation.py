@@ -293,7 +293,7 @@ class _Segmenters:
     """Load the model of --model, or choose one of the package for each recording."""
 
     def __init__(self, model):
-        self._given = None if model is None else _load_segmenter(model)
+        self._given = None if model is None else load_segmenter(model)
         self._pretrained = {}
         self._numbers = {}  # of recordings, by the name of the model that was chosen
 
@@ -319,7 +319,7 @@ class _Segmenters:
             say_model(name, chosen)
 
 
-def _load_segmenter(model):
+def load_segmenter(model):
     """Load a model of phases, or make one of a model of clips."""
     from sklearn.pipeline import Pipeline
 

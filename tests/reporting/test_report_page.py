@@ -1,8 +1,5 @@
 """Test the report page in a browser, Chromium with Playwright."""
 
-import os
-import shutil
-
 import numpy as np
 import pytest
 from report_pages import (
@@ -27,21 +24,12 @@ from sklearn.metrics import (
 
 from skbreath import evaluate, report
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("SKBREATH_CHROMIUM") or shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium (set SKBREATH_CHROMIUM to its path)"
-)
-
 
 @pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        arguments = ["--disable-gpu"] + ["--no-sandbox"] * as_root
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+def browser(launch_chromium):
+    browser = launch_chromium()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
