@@ -181,6 +181,8 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
     settings = json.loads(result.stdout)["settings"]
     expected = {"preset": "fast", "seed": 7, "n_folds": 2, "grouped_by": "recording"}
     assert expected.items() <= settings.items()
+    assert settings["command"].startswith("skbreath evaluate data --preset fast")
+    assert " --report report.html --max-epochs 1 --seed 7" in settings["command"]
     text = page.read_text(encoding="utf-8")
     assert "<dt>preset</dt><dd><bdi>fast" in text and settings["data_digest"] in text
     assert str(breath_folder.parent) not in text
