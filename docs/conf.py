@@ -28,7 +28,9 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     # In docs/extensions.
+    "api_pages",
     "library_links",
+    "result_tables",
 ]
 
 # An unresolved reference is an error.
