@@ -98,5 +98,6 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 # Pages without subpages need no sidebar.
-_WITHOUT_SIDEBAR = ["index", "numbers", "faq", "comparison", "glossary", "design"]
-html_sidebars = {page: [] for page in [*_WITHOUT_SIDEBAR, "contributing", "changes"]}
+_WITHOUT_SIDEBAR = ["index", "install", "numbers", "faq", "comparison", "glossary"]
+_WITHOUT_SIDEBAR += ["design", "roadmap", "contributing", "changes"]
+html_sidebars = {page: [] for page in _WITHOUT_SIDEBAR}

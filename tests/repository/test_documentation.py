@@ -1,6 +1,5 @@
 """The documentation matches the code: names, files, and examples that run."""
 
-import functools
 import importlib
 import inspect
 import os
@@ -9,19 +8,13 @@ import runpy
 import shutil
 import subprocess
 import sys
-import types
-import warnings
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import soundfile
+from pages import DOCS, REPOSITORY, python_blocks
 
 import skbreath
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCS = REPOSITORY / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -36,51 +29,6 @@ def extension(monkeypatch):
     pytest.importorskip("sphinx", reason='needs the extra "docs"')
     monkeypatch.syspath_prepend(DOCS / "extensions")
     return importlib.import_module
-
-
-@pytest.fixture
-def own_data(tmp_path, breath_folder, monkeypatch):
-    """Change to a folder with the files that the pages name."""
-    from skbreath import load_kaggle_breath, make_breath_recording, write_label_track
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "kaggle-breath").symlink_to(breath_folder, target_is_directory=True)
-    train = load_kaggle_breath(breath_folder)
-    columns = {"path": train.paths, "label": train.target, "patient": train.day}
-    pd.DataFrame(columns).to_csv("clips.csv", index=False)
-    for seed, day in enumerate(["monday", "tuesday", "wednesday"]):
-        made = make_breath_recording(20, random_state=seed)
-        soundfile.write(f"{day}.wav", made.waveform, made.sample_rate)
-        write_label_track(f"{day}.txt", made.phases)
-    # The code of the pages does not depend on how long networks are trained.
-    quick = functools.partial(skbreath.make_breath_classifier, max_epochs=1, cv=2)
-
-    def quick_classifier(members=None, *, max_epochs=1, **params):
-        params.pop("cv", None)
-        return quick(members, **params)
-
-    monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
-    return tmp_path
-
-
-def python_blocks(page):
-    """List the blocks of Python code of a page."""
-    text = page.read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Return a function that runs blocks of code in a module "page"."""
-
-    def run(blocks, page):
-        module = types.ModuleType("page")
-        monkeypatch.setitem(sys.modules, "page", module)
-        for block in blocks:
-            exec(compile(block, str(page), "exec"), vars(module))
-        return vars(module)
-
-    return run
 
 
 def test_reference_lists_every_public_name(reference, extension):
@@ -265,40 +213,3 @@ def test_contributing_guide_works_when_followed_to_the_letter(tmp_path):
         # All tests of a package take long, and run in the whole suite anyway.
         is_folder = re.fullmatch(r"pytest tests/\w+", command)
         run(f"{command} --collect-only" if is_folder else command)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ensembles",
-        "evaluating",
-        "extending",
-        "loading-data",
-        "microphones",
-        "threshold",
-        "training",
-    ],
-)
-def test_code_of_a_page_runs(name, own_data, run):
-    page = DOCS / f"{name}.md"
-    blocks = python_blocks(page)
-    assert blocks
-    with warnings.catch_warnings():
-        # Clips of other lengths and few groups, as the page's reader may have.
-        warnings.simplefilter("ignore", UserWarning)
-        run(blocks, page)
-
-
-@pytest.mark.slow
-def test_code_of_the_big_data_page_runs(own_data, run):
-    page = DOCS / "big-data.md"
-    files, *_ = python_blocks(page)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        run([files], page)
-    rows = (own_data / "labels.csv").read_text(encoding="utf-8").splitlines()
-    assert (
-        len(rows)
-        == len((own_data / "clips.csv").read_text(encoding="utf-8").splitlines()) - 1
-    )
