@@ -103,7 +103,8 @@ def _table(columns, rows, css):
                 row += nodes.entry("", paragraph)
             part += row
         group += part
-    return table + group
+    table += group
+    return table
 
 
 def _chart(names, intervals, low, high):
@@ -201,7 +202,8 @@ def _source(path, head, page):
     link = addnodes.download_reference("", "", reftarget=target, refdoc=page)
     link += nodes.literal(path.name, path.name)
     machine = head[1].partition(", Linux")[0]
-    return line + [link, nodes.Text(f" · {head[0]} · {machine}")]
+    line += [link, nodes.Text(f" · {head[0]} · {machine}")]
+    return line
 
 
 class ResultFiles(Directive):

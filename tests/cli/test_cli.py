@@ -301,14 +301,14 @@ def test_demo_writes_model_submission_table_and_picture(breath_folder, tmp_path)
 
 
 @pytest.mark.slow
-def test_demo_makes_the_table_and_the_picture_of_the_readme(tmp_path):
+def test_demo_makes_the_table_and_the_picture_of_the_pages(tmp_path):
     result = run("demo", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     shown = re.findall(r"│ (.+?) +│ +(.+?) │ +(.+?) │ +(.+?) │", result.stdout)
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/ten-minutes.md").read_text(encoding="utf-8")
     assert len(shown) == 4
     for name, *scores in shown:
-        (line,) = re.findall(rf"│ {name} +│(.*)", readme)
+        (line,) = re.findall(rf"│ {name} +│(.*)", page)
         numbers = [float(n) for n in re.findall(r"0\.\d+", " ".join(scores))]
         # Other processors round differently, and labels near the threshold change.
         expected = pytest.approx(numbers, abs=0.05)

@@ -120,6 +120,35 @@ def test_every_result_is_shown_and_read_to_the_last_number(extension):
         assert Counter(" ".join(words).split()) == Counter(text.split()), path
 
 
+# File, table, row, column, as quoted in the README.
+QUOTED = [
+    ("bench_phases_people", "Nose", "as in the package, certain labels", "I 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, certain labels", "E 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, all recordings", "I 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, all recordings", "E 50 %"),
+    ("bench_accuracy", "Held out by day, 95 %", "default", "accuracy"),
+    ("bench_accuracy", "Held out by day, 95 %", "default", "roc_auc"),
+]
+
+
+@pytest.mark.parametrize("file, caption, row, column", QUOTED)
+def test_figures_of_the_readme_are_those_measured(
+    extension, file, caption, row, column
+):
+    tables = extension("result_tables")
+    _, blocks = tables.read_results(tables.RESULTS / f"{file}.txt")
+    (block,) = (b for b in blocks if b["caption"].startswith(caption))
+    (cells,) = (cells for cells in block["rows"] if cells[0] == row)
+    value, low, high = tables.read_interval(cells[block["columns"].index(column)])
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+
+
+def test_readme_is_short():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+
+
 def test_values_with_intervals_are_read(extension):
     read_interval = extension("result_tables").read_interval
     assert read_interval("0.77 [0.75, 0.79]") == (0.77, 0.75, 0.79)
