@@ -87,12 +87,28 @@ def test_page_of_commands_is_up_to_date():
     assert "--reject-below" in page
 
 
-def test_readme_names_files_that_exist():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"\b((?:docs|benchmarks|fuzz|examples)/[\w./-]+)", text))
-    assert names
-    for name in names - {"docs/_build/html"}:
+@pytest.mark.parametrize(
+    "page", sorted(REPOSITORY.glob("*.md")), ids=lambda page: page.stem
+)
+def test_pages_of_the_repository_name_files_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    folders = "docs|benchmarks|fuzz|examples|skbreath"
+    names = set(re.findall(rf"\b((?:{folders})/[\w./-]+)", text))
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    new = {"docs/_build/html", "skbreath/features/energy_course.py"}
+    for name in {*names, *links} - new:
         assert (REPOSITORY / name.rstrip(".")).exists(), name
+
+
+def test_broken_links_of_built_pages_are_found(tmp_path):
+    found = runpy.run_path(str(DOCS / "check_links.py"))["broken_links"]
+    (tmp_path / "a b.html").write_text('<h1 id="x">', encoding="utf-8")
+    links = ["a%20b.html#x", "https://elsewhere.org/none", "#here", "", "none.html"]
+    links += ["a%20b.html#none", "#none", "a%20b.html?v=1"]
+    text = "".join(f'<a href="{link}" id="here">' for link in links)
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    broken = [link for _, link in found(tmp_path)]
+    assert broken == ["#none", "a%20b.html#none", "none.html"]
 
 
 def test_every_picture_is_in_the_gallery():
