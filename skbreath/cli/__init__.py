@@ -1,4 +1,10 @@
-"""Run the ``skbreath`` command."""
+"""Run the ``skbreath`` command.
+
+In: the words of a command line. Out: files and printed results.
+
+May import: everything.
+Tests: ``pytest tests/cli``.
+"""
 
 import codecs
 import os

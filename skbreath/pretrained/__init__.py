@@ -1,5 +1,7 @@
 """Load the models that come with the package.
 
+In: the name of a model. Out: the fitted model.
+
 The code is under the BSD 3-clause licence; the weights in this folder are not: see
 ``LICENSE-WEIGHTS.txt`` beside this file.
 

@@ -181,6 +181,8 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
     settings = json.loads(result.stdout)["settings"]
     expected = {"preset": "fast", "seed": 7, "n_folds": 2, "grouped_by": "recording"}
     assert expected.items() <= settings.items()
+    assert settings["command"].startswith("skbreath evaluate data --preset fast")
+    assert " --report report.html --max-epochs 1 --seed 7" in settings["command"]
     text = page.read_text(encoding="utf-8")
     assert "<dt>preset</dt><dd><bdi>fast" in text and settings["data_digest"] in text
     assert str(breath_folder.parent) not in text
@@ -303,14 +305,14 @@ def test_demo_writes_model_submission_table_and_picture(breath_folder, tmp_path)
 
 
 @pytest.mark.slow
-def test_demo_makes_the_table_and_the_picture_of_the_readme(tmp_path):
+def test_demo_makes_the_table_and_the_picture_of_the_pages(tmp_path):
     result = run("demo", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     shown = re.findall(r"│ (.+?) +│ +(.+?) │ +(.+?) │ +(.+?) │", result.stdout)
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/ten-minutes.md").read_text(encoding="utf-8")
     assert len(shown) == 4
     for name, *scores in shown:
-        (line,) = re.findall(rf"│ {name} +│(.*)", readme)
+        (line,) = re.findall(rf"│ {name} +│(.*)", page)
         numbers = [float(n) for n in re.findall(r"0\.\d+", " ".join(scores))]
         # Other processors round differently, and labels near the threshold change.
         expected = pytest.approx(numbers, abs=0.05)
