@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: threads, real data, small synthetic data."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def breath_folder(tmp_path_factory):
     sounds = make_breath_sounds(96, n_subjects=16, difficulty=0.2, random_state=0)
     write_breath_sounds(sounds, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def launch_chromium():
+    """Return a function that starts Chromium with arguments; skipped without it."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = os.environ.get("SKBREATH_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        pytest.skip("no chromium (set SKBREATH_CHROMIUM to its path)")
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    common = ["--disable-gpu"] + ["--no-sandbox"] * as_root
+    with playwright.sync_playwright() as driver:
+
+        def launch(*arguments):
+            return driver.chromium.launch(
+                executable_path=program, args=[*common, *arguments]
+            )
+
+        yield launch
 
 
 # Run by hand, with the lowest and the highest version of scikit-learn.

@@ -1,4 +1,10 @@
-"""Run the ``skbreath`` command."""
+"""Run the ``skbreath`` command.
+
+In: the words of a command line. Out: files and printed results.
+
+May import: everything.
+Tests: ``pytest tests/cli``.
+"""
 
 import codecs
 import os
@@ -18,6 +24,7 @@ from .export import export
 from .features import features
 from .info import info
 from .listening import listen
+from .monitoring import monitor
 from .prediction import predict
 from .training import train, train_phases
 from .tuning import tune
@@ -191,6 +198,7 @@ for _command in (
     train_phases,
     annotate,
     listen,
+    monitor,
     export,
     info,
 ):

@@ -211,7 +211,7 @@ def device(monkeypatch, tmp_path):
         exc_type=(ImportError, OSError),
     )
     if not ALSA.exists():
-        pytest.skip("needs alsa-utils and libasound2-plugins of Debian")
+        pytest.skip("needs ALSA, which libportaudio2 of Debian brings")
 
     def make(path):
         text = 'pcm.mic { type file; slave.pcm "null"; file "/dev/null"; '

@@ -1,8 +1,5 @@
 """Test the report page in a browser, Chromium with Playwright."""
 
-import os
-import shutil
-
 import numpy as np
 import pytest
 from report_pages import (
@@ -27,21 +24,12 @@ from sklearn.metrics import (
 
 from skbreath import evaluate, report
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("SKBREATH_CHROMIUM") or shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium (set SKBREATH_CHROMIUM to its path)"
-)
-
 
 @pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        arguments = ["--disable-gpu"] + ["--no-sandbox"] * as_root
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
+def browser(launch_chromium):
+    browser = launch_chromium()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +274,7 @@ def test_errors_can_be_heard_one_at_a_time(visit, ordinary):
 @pytest.mark.parametrize("kind", ["ordinary", "hostile", "with_networks"])
 def test_nothing_is_wider_than_a_phone(visit, request, kind):
     page = visit(request.getfixturevalue(kind))
-    for width in (320, 375, 768):
+    for width in (320, 390, 768, 1280):
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#slider").bounding_box()["width"] > 0.4 * min(width, 500)
