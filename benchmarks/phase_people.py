@@ -10,6 +10,7 @@ from benchmarks import phase_data
 from benchmarks.train_segmenters import (
     chest_segmenter,
     describe,
+    live_segmenter,
     microphones,
     segmenter,
     strings,
@@ -27,7 +28,7 @@ N_BINS = 10
 # A phase counts as found at this overlap, and a recording as good at this F1.
 OVERLAP, GOOD = 0.5, 0.8
 HEADER = ("", "I 50 %", "E 50 %", "I 80 %", "E 80 %", "rate within 2")
-NAMES = "as in the package", "boosted trees, lag 1 s"
+NAMES = "as in the package", "nose-live", "boosted trees, lag 1 s"
 
 
 def predict_people(folder, quick):
@@ -51,8 +52,10 @@ def predict_people(folder, quick):
         chooser = microphones(nose[0], chest[0])
         trees = PhaseSegmenter(lag=1.0, emission_weight=0.3, random_state=0)
         sounds, truth = [waveforms[i] for i in test], [tables[i] for i in test]
-        for name, model in zip(NAMES, (segmenter(), trees), strict=True):
-            model.fit(*(nose if name == NAMES[0] else own))
+        for name, model in zip(
+            NAMES, (segmenter(), live_segmenter(), trees), strict=True
+        ):
+            model.fit(*(own if model is trees else nose))
             part = _predictions("nose-20", name, model, chooser, sounds, truth)
             part[["person", "certain"]] = info.iloc[test][["person", "certain"]].values
             rows.append(part)
@@ -66,8 +69,9 @@ def predict_people(folder, quick):
             break
     _, sounds, truth = phase_data.nose_recordings(folder)
     chooser = microphones(versions(waveforms, tables)[0], strings(phases, timing)[0])
-    model = load_pretrained("nose")
-    rows.append(_predictions("nose-mic", NAMES[0], model, chooser, sounds, truth))
+    for name, model in zip(NAMES, ("nose", "nose-live"), strict=False):
+        model = load_pretrained(model)
+        rows.append(_predictions("nose-mic", name, model, chooser, sounds, truth))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -6,9 +6,8 @@ from scipy.signal import fftconvolve, firwin2
 
 from benchmarks.phase_data import RATE
 
-# Spread of the logarithm of the duration: strong breathing is up to twice as fast as
-# normal breathing.
-_SPREAD = 0.3
+# Strong breathing is up to twice as fast as normal breathing.
+_SHORTEST, _LONGEST = 0.5, 1.9
 _FREQUENCIES = np.array([0, 60, 150, 300, 600, 1200, 2400, 4000, 6000, 8000])
 
 
@@ -20,7 +19,7 @@ def augment(waveform, table, rng):
     """
     table = table[["start_s", "end_s", "label"]].copy()
     if rng.random() < 0.7:
-        factor = np.exp(np.clip(rng.normal(0, _SPREAD), -0.75, 0.75))
+        factor = np.exp(rng.uniform(np.log(_SHORTEST), np.log(_LONGEST)))
         waveform = soxr.resample(waveform, RATE, round(RATE * factor))
         table[["start_s", "end_s"]] *= factor
     sound = waveform * _gain(len(waveform), table, rng)

@@ -28,7 +28,9 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     # In docs/extensions.
+    "api_pages",
     "library_links",
+    "result_tables",
 ]
 
 # An unresolved reference is an error.
@@ -96,5 +98,6 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 # Pages without subpages need no sidebar.
-_WITHOUT_SIDEBAR = ["index", "numbers", "faq", "comparison", "glossary", "design"]
-html_sidebars = {page: [] for page in [*_WITHOUT_SIDEBAR, "contributing", "changes"]}
+_WITHOUT_SIDEBAR = ["index", "install", "numbers", "faq", "comparison", "glossary"]
+_WITHOUT_SIDEBAR += ["design", "roadmap", "contributing", "changes"]
+html_sidebars = {page: [] for page in _WITHOUT_SIDEBAR}

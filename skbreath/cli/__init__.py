@@ -1,4 +1,10 @@
-"""Run the ``skbreath`` command."""
+"""Run the ``skbreath`` command.
+
+In: the words of a command line. Out: files and printed results.
+
+May import: everything.
+Tests: ``pytest tests/cli``.
+"""
 
 import codecs
 import os
@@ -17,6 +23,7 @@ from .evaluation import evaluate
 from .export import export
 from .features import features
 from .info import info
+from .listening import listen
 from .monitoring import monitor
 from .prediction import predict
 from .training import train, train_phases
@@ -190,6 +197,7 @@ for _command in (
     predict,
     train_phases,
     annotate,
+    listen,
     monitor,
     export,
     info,

@@ -40,7 +40,7 @@ _SUFFIX = {
     "--out",
     type=path_type,
     help="Label file to write, or a folder for several recordings; the terminal if "
-    "not given.",
+    "not given. Recordings in subfolders of a folder get subfolders.",
 )
 @click.option(
     "--format",
@@ -89,7 +89,9 @@ def annotate(
     from ..utils.progress import StepProgress
 
     _check_part(plot, start, end)
-    recordings = _plan(paths, model, out, format_, plot, start, overwrite, skip_bad)
+    recordings, left_out = _plan(
+        paths, model, out, format_, plot, start, overwrite, skip_bad
+    )
     with StepProgress() as progress:
         segmenters = _Segmenters(model)
         with progress.step("Annotating", len(recordings)) as advance:
@@ -100,10 +102,12 @@ def annotate(
                 advance()
     segmenters.say_chosen()
     if wants_json():
-        print_result(recordings=list(map(_describe, recordings, results)))
+        described = list(map(_describe, recordings, results))
+        bad = [{"path": path, "reason": reason} for path, reason in left_out]
+        print_result(recordings=described, left_out=bad)
     for recording, phases in zip(recordings, results, strict=True):
         _report(recording, phases, statistics)
-    if out is None and not statistics:
+    if out is None and plot is None and not statistics:
         _print_csv(recordings, results)
 
 
@@ -122,7 +126,7 @@ class _Recording:
 
 
 def _plan(paths, model, out, format_, plot, start, overwrite, skip_bad):
-    """List the recordings and their outputs, and check all before any work."""
+    """List recordings with their outputs, and bad files; check all before any work."""
     from ..audio.files import find_audio_files
 
     if format_ is not None and out is None:
@@ -132,11 +136,14 @@ def _plan(paths, model, out, format_, plot, start, overwrite, skip_bad):
     files = find_audio_files(paths)
     many = len(files) > 1 or any(path.is_dir() for path in paths)
     good, durations, problems = _readable(files, skip_bad)
-    tracks = _targets(good, out, many, _SUFFIX[format_ or "audacity"])
-    pictures = _targets(good, plot, many, ".png")
+    folders = [path for path in paths if path.is_dir()]
+    tracks = _targets(good, folders, out, many, _SUFFIX[format_ or "audacity"])
+    pictures = _targets(good, folders, plot, many, ".png")
     if out is not None and not overwrite:
         _reject_replacing(good, tracks, out)
     _check_targets("--out", out, tracks, [*good, model])
+    if tracks == [out] and format_ is None and out is not None:
+        _check_track_suffix(out)
     _check_targets("--plot", plot, pictures, [*good, model])
     if plot is not None and plot.suffix and not plot.is_dir():
         _check_picture_suffix(plot)
@@ -146,7 +153,7 @@ def _plan(paths, model, out, format_, plot, start, overwrite, skip_bad):
     if skip_bad:
         beside = out if out is None or not many else out / "labels"
         leave_out(problems, len(files), beside)
-    return list(map(_Recording, good, durations, tracks, pictures))
+    return list(map(_Recording, good, durations, tracks, pictures)), problems
 
 
 def _check_part(plot, start, end):
@@ -195,13 +202,21 @@ def _readable(files, skip_bad):
     return good, [lengths[file] for file in good], problems
 
 
-def _targets(files, target, many, suffix):
-    """Return the file to write for each recording, None where there is no target."""
+def _targets(files, folders, target, many, suffix):
+    """Return the file to write for each recording, None where there is no target.
+
+    Results of recordings in subfolders of `folders` are in such subfolders too.
+    """
     if target is None:
         return [None] * len(files)
     if not many and not target.is_dir():
         return [target]
-    return [target / f"{Path(file).stem}{suffix}" for file in files]
+    made = []
+    for file in map(Path, files):
+        parents = [folder for folder in folders if file.is_relative_to(folder)]
+        name = file.relative_to(parents[0]) if parents else Path(file.name)
+        made.append(target / name.with_name(f"{file.stem}{suffix}"))
+    return made
 
 
 def _reject_replacing(files, tracks, out):
@@ -242,6 +257,16 @@ def _check_targets(option, target, made, sources):
     reject_overwriting(option, made, sources)
 
 
+def _check_track_suffix(out):
+    """Raise an error if the suffix of a label file names no format."""
+    suffixes = sorted(set(_SUFFIX.values()))
+    if out.suffix.lower() not in map(str.lower, suffixes):
+        raise click.UsageError(
+            f"Expected --out to end in one of {', '.join(suffixes)}, got {out}; or "
+            "name a folder that exists, or a --format."
+        )
+
+
 def _check_picture_suffix(plot):
     """Raise an error if matplotlib cannot write a file of this suffix."""
     from matplotlib.backend_bases import FigureCanvasBase
@@ -259,8 +284,8 @@ def _make_folder(target, made):
 
     if target is None or made == [target]:
         return
-    target.mkdir(parents=True, exist_ok=True)
     for path in made:
+        path.parent.mkdir(parents=True, exist_ok=True)
         check_destination(path)
 
 
@@ -332,7 +357,7 @@ def _annotate(segmenter, recording, format_, start, end):
         warnings.simplefilter("default", AudioWarning)
         (phases,) = segmenter.predict([recording.path])
     if recording.track is not None:
-        duration = float(recording.duration) + 1e-3
+        duration = float(recording.duration)
         write_label_track(recording.track, phases, format_, duration=duration)
     if recording.picture is not None and recording.duration > 0:
         _draw(recording, phases, start or 0.0, end)
@@ -384,7 +409,8 @@ def _report(recording, phases, statistics):
     if phases.attrs["note"]:
         click.echo(f"Warning: {recording.path} {phases.attrs['note']}.", err=True)
     if recording.track is not None:
-        click.echo(f"{recording.path}: {len(phases)} phases; wrote {recording.track}")
+        number = "1 phase" if len(phases) == 1 else f"{len(phases)} phases"
+        click.echo(f"{recording.path}: {number}; wrote {recording.track}")
     if recording.picture is not None and recording.duration > 0:
         click.echo(f"wrote {recording.picture}")
     if statistics:
@@ -395,7 +421,7 @@ def _statistics(recording, phases):
     """Compute the breath statistics of a recording."""
     from ..phases.breath_statistics import breath_statistics
 
-    return breath_statistics(phases, float(recording.duration) + 1e-3)
+    return breath_statistics(phases, float(recording.duration))
 
 
 def _statistics_text(recording, phases):
@@ -405,19 +431,22 @@ def _statistics_text(recording, phases):
     statistics = _statistics(recording, phases)
     summary, reason = statistics.summary, statistics.rate_note
     if reason:
+        if statistics.pauses.empty:
+            return reason
         return f"{reason}, longest pause {summary['longest_pause_s']:.1f} s"
     return (
         f"{summary['rate_per_min']:.1f} breaths a minute "
         f"(confidence {summary['rate_confidence']:.2f}), "
-        f"inhale {_or_dash(summary['ti_s'])} s, exhale {_or_dash(summary['te_s'])} s, "
-        f"I:E {_or_dash(summary['ie_ratio'])}, {summary['n_apnoeas']:.0f} pauses of "
-        f"10 s or more, longest pause {summary['longest_pause_s']:.1f} s"
+        f"inhale {_or_dash(summary['ti_s'], ' s')}, "
+        f"exhale {_or_dash(summary['te_s'], ' s')}, "
+        f"I:E {_or_dash(summary['ie_ratio'])}, pauses of 10 s or more: "
+        f"{summary['n_apnoeas']:.0f}, longest pause {summary['longest_pause_s']:.1f} s"
     )
 
 
-def _or_dash(value):
-    """Return the text of a number, or a dash where it is missing."""
-    return "-" if math.isnan(value) else f"{value:.2f}"
+def _or_dash(value, unit=""):
+    """Return the text of a number with its unit, or a dash where it is missing."""
+    return "-" if math.isnan(value) else f"{value:.2f}{unit}"
 
 
 def _print_csv(recordings, results):

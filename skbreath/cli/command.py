@@ -9,7 +9,14 @@ from pathlib import Path
 
 import click
 
-__all__ = ["Command", "print_result", "one_line", "wants_json"]
+__all__ = [
+    "Command",
+    "LinesCommand",
+    "one_line",
+    "plain",
+    "print_result",
+    "wants_json",
+]
 
 _JSON, _RESULT = "skbreath.json", "skbreath.result"
 
@@ -27,6 +34,8 @@ def wants_json():
 class Command(click.Command):
     """Add ``--json`` and ``--config`` to a command."""
 
+    json_help = "Print one JSON object, and nothing else, on standard output."
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.params += [
@@ -36,7 +45,7 @@ class Command(click.Command):
                 expose_value=False,
                 is_eager=True,
                 callback=_remember_json,
-                help="Print one JSON object, and nothing else, on standard output.",
+                help=self.json_help,
             ),
             click.Option(
                 ["--config"],
@@ -56,7 +65,7 @@ class Command(click.Command):
         except click.UsageError as error:
             if as_json:
                 shown = {"command": self.name, "ok": False, "error": one_line(error)}
-                click.echo(json.dumps(_plain(shown), allow_nan=False))
+                click.echo(json.dumps(plain(shown), allow_nan=False))
             raise
 
     def invoke(self, ctx):
@@ -80,7 +89,16 @@ class Command(click.Command):
             shown |= {"ok": False, "error": one_line(error)}
             raise
         finally:
-            click.echo(json.dumps(_plain(shown), allow_nan=False))
+            click.echo(json.dumps(plain(shown), allow_nan=False))
+
+
+class LinesCommand(Command):
+    """Leave standard output to the command, which prints a JSON object in each line."""
+
+    json_help = "Print JSON objects, one in each line, and nothing else."
+
+    def invoke(self, ctx):
+        return click.Command.invoke(self, ctx)
 
 
 def one_line(error):
@@ -92,16 +110,16 @@ def one_line(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _plain(value):
+def plain(value):
     """Convert a value to the types of JSON; numbers that JSON lacks become null."""
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
-        return _plain(value.to_dict(orient="records"))
+        return plain(value.to_dict(orient="records"))
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, bool | int | float):

@@ -1,5 +1,6 @@
 """``skbreath evaluate``."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -145,7 +146,12 @@ def evaluate(
         model = None  # those of the folds are in the result
     # Names without folders, as the page may be passed on.
     given |= {"data": data.resolve().name, "pos_label": pos_label}
-    result.settings = {**given, **result.settings, "grouped_by": group}
+    result.settings = {
+        "command": _command_given(),
+        **given,
+        **result.settings,
+        "grouped_by": group,
+    }
     if out is not None:
         predictions = result.predictions
         predictions.insert(0, "path", paths[predictions["row"]])
@@ -178,6 +184,25 @@ def evaluate(
     for path in (out, breakdown, page):
         if path is not None:
             click.echo(f"wrote {path}")
+
+
+def _command_given():
+    """Write the command with what it was given, files without their folders."""
+    context = click.get_current_context()
+    words = ["skbreath", context.info_name]
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name)
+        value = context.params.get(option.name)
+        if source is ParameterSource.DEFAULT or option.name not in context.params:
+            continue
+        if getattr(option, "is_flag", False):
+            words += [option.opts[-1]] * bool(value)
+            continue
+        for entry in value if isinstance(value, tuple) else [value]:
+            text = entry.resolve().name if isinstance(entry, Path) else str(entry)
+            is_option = isinstance(option, click.Option)
+            words += [option.opts[-1]] * is_option + [shlex.quote(text)]
+    return " ".join(words)
 
 
 def _warn_of_known_clips(model, paths):

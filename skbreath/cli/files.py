@@ -2,6 +2,7 @@
 
 import os
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ PRETRAINED = {
     "diagnosis.",
     "nose-clips": "clips of a microphone at nose or mouth; not for diagnosis.",
     "nose": "recordings of a microphone at nose or mouth; not for diagnosis.",
+    "nose-live": "sound of a microphone at nose or mouth, as it is recorded; not for "
+    "diagnosis.",
     "chest": "recordings of a stethoscope; for non-commercial use (CC BY-NC 4.0), not "
     "for diagnosis.",
 }
@@ -24,6 +27,11 @@ def model_path(path):
     """Return the file of --model; by default, or by its name, one of the package."""
     name = "clips" if path is None or str(path) == "pretrained" else str(path)
     if name not in PRETRAINED or (path is not None and path.exists()):
+        similar = get_close_matches(name.lower(), PRETRAINED, 1)
+        if similar and not path.exists():
+            raise FileNotFoundError(
+                f"{path} does not exist; the model of the package is {similar[0]}."
+            )
         return path
     from ..pretrained import PRETRAINED as files
 

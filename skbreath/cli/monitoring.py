@@ -2,6 +2,7 @@
 
 import click
 
+from ..live import LIVE_MODEL
 from .annotation import load_segmenter
 from .command import Command, print_result
 from .options import path_type
@@ -11,7 +12,7 @@ from .options import path_type
 @click.option(
     "--model",
     type=path_type,
-    default="nose-live",
+    default=LIVE_MODEL,
     show_default=True,
     help="Model of the package, or a file written by `train-phases --live`. Other "
     "models of recordings work, but their phases come later.",

@@ -34,6 +34,8 @@ from .options import (
     training_options,
 )
 
+# F1 of a good model, and of a recording whose labels may be those of another.
+_GOOD_F1, _POOR_F1 = 0.6, 0.3
 # Recordings whose sound decides about the base.
 _MOST_COMPARED = 10
 
@@ -196,6 +198,12 @@ def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, s
             f"label tracks and count as pauses: {shorten(empty)}.",
             err=True,
         )
+    present = {label for table in tables for label in table["label"]}
+    for missing in {"I", "E"} - present:
+        raise ValueError(
+            f"The label tracks of the {len(files)} recordings in {data} have no phase "
+            f"with the label {missing}; label both phases."
+        )
     if live or (base is None and (fmax, sample_rate) != (None, 16000)):
         base = "none"
     base = _nearest_base(files) if base is None else base
@@ -211,7 +219,34 @@ def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, s
     save(segmenter, out, _metadata(base))
     n_phases = sum(map(len, tables))
     click.echo(f"{len(files)} recordings, {n_phases} phases; wrote {out}")
-    print_result(out=out, n_recordings=len(files), n_phases=n_phases)
+    held_out = _report_held_out(segmenter, files)
+    print_result(
+        out=out, n_recordings=len(files), n_phases=n_phases, held_out_f1=held_out
+    )
+
+
+def _report_held_out(segmenter, files):
+    """Print how well held-out recordings are annotated; return the F1 by label."""
+    f1, each = segmenter.held_out_f1_, segmenter.held_out_f1_by_recording_
+    if f1 is None:
+        click.echo("No quality is known: that needs two recordings with all labels.")
+        return None
+    f1 = dict(zip(segmenter.labels, f1.tolist(), strict=True))
+    shown = ", ".join(f"{label} {value:.2f}" for label, value in f1.items())
+    click.echo(f"In held-out recordings (2 folds) the F1 is: {shown}")
+    if sum(f1.values()) / len(f1) >= _GOOD_F1:
+        poor = [
+            f"{file!r} ({value:.2f})"
+            for file, value in zip(files, each, strict=True)
+            if value < _POOR_F1
+        ]
+        if poor:
+            click.echo(
+                f"Warning: in {len(poor)} of {len(files)} recordings the F1 is low: "
+                f"{shorten(poor)}; check that their label tracks belong to them.",
+                err=True,
+            )
+    return f1
 
 
 def _nearest_base(files):

@@ -19,6 +19,7 @@ from .options import (
     out_option,
     path_type,
     pos_label_option,
+    preset_option,
     scoring_option,
     seed_option,
     skip_bad_option,
@@ -30,6 +31,14 @@ from .training import count_fits, print_fitted
 @click.command(cls=Command)
 @data_argument
 @out_option
+@preset_option
+@click.option(
+    "--part",
+    type=click.Choice(["frames", "spectrogram", "boosting"]),
+    default="frames",
+    show_default=True,
+    help="Member of the preset whose parameters are searched.",
+)
 @click.option(
     "--n-trials",
     "--trials",
@@ -48,10 +57,10 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--trial-epochs",
-    default=10,
+    default=15,
     show_default=True,
     type=click.IntRange(1),
-    help="Epochs in a trial.",
+    help="Epochs of a network in a trial.",
 )
 @click.option(
     "--storage",
@@ -60,8 +69,10 @@ from .training import count_fits, print_fitted
 )
 @click.option(
     "--prune-on",
-    type=click.Choice(["fold"]),
-    help="Stop trials with low scores after a fold.",
+    type=click.Choice(["fold", "none"]),
+    default="fold",
+    show_default=True,
+    help="Stop trials with low scores after a fold, or run all folds, in parallel.",
 )
 @click.option(
     "--workers",
@@ -79,7 +90,7 @@ from .training import count_fits, print_fitted
 @click.option("--trials-csv", type=path_type, help="CSV of all trials to write.")
 @group_option
 @pos_label_option
-@scoring_option("f1")
+@scoring_option("accuracy; f1 with the preset reference")
 @training_options
 @seed_option
 @jobs_option
@@ -87,6 +98,8 @@ from .training import count_fits, print_fitted
 def tune(
     data,
     out,
+    preset,
+    part,
     trials,
     members,
     trial_epochs,
@@ -105,16 +118,17 @@ def tune(
     skip_bad,
     **audio,
 ):
-    """Tune, combine the best trials, and save the model.
+    """Tune a preset, add the best trials to its vote, and save the model.
 
-    DATA is as for `skbreath train`. The trials are compared by their ROC AUC;
-    --scoring is for the threshold of the vote.
+    DATA is as for `skbreath train`. The first trial is the --part of the preset as it
+    is. The trials are compared by their ROC AUC; --scoring is for the threshold of the
+    vote.
 
     \b
     Examples:
       skbreath tune kaggle-breath --trials 60 --out tuned.skb
-      skbreath tune kaggle-breath --prune-on fold --workers 2 \\
-          --storage trials.db --out tuned.skb
+      skbreath tune kaggle-breath --part boosting --trials 200 --out tuned.skb
+      skbreath tune kaggle-breath --workers 2 --storage trials.db --out tuned.skb
     """
     import pandas as pd
 
@@ -137,20 +151,28 @@ def tune(
     )
     n_folds = 3
     settings = {
+        "preset": preset,
+        "part": part,
         "pos_label": pos_label,
-        "threshold_scoring": "f1" if scoring is None else scoring,
+        "threshold_scoring": scoring,
         "n_trials": trials,
         "n_members": members,
         "trial_epochs": trial_epochs,
-        "max_epochs": 25 if max_epochs is None else max_epochs,
+        "max_epochs": max_epochs,
         "cv": n_folds,
-        "prune_on": prune_on,
+        "prune_on": None if prune_on == "none" else prune_on,
         "timeout": timeout,
         "n_jobs": max(1, cores(jobs) // workers),
         "device": device,
         "random_state": seed,
         **audio,
     }
+    what = "the network" if preset == "reference" else f"{part} of the preset {preset}"
+    click.echo(
+        f"First: {trials} trials of {what}, {workers} at a time, with {n_folds} fits "
+        "each; then: training the vote with the best.",
+        err=True,
+    )
     with StepProgress() as progress:
         with (
             progress.step("Tuning", trials * n_folds),
@@ -160,8 +182,7 @@ def tune(
             tuned = tune_breath_classifier(paths, y, groups, **settings)
         n_fits = count_fits(tuned.model)
         click.echo(
-            f"Next: training the vote of the best trials ({n_fits} fits of up to "
-            f"{settings['max_epochs']} epochs).",
+            f"Next: training the vote with the best {members} trials ({n_fits} fits).",
             err=True,
         )
         with progress.step("Training the best", n_fits):

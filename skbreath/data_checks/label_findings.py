@@ -276,9 +276,9 @@ def phase_counts(data):
     other = [label for label in counts.index if label not in ("I", "E")]
     if other or len(counts) < 2:
         what = f"expected the labels I and E, got {shorten(map(repr, counts.index))}"
-        pairs = shlex.quote(",".join(f"{label}=" for label in other))
-        advice = f"leave them out by --labels {pairs}, in `skbreath train-phases` too, "
-        advice += "or put I or E after ="
+        pairs = shlex.quote(",".join(f"{label}=?" for label in other))
+        advice = f"say what they mean by --labels {pairs}, with I, E or nothing (to "
+        advice += "leave them out) in place of each ?; in `skbreath train-phases` too"
         if not other:
             advice = "label the other phases too"
         yield Finding("error", "labels", what, advice)

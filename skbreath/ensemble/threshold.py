@@ -19,7 +19,12 @@ from sklearn.utils.metadata_routing import MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, check_splits, out_of_fold
-from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
+from ..fitting.labels import (
+    check_at_most_two_classes,
+    check_fitted_classes,
+    check_present,
+    check_two_classes,
+)
 from ..fitting.routing import (
     ignore_weights,
     metadata_context,
@@ -215,6 +220,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             and has none, the metric is not one of labels, or all scores are equal.
         """
         check_present(y, "y")
+        check_at_most_two_classes(y)
         with (
             recording(self, X, y, groups),
             weights_requested(self, params, y) as params,

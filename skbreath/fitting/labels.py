@@ -2,8 +2,10 @@
 
 import numpy as np
 from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import type_of_target
 
 __all__ = [
+    "check_at_most_two_classes",
     "check_fitted_classes",
     "check_present",
     "check_two_classes",
@@ -67,6 +69,19 @@ def one_column(values, name):
             f"{name} must have one column, got an array of shape {values.shape}."
         )
     return column_or_1d(values)
+
+
+def check_at_most_two_classes(y):
+    """Raise an error if labels have more than two classes."""
+    if type_of_target(y) == "multiclass":
+        classes = np.unique(np.asarray(y)).tolist()
+        # scikit-learn's check of estimators looks for the first words.
+        raise ValueError(
+            "Only binary classification is supported. Expected labels of 2 classes, "
+            f"got {len(classes)}: {classes}; leave out the rows of the others. A model "
+            "of make_breath_classifier takes them without its threshold: "
+            "model.set_params(classifier=model['classifier'].estimator)."
+        )
 
 
 def label_column(values, name):

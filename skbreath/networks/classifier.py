@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Literal, Self
 
+    import torch
     from numpy.typing import ArrayLike
     from torch import nn
 
@@ -126,7 +127,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
     frozen : list of str, default=None
         Parts of the network that keep their weights and statistics, such as
         ``["stem", "blocks.0"]``.
-    device : str, default="cpu"
+    device : str or torch.device, default="cpu"
         Where torch computes, such as "cpu" or "cuda".
     n_threads : int, default=1
         CPU threads of torch while this classifier trains and predicts. One is no
@@ -215,7 +216,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         "warm_start": ["boolean"],
         "initial_weights": [dict, None],
         "frozen": [list, tuple, None],
-        "device": [str],
+        "device": "no_validation",  # torch.device too; checked by torch
         "n_threads": [Interval(Integral, 1, None, closed="left")],
         "precision": [StrOptions({"bf16", "auto"}), None],
         "random_state": ["random_state"],
@@ -246,7 +247,7 @@ class ResidualCNNClassifier(  # type: ignore[call-arg]
         warm_start: bool = False,
         initial_weights: dict[str, np.ndarray] | None = None,
         frozen: Sequence[str] | None = None,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         n_threads: int = 1,
         precision: Literal["bf16", "auto"] | None = None,
         random_state: Seed = None,

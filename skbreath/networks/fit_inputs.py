@@ -207,7 +207,7 @@ def check_device(device):
 
     try:
         torch.zeros(1, device=device)
-    except (AssertionError, RuntimeError) as error:
+    except (AssertionError, RuntimeError, TypeError) as error:
         why = str(error).partition("\n")[0].rstrip(".")
         raise ValueError(
             f"device={device!r} is not available here ({why}); take one that torch "

@@ -115,6 +115,7 @@ class HeldNetwork:
         # Arrays rather than torch objects, which may be bound to a device that the
         # loading machine lacks.
         state = super().__getstate__().copy()
+        state["device"] = str(self.device)
         trained = [state.pop(name, None) for name in ("_net", "_loaded_module")]
         if any(part is not None for part in trained):
             weights = self.get_weights()

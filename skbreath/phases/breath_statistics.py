@@ -60,7 +60,8 @@ def breath_statistics(
         ``start_s``, ``end_s``, ``label`` of one recording.
     duration : float, default=None
         Length of the recording in s. With it, silence before the first and after
-        the last phase counts as a pause too.
+        the last phase counts as a pause too, unless ``attrs["note"]`` says that the
+        whole recording is digital silence.
     inhale, exhale : str, default="I", "E"
         The labels.
     apnoea_s : float, default=10.0
@@ -154,13 +155,18 @@ def breath_statistics(
     """
     note = phases.attrs.get("note") or ""
     phases = check_phases(phases, labels=(inhale, exhale), duration=duration)
+    is_silent = note.startswith("is silent")
+    if is_silent:  # nothing was recorded, which is no pause of breathing
+        duration = None
     breaths = _breaths(phases, inhale, exhale)
     onsets = _onsets(phases, (inhale, exhale))
     pauses = _pauses(phases, duration, apnoea_s)
     end = duration if duration is not None else phases["end_s"].max()
     confidence, doubt = _confidence(phases, (inhale, exhale), duration, pauses)
     reason = ""
-    if len(onsets) < 2:
+    if is_silent:
+        reason = "no rate, as the recording " + note
+    elif len(onsets) < 2:
         reason = f"too few breaths for a rate ({len(breaths)})"
     elif "probability" in phases and min_confidence > 0:
         if UNLIKE_NOTE in note:

@@ -25,8 +25,9 @@ ADVENTITIOUS = ("D", "Wheeze", "Rhonchi", "Stridor")
 """Labels of HF_Lung files that are not phases and overlap them."""
 
 # Columns of tables, as `_normal` writes them; the first one that is there is used.
-_START, _END = ("start_s", "begin_time_s"), ("end_s", "end_time_s")
-_LABEL = ("label", "annotation", "species")
+_START = ("start_s", "begin_time_s", "start", "begin", "onset", "start_time")
+_END = ("end_s", "end_time_s", "end", "stop", "offset", "end_time")
+_LABEL = ("label", "annotation", "species", "phase")
 # Columns that name the recording of a row: a label track is of a single one.
 _RECORDING = ("path", "begin_path", "begin_file")
 

@@ -78,7 +78,8 @@ def read_label_track(
     ``raven``     Raven selection table with ``Annotation``, ``Label`` or
                   ``Species``; a selection in several views counts once
     ``csv``       ``start_s,end_s,label`` and, if there, ``probability``,
-                  with commas, semicolons or tabs between
+                  with commas, semicolons or tabs between; or
+                  ``start,end,label``, and similar names
     ``json``      what :func:`write_label_track` writes, or only its list
     ============  ==========================================================
 
@@ -192,6 +193,11 @@ def _split_labels(labels):
             raise ValueError(
                 "labels must map each label to a label, or to None to leave its rows "
                 f"out, got {label!r} for {word!r}."
+            )
+        if label == "?":
+            raise ValueError(
+                f"labels must say what {word!r} means: put a label in place of '?', or "
+                "None (in a command, nothing) to leave its rows out."
             )
     targets = [label for label in dict.fromkeys(labels.values()) if label is not None]
     return dict(labels), ["I", "E"] if {*targets} <= {"I", "E"} else targets

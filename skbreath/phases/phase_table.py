@@ -143,15 +143,15 @@ def words_note(names):
 
 def unknown_labels_hint(found, labels):
     """Return how to map labels that are not in `labels`."""
-    names = dict.fromkeys(map(str, found)) | common_words(map(str, found), labels)
+    names = dict.fromkeys(map(str, found), "?") | common_words(map(str, found), labels)
     command = ""
     if {*labels} <= {"I", "E"}:
-        pairs = ",".join(f"{word}={to or ''}" for word, to in names.items())
+        pairs = ",".join(f"{word}={to}" for word, to in names.items())
         command = f", or a command --labels {shlex.quote(pairs)}"
     return (
-        f" Give read_label_track labels={names!r}{command}: rows of a label that is "
-        f"mapped to nothing are left out; write {' or '.join(map(repr, labels))} to "
-        "keep them."
+        f" Give read_label_track labels={names!r}{command}, with "
+        f"{' or '.join(map(repr, labels))} in place of each '?'; None, or in a command "
+        "nothing, leaves the rows of a label out."
     )
 
 

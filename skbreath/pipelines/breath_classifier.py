@@ -10,11 +10,14 @@ from sklearn.utils import check_random_state
 from ..audio.reader import AudioReader
 from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier
+from ..networks.fit_inputs import check_device
 from .prediction import predict_files
 from .presets import PRESETS, REFERENCE_TRIALS, make_net_member, preset_members
 
 if TYPE_CHECKING:
     from typing import Any, Literal
+
+    import torch
 
     from ..utils.typing import Folds, Members, Scoring, Seed
 
@@ -39,7 +42,7 @@ def make_breath_classifier(
     cv: Folds | None = None,
     drift: Literal["warn"] | None = "warn",
     n_jobs: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     random_state: Seed | None = None,
 ) -> Pipeline:
     """Build the classifier, a Pipeline from paths or waveforms to labels.
@@ -90,7 +93,7 @@ def make_breath_classifier(
         sampling rate or microphone; see :class:`~skbreath.AudioReader`.
     n_jobs : int, default=None
         Fits in parallel, as in joblib.
-    device : str, default="cpu"
+    device : str or torch.device, default="cpu"
         Where the networks are trained.
     random_state : int, RandomState instance or None, default=None
         Seed of every part; an integer makes a fit repeat to the bit.
@@ -105,7 +108,7 @@ def make_breath_classifier(
     Raises
     ------
     ValueError
-        If `preset` is not one of these.
+        If `preset` is not one of these, or `device` is not available here.
     TypeError
         If `members` is a text, such as the name of a preset.
 
@@ -130,6 +133,9 @@ def make_breath_classifier(
         )
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {preset!r}.")
+    device = str(device)
+    if device != "cpu":
+        check_device(device)  # here, before any features are computed
     seeds = check_random_state(random_state)
 
     def seed():

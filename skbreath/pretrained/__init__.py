@@ -1,5 +1,7 @@
 """Load the models that come with the package.
 
+In: the name of a model. Out: the fitted model.
+
 The code is under the BSD 3-clause licence; the weights in this folder are not: see
 ``LICENSE-WEIGHTS.txt`` beside this file.
 
@@ -21,7 +23,8 @@ __all__ = ["MICROPHONES", "PRETRAINED", "load_pretrained"]
 
 _FOLDER = Path(__file__).parent
 PRETRAINED = {
-    name: _FOLDER / f"{name}.skb" for name in ("clips", "nose-clips", "nose", "chest")
+    name: _FOLDER / f"{name}.skb"
+    for name in ("clips", "nose-clips", "nose", "nose-live", "chest")
 }
 """The model files. ``model_info(file)`` has their licence, data and versions."""
 MICROPHONES = _FOLDER / "microphones.skb"
@@ -31,7 +34,7 @@ MICROPHONES = _FOLDER / "microphones.skb"
 @overload
 def load_pretrained(name: Literal["clips", "nose-clips"] = "clips") -> Pipeline: ...
 @overload
-def load_pretrained(name: Literal["nose", "chest"]) -> PhaseSegmenter: ...
+def load_pretrained(name: Literal["nose", "nose-live", "chest"]) -> PhaseSegmenter: ...
 def load_pretrained(name: str = "clips") -> Pipeline | PhaseSegmenter:
     """Load a model that comes with the package.
 
@@ -42,17 +45,19 @@ def load_pretrained(name: str = "clips") -> Pipeline | PhaseSegmenter:
     "nose-clips"   clips of one phase, of an air            Apache-2.0
                    microphone at nose or mouth
     "nose"         whole recordings of an air microphone    Apache-2.0
+    "nose-live"    sound of an air microphone, as it is     Apache-2.0
+                   recorded: less than 0.5 s late
     "chest"        whole recordings of a stethoscope        CC BY-NC 4.0
     ============== ======================================== =========================
 
     "clips" and "chest" are trained on clips of the database HF_Lung_V1, whose licence
-    allows **non-commercial use only**. "nose" and "nose-clips" are trained on the
-    recordings of 14 people of [1]_. No model is a medical device, or for diagnosis.
+    allows **non-commercial use only**. The others are trained on the recordings of 14
+    people of [1]_. No model is a medical device, or for diagnosis.
     ``docs/model-card.md`` has results, intended use and known failures.
 
     Parameters
     ----------
-    name : {"clips", "nose-clips", "nose", "chest"}, default="clips"
+    name : {"clips", "nose-clips", "nose", "nose-live", "chest"}, default="clips"
         The model.
 
     Returns

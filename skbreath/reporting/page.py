@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score
 from .. import __version__
 from .tables import (
     breakdown_table,
+    calibration_text,
     confusion,
     live_scores,
     own_thresholds,
@@ -70,6 +71,7 @@ class Page:
                 )
             ],
             "scores": score_rows(result.table),
+            "calibration": calibration_text(result.table),
             "pos": plain_text(self.pos),
             "neg": plain_text(self.neg),
             "counts": counts,

@@ -16,6 +16,7 @@ from ..plotting.fitted_model import losses_by_epoch, mean_by_epoch
 
 __all__ = [
     "breakdown_table",
+    "calibration_text",
     "confusion",
     "live_scores",
     "own_thresholds",
@@ -44,8 +45,8 @@ _SCORES = {
         "How far probabilities are off, on average.",
     ),
     "perfect_calibration": (
-        "chance level",
-        "Calibration error of a perfectly calibrated model on as many clips.",
+        "Calibration error by chance",
+        "That of a perfectly calibrated model on as many clips.",
     ),
 }
 # Browsers scroll longer tables slowly.
@@ -68,6 +69,25 @@ def score_rows(table):
         }
         for name, row in table.iterrows()
     ]
+
+
+def calibration_text(table):
+    """Sum up the calibration in a sentence; None if scores are not probabilities."""
+    error, chance = table.loc["calibration_error"], table.loc["perfect_calibration"]
+    if math.isnan(error["value"]):
+        return None
+    by_chance = f"{_number(chance['low'])} to {_number(chance['high'])} by chance"
+    if error["value"] <= chance["high"]:
+        return (
+            f"Calibration: no worse than chance for this many clips. Probabilities are "
+            f"off by {_number(error['value'])} on average, and those of a perfectly "
+            f"calibrated model by {by_chance}."
+        )
+    return (
+        f"Calibration: worse than chance. Probabilities are off by "
+        f"{_number(error['value'])} on average, and those of a perfectly calibrated "
+        f"model by {by_chance}."
+    )
 
 
 def confusion(truth, called):

@@ -273,10 +273,12 @@ class LagDecoder:
 def choose_emission_weight(fit_models, rows, tables, layout, groups=None):
     """Choose the weight of frame scores against durations by two-fold cross-validation.
 
-    The score is the mean F1 of events over labels and overlaps, plus the share of
-    recordings with the right breathing rate. 0.4 if there are fewer than two groups, or
-    a fold lacks a label. ``fit_models(recordings, step)`` fits a FrameModel and a
-    PhaseModel on every `step`-th frame of the recordings with these indices.
+    Returns the weight, and the phases that it finds in each recording while that is
+    held out. The score is the mean F1 of events over labels and overlaps, plus the
+    share of recordings with the right breathing rate. 0.4 and None if there are fewer
+    than two groups, or a fold lacks a label. ``fit_models(recordings, step)`` fits a
+    FrameModel and a PhaseModel on every `step`-th frame of the recordings with these
+    indices.
     """
     groups = np.arange(len(rows)) if groups is None else np.asarray(groups)
     if len(groups) != len(rows):
@@ -285,21 +287,22 @@ def choose_emission_weight(fit_models, rows, tables, layout, groups=None):
             f"{len(groups)}; give one group per recording."
         )
     if len(np.unique(groups)) < 2:
-        return _WITHOUT_CHOICE
+        return _WITHOUT_CHOICE, None
     found = {weight: [None] * len(rows) for weight in _CANDIDATES}
     folds = check_group_cv(2, groups=groups, classifier=False)
     for train, test in folds.split(rows, groups=groups):
         if {label for i in train for label in tables[i]["label"]} < set(layout.labels):
-            return _WITHOUT_CHOICE
+            return _WITHOUT_CHOICE, None
         frame_model, phase_model = fit_models(train, _STEP)
         for i in test:
             probability, _ = frame_model.predict(rows[i])
             scores = log_likelihoods(probability, frame_model.log_prior)
             for weight, phases in found.items():
                 phases[i] = _decode(weight * scores, phase_model, layout)
-    return max(
+    best = max(
         _CANDIDATES, key=lambda weight: _score(tables, found[weight], layout.labels)
     )
+    return best, found[best]
 
 
 def _decode(scores, phase_model, layout):

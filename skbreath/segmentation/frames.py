@@ -18,6 +18,9 @@ __all__ = ["FrameContext", "FrameStream", "frame_features"]
 _LOWEST = 1e-12
 # Frames computed at once, to limit memory; a multiple of the kernels' lanes.
 _FRAMES_AT_ONCE = 2048
+# Floating-point samples beyond this are not clipped: a filter or a lossy format moves
+# clipped ones less.
+_FLOAT_PEAK = 1.5
 # Samples at least this close to full scale count as clipped.
 _FULL_SCALE = 0.999
 # Two steps of 16 bits: a recording that is never louder counts as silent.
@@ -131,7 +134,9 @@ class FrameStream:
         self.n_quiet = constant, 0 if peak > _SILENCE else silent + len(samples)
         self._last = samples[-1]
         self.peak = max(self.peak, peak)
-        if peak >= _FULL_SCALE:
+        if self.peak > _FLOAT_PEAK:
+            self.n_clipped = 0
+        elif peak >= _FULL_SCALE:
             self.n_clipped += int(np.count_nonzero(np.abs(samples) >= _FULL_SCALE))
         self.n_samples += len(samples)
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..audio.files import RATES
 from ..audio.inputs import as_recordings
+from ..phases.phase_metrics import event_scores
 from ..phases.phase_table import (
     BEYOND_END_S,
     check_phases,
@@ -127,6 +128,11 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
         `labels`.
     emission_weight_ : float
         As given or chosen.
+    held_out_f1_ : ndarray of shape (n_labels,) or None
+        F1 of the phases of each label, at an overlap of one half, in recordings that
+        were held out, by the two folds that chose the weight; None if it was given.
+    held_out_f1_by_recording_ : ndarray of shape (n_recordings,) or None
+        The same for each recording, mean over the labels.
     frame_model_ : object or None
         Classifier of frames; None if there is only a classifier of clips.
     phase_model_ : object
@@ -302,11 +308,18 @@ class PhaseSegmenter(VersionedState, BaseEstimator):
             )
             return frame_model, phase_model
 
-        self.emission_weight_ = self.emission_weight
+        self.emission_weight_, found = self.emission_weight, None
         if self.emission_weight == "auto":
-            self.emission_weight_ = choose_emission_weight(
+            self.emission_weight_, found = choose_emission_weight(
                 fit_models, rows, tables, layout, groups
             )
+        self.held_out_f1_ = self.held_out_f1_by_recording_ = None
+        if found is not None:
+            scores = event_scores(tables, found)["f1"]
+            self.held_out_f1_ = scores.reindex(self.labels).to_numpy()
+            each = zip(tables, found, strict=True)
+            each = [event_scores(*pair)["f1"].mean() for pair in each]
+            self.held_out_f1_by_recording_ = np.array(each, dtype=float)
         self.frame_model_, self.phase_model_ = fit_models(range(len(rows)))
         self._set_fitted(layout)
         return self

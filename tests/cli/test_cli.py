@@ -181,6 +181,8 @@ def test_report_of_a_cross_validation_has_the_weights_of_the_folds(
     settings = json.loads(result.stdout)["settings"]
     expected = {"preset": "fast", "seed": 7, "n_folds": 2, "grouped_by": "recording"}
     assert expected.items() <= settings.items()
+    assert settings["command"].startswith("skbreath evaluate data --preset fast")
+    assert " --report report.html --max-epochs 1 --seed 7" in settings["command"]
     text = page.read_text(encoding="utf-8")
     assert "<dt>preset</dt><dd><bdi>fast" in text and settings["data_digest"] in text
     assert str(breath_folder.parent) not in text
@@ -222,16 +224,20 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     out, trials = tmp_path / "tuned.joblib", tmp_path / "trials.csv"
     result = run(
         # Fewer trials than the members that there are by default.
-        *("tune", breath_folder, "--trials", 2, "--trial-epochs", 1),
+        *("tune", breath_folder, "--preset", "fast", "--trials", 2),
+        *("--trial-epochs", 1),
         *(*FAST, "--out", out, "--trials-csv", trials),
     )
     assert result.exit_code == 0, result.output
-    assert "trial_0" in result.stdout and "trial_1" in result.stdout
-    tuning, announced, training = result.stderr.splitlines()[-3:]
+    for name in ("trial_0", "trial_1", "frames"):
+        assert name in result.stdout
+    assert "(out-of-fold accuracy " in result.stdout
+    first, tuning, announced, training = result.stderr.splitlines()[-4:]
+    assert first.startswith("First: 2 trials of frames of the preset fast")
     assert tuning.startswith("Tuning: done") and training.startswith(
         "Training the best"
     )
-    assert "vote of the best trials (" in announced and " fits " in announced
+    assert "vote with the best 2 trials (12 fits)" in announced
     assert len(pd.read_csv(trials)) == 2
     assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
 
@@ -239,7 +245,7 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
 def test_tune_goes_on_with_stored_trials(breath_folder, tmp_path):
     storage = tmp_path / "trials.db"
     command = ["tune", breath_folder, "--members", 1, "--trial-epochs", 1, *FAST]
-    command += ["--storage", storage, "--prune-on", "fold", "--workers", 2]
+    command += ["--preset", "fast", "--storage", storage, "--workers", 2]
     tables = []
     for n_trials in (2, 3):
         trials = tmp_path / f"{n_trials}.csv"
@@ -299,14 +305,14 @@ def test_demo_writes_model_submission_table_and_picture(breath_folder, tmp_path)
 
 
 @pytest.mark.slow
-def test_demo_makes_the_table_and_the_picture_of_the_readme(tmp_path):
+def test_demo_makes_the_table_and_the_picture_of_the_pages(tmp_path):
     result = run("demo", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.output
     shown = re.findall(r"│ (.+?) +│ +(.+?) │ +(.+?) │ +(.+?) │", result.stdout)
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs/ten-minutes.md").read_text(encoding="utf-8")
     assert len(shown) == 4
     for name, *scores in shown:
-        (line,) = re.findall(rf"│ {name} +│(.*)", readme)
+        (line,) = re.findall(rf"│ {name} +│(.*)", page)
         numbers = [float(n) for n in re.findall(r"0\.\d+", " ".join(scores))]
         # Other processors round differently, and labels near the threshold change.
         expected = pytest.approx(numbers, abs=0.05)
@@ -375,8 +381,9 @@ def test_failed_training_leaves_the_old_model(breath_folder, tmp_path):
 def test_length_and_rate_of_the_clips_are_options(breath_folder, tmp_path):
     out = tmp_path / "m.skb"
     options = ["--duration", 0.5, "--sample-rate", 8000, *FAST]
-    commands = {"train": ["--preset", "fast"], "tune": ["--trials", 1]}
+    commands = {"train": [], "tune": ["--trials", 1, "--trial-epochs", 1]}
     for name, more in commands.items():
+        more += ["--preset", "fast"]
         result = run(name, breath_folder, "--out", out, *more, *options)
         assert result.exit_code == 0, result.output
         audio = load_model(out)["audio"]

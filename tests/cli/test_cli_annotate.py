@@ -126,9 +126,10 @@ def test_a_silent_recording_is_named_with_the_reason(model, folder, tmp_path):
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(32000), 16000)
     out = tmp_path / "labels.txt"
-    result = run("annotate", path, "--model", model, "--out", out)
+    result = run("annotate", path, "--model", model, "--out", out, "--statistics")
     assert result.exit_code == 0, result.output
     assert "silent.wav is silent" in result.stderr
+    assert "the recording is silent" in result.stdout and "pause" not in result.stdout
     assert out.read_text(encoding="utf-8") == ""
 
 
@@ -166,6 +167,11 @@ def test_bad_recordings_are_left_out_and_listed(model, folder, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["bad-files.csv", "good.txt"]
     listed = pd.read_csv(out / "bad-files.csv")
     assert sorted(listed["path"]) == [str(data / "cut.wav"), str(data / "text.wav")]
+    described = json.loads(run(*command, "--skip-bad", "--json").stdout)
+    assert [entry["path"] for entry in described["recordings"]] == [
+        str(data / "good.wav")
+    ]
+    assert described["left_out"] == listed.to_dict("records")
     (data / "good.wav").unlink()
     assert run(*command, "--skip-bad").exit_code == 2
 
@@ -190,6 +196,8 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
             ["{folder}/r0.wav", "--model", "{tmp}/no.joblib"],
             "`skbreath train` writes",
         ),
+        (["{folder}/r0.wav", "--model", "Nose"], "model of the package is nose"),
+        (["{folder}/r0.wav", "--out", "{tmp}/labels.xyz"], ".csv, .json, .txt, got"),
         (["{folder}/r0.txt"], "not readable as audio"),
         (["{folder}/r0.wav", "--format", "csv"], "give both"),
     ],
@@ -341,6 +349,32 @@ def test_training_names_what_is_wrong(folder, tmp_path):
     assert not out.exists()
 
 
+def test_training_needs_both_phases(three, tmp_path):
+    data, write = three
+    write(*["0\t1\tI\n"] * 3)
+    result = run("train-phases", data, "--out", tmp_path / "phases.skb")
+    assert result.exit_code == 2 and "have no phase with the label E" in result.stderr
+    assert "in " + str(data) in result.stderr
+
+
+def test_training_says_how_good_it_is_and_which_tracks_do_not_fit(tmp_path):
+    for seed in range(6):
+        made = make_breath_recording(20, 12 + seed, random_state=seed)
+        soundfile.write(tmp_path / f"r{seed}.wav", made.waveform, 16000)
+        phases = made.phases
+        if seed == 5:  # inhales and exhales of another recording
+            phases = make_breath_recording(20, 31, random_state=9).phases
+        write_label_track(tmp_path / f"r{seed}.txt", phases)
+    result = run(
+        "train-phases", tmp_path, "--base", "none", "--out", tmp_path / "m.skb"
+    )
+    assert result.exit_code == 0, result.output
+    found = re.search(r"held-out .* is: I (0\.\d+), E (0\.\d+)", result.stdout)
+    assert 0.6 < float(found[1]) <= 1 and 0.6 < float(found[2]) <= 1
+    assert "in 1 of 6 recordings the F1 is low" in result.stderr
+    assert "r5.wav' (0." in result.stderr
+
+
 def test_label_tracks_are_found_under_their_own_names(tmp_path):
     data, out = tmp_path / "data", tmp_path / "phases.skb"
     data.mkdir()
@@ -393,9 +427,9 @@ def test_other_labels_are_mapped_or_left_out(three, tmp_path):
     assert result.exit_code == 2
     assert "3 of 3 label tracks cannot be used" in result.stderr
     assert result.stderr.count("ann_deep_2.txt' has a label other than") == 1
-    asked = "breath in=,cough=,fan="
-    assert result.stderr.count(f"--labels '{asked}': rows of a label") == 1
-    assert f"--labels '{asked}', in" in " ".join(run("check", data).stdout.split())
+    asked = "breath in=?,cough=?,fan=?"
+    assert result.stderr.count(f"--labels '{asked}', with 'I' or 'E' in place of") == 1
+    assert f"--labels '{asked}', with I" in " ".join(run("check", data).stdout.split())
     names = "breath in=I,cough=", "--labels", "fan="
     result = run("check", data, "--labels", *names)
     assert (
@@ -419,6 +453,7 @@ def test_other_labels_are_mapped_or_left_out(three, tmp_path):
         ("breath in:I", "got 'breath in:I'"),
         ("in=I,Out", "got 'Out'"),
         ("in=I=E", "got 'in=I=E'"),
+        ("breath in=?", "got 'breath in=?'"),
         ("breath in=inhale", "got 'breath in=inhale'"),
         ("in=I,out=E, in = E", "--labels gives 'in' two different labels"),
     ],
@@ -522,6 +557,24 @@ def test_recordings_of_one_name_are_named(model, folder, tmp_path):
     assert result.exit_code == 2 and not out.exists()
     assert f"'{data / 'r0.FLAC'}' and '{data / 'r0.wav'}'" in result.stderr
     assert "r1" not in result.stderr
+
+
+def test_subfolders_of_recordings_become_subfolders_of_labels(model, folder, tmp_path):
+    for person in ("a", "b"):
+        (tmp_path / "data" / person).mkdir(parents=True)
+        shutil.copy(folder / "r0.wav", tmp_path / "data" / person)
+    out = tmp_path / "labels"
+    result = run("annotate", tmp_path / "data", "--model", model, "--out", out)
+    assert result.exit_code == 0, result.output
+    made = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.txt"))
+    assert made == ["a/r0.txt", "b/r0.txt"]
+
+
+def test_a_picture_alone_prints_no_table(model, folder, tmp_path):
+    plot = tmp_path / "timeline.png"
+    result = run("annotate", folder / "r0.wav", "--model", model, "--plot", plot)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [f"wrote {plot}"] and plot.exists()
 
 
 def test_doubtful_recordings_are_annotated_with_a_warning(model, folder, tmp_path):

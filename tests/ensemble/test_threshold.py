@@ -263,7 +263,7 @@ def test_labels_and_scores_that_allow_no_threshold_are_errors():
     model = ThresholdClassifier(RecordingClassifier(), pos_label="I")
     with pytest.raises(ValueError, match=r"only one class, \['I'\]"):
         model.fit(X, np.full(120, "I"))
-    with pytest.raises(ValueError, match="Only binary classification"):
+    with pytest.raises(ValueError, match=r"Expected .* 2 classes, got 3: \[0, 1, 2\];"):
         model.fit(X, np.arange(120) % 3)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.fit(X, y, groups=groups[1:])

@@ -32,6 +32,7 @@ def model():
         ("chest", "CC BY-NC 4.0", "HF_Lung_V1"),
         ("nose", "Apache-2.0", "personalized-breath"),
         ("nose-clips", "Apache-2.0", "personalized-breath"),
+        ("nose-live", "Apache-2.0", "personalized-breath"),
     ],
 )
 def test_metadata_have_licence_and_origin(name, licence, origin):

@@ -16,7 +16,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 from torch import nn
 
-from skbreath import ResidualCNN1d, ResidualCNN2d, ResidualCNNClassifier
+from skbreath import (
+    ResidualCNN1d,
+    ResidualCNN2d,
+    ResidualCNNClassifier,
+    load_model,
+    save_model,
+)
 
 WEIGHTS_ARE_NOT_REPEATS = (
     "training is stochastic: the batches of repeated rows are not those of "
@@ -273,6 +279,17 @@ def test_devices_that_are_not_there_are_named(clips, device, message):
     X, y, _ = clips
     with pytest.raises(ValueError, match=message):
         small_net(device=device).fit(X, y)
+
+
+def test_a_device_of_torch_is_a_device(clips, tmp_path):
+    X, y, _ = clips
+    net = small_net(max_epochs=1, device=torch.device("cpu")).fit(X, y)
+    save_model(net, tmp_path / "net.skb")
+    loaded = load_model(tmp_path / "net.skb")
+    assert loaded.device == "cpu"
+    assert np.array_equal(loaded.predict_proba(X), net.predict_proba(X))
+    with pytest.raises(ValueError, match="device=0.5 is not available here"):
+        small_net(device=0.5).fit(X, y)
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])

@@ -274,7 +274,12 @@ def test_no_row_of_a_raven_table_is_lost(rows, newline, tmp_path):
 
 @pytest.mark.parametrize(
     "header",
-    ["start_s;end_s;label", "Start_s;END_S; Label ", '"Start (s)";"end_s";"Label"'],
+    [
+        "Start;End;Phase",
+        "start_s;end_s;label",
+        "Start_s;END_S; Label ",
+        '"Start (s)";"end_s";"Label"',
+    ],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".CSV", ".txt"])
 def test_tables_of_spreadsheets_are_read(header, suffix, tmp_path):
@@ -362,14 +367,16 @@ def test_own_labels_stay_or_are_mapped_as_the_user_says(tmp_path):
         assert labels(noisy, {"cough": None, "fan": None}) == ["I"]
     with pytest.raises(ValueError, match="label other than 'I', 'E': line 1") as error:
         labels("0\t1\tcough, I\n1\t2\tE\n2\t3\tfan\n", ("I", "E"))
-    assert "Give read_label_track labels={'cough, I': None, 'fan': None}" in str(
+    assert "Give read_label_track labels={'cough, I': '?', 'fan': '?'}" in str(
         error.value
     )
-    with pytest.raises(ValueError, match="--labels 'breath out=,fan=': rows"):
+    with pytest.raises(ValueError, match="--labels 'breath out=[?],fan=[?]', with"):
         labels("0\t1\tbreath out\n1\t2\tfan\n", ("I", "E"))
     for wrong in ("", 3, ("I", "E")):
         with pytest.raises(ValueError, match="labels must map each label to"):
             labels(pair, {"inhale": wrong})
+    with pytest.raises(ValueError, match="say what 'inhale' means: put a label in"):
+        labels(pair, {"inhale": "?", "exhale": "E"})
 
 
 def test_audacity_frequencies_and_hf_lung_adventitious_sounds_are_left_out(tmp_path):

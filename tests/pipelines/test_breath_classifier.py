@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -34,11 +35,12 @@ def clips(breath_folder):
 def small_classifier(**params):
     defaults = {"max_epochs": 3, "cv": 2, "random_state": 0}
     model = make_breath_classifier(**(defaults | params))
-    vote = model["classifier"].estimator
-    for name, member in vote.estimators:
-        if name != "boosting":
+    for name, member in model["classifier"].estimator.estimators:
+        if name == "boosting":
+            member.set_params(boosting__max_iter=20)
+        else:
             member.set_params(net__hidden_channels=8, net__lr=0.01, net__batch_size=8)
-    return model.set_params(classifier__estimator__boosting__boosting__max_iter=20)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +238,30 @@ def test_unknown_presets_are_refused():
     for text in ("fast", "everything"):
         with pytest.raises(TypeError, match=r'members.*preset="fast"'):
             make_breath_classifier(text)
+
+
+@pytest.mark.parametrize("device", ["cuda:63", torch.device("cuda:63")])
+def test_an_unavailable_device_is_an_error_before_files_are_read(device):
+    with pytest.raises(ValueError, match="device='cuda:63' is not available here"):
+        make_breath_classifier(device=device)
+
+
+@pytest.mark.parametrize("labels", [["exhale", "inhale"], [0, 1], [False, True]])
+def test_the_positive_class_may_have_any_name(clips, labels):
+    y = np.where(clips.target == "I", labels[1], labels[0])
+    with pytest.raises(ValueError, match=rf"'I' is not .*pos_label={labels[1]!r}"):
+        small_classifier(preset="reference").fit(clips.paths, y)
+    model = small_classifier(preset="reference", max_epochs=1, pos_label=labels[1])
+    assert model.fit(clips.paths, y).classes_.tolist() == labels
+
+
+def test_the_vote_alone_takes_more_than_two_classes(clips):
+    y = np.where(np.arange(len(clips.target)) % 3, clips.target, "pause")
+    model = small_classifier(max_epochs=1)
+    with pytest.raises(ValueError, match=r"got 3: .*'pause'\]; .*set_params\(class"):
+        model.fit(clips.paths, y)
+    model.set_params(classifier=model["classifier"].estimator)
+    assert model.fit(clips.paths, y).classes_.tolist() == ["E", "I", "pause"]
 
 
 @pytest.mark.parametrize("missing", [None, np.nan])

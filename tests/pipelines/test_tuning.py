@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
-from skbreath import make_breath_sounds, top_estimators, tune_breath_classifier
+from skbreath import (
+    make_breath_classifier,
+    make_breath_sounds,
+    top_estimators,
+    tune_breath_classifier,
+)
 
 # Of the network's input and of its layers, and how it is trained: in one search.
 STRUCTURE = {
@@ -27,6 +36,7 @@ def tuned(sounds):
         sounds.waveforms,
         sounds.target,
         sounds.subject,
+        preset="reference",
         param_distributions=STRUCTURE,
         enqueue=[WIDE, NARROW],
         n_trials=3,
@@ -69,7 +79,6 @@ def test_a_tuning_that_is_repeated_with_a_storage_fits_nothing_again(sounds, tmp
         "n_members": 2,
         "trial_epochs": 1,
         "cv": 2,
-        "prune_on": "fold",
         "storage": tmp_path / "trials.db",
         "random_state": 0,
     }
@@ -87,6 +96,69 @@ def test_a_tuning_that_is_repeated_with_a_storage_fits_nothing_again(sounds, tmp
         )  # fmt: skip
 
 
-def test_an_unavailable_device_is_an_error_before_files_are_read():
-    with pytest.raises(ValueError, match="device='gpu' is not available here"):
-        tune_breath_classifier(["missing.wav"] * 4, list("IEIE"), device="gpu")
+def members_of(model):
+    return dict(model["classifier"].estimator.estimators)
+
+
+@pytest.mark.parametrize("part", ["frames", "spectrogram", "boosting"])
+def test_tuning_adds_trials_around_the_preset_to_its_vote(part, sounds):
+    result = tune_breath_classifier(
+        sounds.waveforms[:40], sounds.target[:40], part=part, n_trials=2, n_members=1,
+        trial_epochs=1, cv=2, random_state=0,
+    )  # fmt: skip
+    untuned = make_breath_classifier(random_state=0)
+    (trial, tuned), *members = members_of(result.model).items()
+    assert trial in ("trial_0", "trial_1")
+    assert str(members) == str([*members_of(untuned).items()])
+    for name in ("scoring", "estimator__calibration", "estimator__weights"):
+        params = result.model["classifier"].get_params()
+        assert params[name] == untuned["classifier"].get_params()[name]
+    first, second = result.search.cv_results_["params"]
+    own = members_of(untuned)[part].get_params()
+    assert all(first[name] == own[name] for name in first)
+    assert all(first[name] != second[name] for name in first if "learning" in name)
+    # Otherwise the vote could have one member twice.
+    assert tuned[-1].random_state != members_of(untuned)[part][-1].random_state
+    if part != "boosting":
+        assert tuned["net"].max_epochs == own["net__max_epochs"]
+
+
+def test_epochs_that_are_searched_are_kept(sounds):
+    result = tune_breath_classifier(
+        sounds.waveforms[:40], sounds.target[:40], preset="fast", n_trials=2,
+        n_members=1, param_distributions={"net__max_epochs": IntDistribution(1, 2)},
+        cv=2, random_state=0,
+    )  # fmt: skip
+    (_, tuned), (name, _) = members_of(result.model).items()
+    assert tuned["net"].max_epochs in (1, 2) and name == "frames"
+
+
+def test_the_reference_is_tuned_as_the_original_entry_was(tuned):
+    threshold = tuned.model["classifier"]
+    assert threshold.scoring == "f1" and threshold.estimator.weights == "learned"
+    assert all(name.startswith("trial_") for name in members_of(tuned.model))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"device": "gpu"}, "device='gpu' is not available here"),
+        (
+            {"preset": "fast", "part": "boosting"},
+            r"one of \['frames'\], got 'boosting'",
+        ),
+        (
+            {"n_members": 3, "n_trials": 2},
+            "n_members must be at most n_trials=2, got 3",
+        ),
+    ],
+)
+def test_wrong_settings_are_errors_before_files_are_read(settings, message):
+    with pytest.raises(ValueError, match=message):
+        tune_breath_classifier(["missing.wav"] * 4, list("IEIE"), **settings)
+
+
+def test_more_than_two_classes_are_an_error_before_any_trial(sounds):
+    y = np.where(np.arange(80) % 3, sounds.target, "pause")
+    with pytest.raises(ValueError, match="Expected labels of 2 classes, got 3"):
+        tune_breath_classifier(sounds.waveforms, y)

@@ -274,7 +274,7 @@ def test_errors_can_be_heard_one_at_a_time(visit, ordinary):
 @pytest.mark.parametrize("kind", ["ordinary", "hostile", "with_networks"])
 def test_nothing_is_wider_than_a_phone(visit, request, kind):
     page = visit(request.getfixturevalue(kind))
-    for width in (320, 375, 768):
+    for width in (320, 390, 768, 1280):
         page.set_viewport_size({"width": width, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#slider").bounding_box()["width"] > 0.4 * min(width, 500)

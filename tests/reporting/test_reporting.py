@@ -112,7 +112,8 @@ def test_page_has_every_section_and_no_way_out(page):
     ids = page.attributes("section", "id")
     expected = ["summary", "threshold", "curves", "by-0", "by-1"]
     assert ids == [*expected, "vote", "trials", "errors", "settings"]
-    assert page.attributes("a", "href") == ["#summary", *[f"#{i}" for i in ids]]
+    links = ["#summary", *[f"#{i}" for i in ids], "#settings"]
+    assert page.attributes("a", "href") == links
     addresses = [
         *page.attributes("link", "href"),
         *page.attributes("audio", "src"),
@@ -137,6 +138,26 @@ def test_page_says_what_was_evaluated(page, tmp_path):
     bare = Bunch(**evaluated())
     del bare["settings"]  # of a result that was made by hand
     assert "settings" not in write(tmp_path, bare).attributes("section", "id")
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (0.03, "Calibration: no worse than chance for this many clips."),
+        (0.2, "Calibration: worse than chance. Probabilities are off by 0.200"),
+        (np.nan, None),
+    ],
+)
+def test_calibration_is_summed_up_in_words(tmp_path, value, words):
+    result = Bunch(**evaluated())
+    result.table = result.table.copy()
+    result.table.loc["calibration_error", "value"] = value
+    result.table.loc["perfect_calibration"] = [0.03, 0.01, 0.05]
+    found = write(tmp_path, result).words
+    if words is None:
+        assert "Calibration:" not in found
+    else:
+        assert words in found and "0.010 to 0.050 by chance" in found
 
 
 def test_scores_in_the_page_are_those_of_the_predictions(page):

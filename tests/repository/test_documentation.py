@@ -1,6 +1,6 @@
 """The documentation matches the code: names, files, and examples that run."""
 
-import functools
+import importlib
 import inspect
 import os
 import re
@@ -8,83 +8,36 @@ import runpy
 import shutil
 import subprocess
 import sys
-import types
-import warnings
+from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import soundfile
+from pages import DOCS, REPOSITORY, python_blocks
 
 import skbreath
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-DOCS = REPOSITORY / "docs"
 
 
 @pytest.fixture(scope="module")
 def reference():
-    """List the names in docs/api.rst, without the prefix "skbreath."."""
-    text = (DOCS / "api.rst").read_text(encoding="utf-8")
-    listed = re.findall(r"^   ([A-Za-z_][\w.]*)$", text, flags=re.MULTILINE)
-    data = re.findall(r"^\.\. data:: skbreath\.(\S+)$", text, flags=re.MULTILINE)
-    return listed + data
+    """List the public names."""
+    return [name for name in skbreath.__all__ if name != "__version__"]
 
 
 @pytest.fixture
-def own_data(tmp_path, breath_folder, monkeypatch):
-    """Change to a folder with the files that the pages name."""
-    from skbreath import load_kaggle_breath, make_breath_recording, write_label_track
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "kaggle-breath").symlink_to(breath_folder, target_is_directory=True)
-    train = load_kaggle_breath(breath_folder)
-    columns = {"path": train.paths, "label": train.target, "patient": train.day}
-    pd.DataFrame(columns).to_csv("clips.csv", index=False)
-    for seed, day in enumerate(["monday", "tuesday", "wednesday"]):
-        made = make_breath_recording(20, random_state=seed)
-        soundfile.write(f"{day}.wav", made.waveform, made.sample_rate)
-        write_label_track(f"{day}.txt", made.phases)
-    # The code of the pages does not depend on how long networks are trained.
-    quick = functools.partial(skbreath.make_breath_classifier, max_epochs=1, cv=2)
-
-    def quick_classifier(members=None, *, max_epochs=1, **params):
-        params.pop("cv", None)
-        return quick(members, **params)
-
-    monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
-    return tmp_path
+def extension(monkeypatch):
+    """Return a function that imports an extension of the documentation."""
+    pytest.importorskip("sphinx", reason='needs the extra "docs"')
+    monkeypatch.syspath_prepend(DOCS / "extensions")
+    return importlib.import_module
 
 
-def python_blocks(page):
-    """List the blocks of Python code of a page."""
-    text = page.read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Return a function that runs blocks of code in a module "page"."""
-
-    def run(blocks, page):
-        module = types.ModuleType("page")
-        monkeypatch.setitem(sys.modules, "page", module)
-        for block in blocks:
-            exec(compile(block, str(page), "exec"), vars(module))
-        return vars(module)
-
-    return run
-
-
-def test_reference_lists_every_public_name(reference):
-    missing = set(skbreath.__all__) - {"__version__"} - set(reference)
-    assert not missing, f"add {sorted(missing)} to docs/api.rst"
-
-
-def test_reference_lists_only_public_names(reference):
-    for name in reference:
-        assert hasattr(skbreath, name), name
-    assert len(reference) == len(set(reference))
+def test_reference_lists_every_public_name(reference, extension):
+    listed = extension("api_pages").public_names()
+    constants = (DOCS / "api.rst").read_text(encoding="utf-8")
+    described = re.findall(r"^\.\. data:: skbreath\.(\S+)$", constants, re.MULTILINE)
+    assert sorted([*sum(listed.values(), []), *described]) == sorted(reference)
+    for package in listed:
+        assert f"   api/{package}\n" in constants
 
 
 def public_signatures(reference):
@@ -134,12 +87,28 @@ def test_page_of_commands_is_up_to_date():
     assert "--reject-below" in page
 
 
-def test_readme_names_files_that_exist():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    names = set(re.findall(r"\b((?:docs|benchmarks|fuzz|examples)/[\w./-]+)", text))
-    assert names
-    for name in names - {"docs/_build/html"}:
+@pytest.mark.parametrize(
+    "page", sorted(REPOSITORY.glob("*.md")), ids=lambda page: page.stem
+)
+def test_pages_of_the_repository_name_files_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    folders = "docs|benchmarks|fuzz|examples|skbreath"
+    names = set(re.findall(rf"\b((?:{folders})/[\w./-]+)", text))
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    new = {"docs/_build/html", "skbreath/features/energy_course.py"}
+    for name in {*names, *links} - new:
         assert (REPOSITORY / name.rstrip(".")).exists(), name
+
+
+def test_broken_links_of_built_pages_are_found(tmp_path):
+    found = runpy.run_path(str(DOCS / "check_links.py"))["broken_links"]
+    (tmp_path / "a b.html").write_text('<h1 id="x">', encoding="utf-8")
+    links = ["a%20b.html#x", "https://elsewhere.org/none", "#here", "", "none.html"]
+    links += ["a%20b.html#none", "#none", "a%20b.html?v=1"]
+    text = "".join(f'<a href="{link}" id="here">' for link in links)
+    (tmp_path / "index.html").write_text(text, encoding="utf-8")
+    broken = [link for _, link in found(tmp_path)]
+    assert broken == ["#none", "a%20b.html#none", "none.html"]
 
 
 def test_every_picture_is_in_the_gallery():
@@ -150,12 +119,66 @@ def test_every_picture_is_in_the_gallery():
     assert len(drawn) > 5 and drawn == pictures
 
 
-def test_quoted_results_exist():
-    text = (DOCS / "numbers.md").read_text(encoding="utf-8")
-    quoted = set(re.findall(r"results/(\w+\.txt)", text))
-    checked_in = {path.name for path in (REPOSITORY / "benchmarks/results").iterdir()}
-    assert len(quoted) > 10
-    assert quoted <= checked_in
+def test_every_result_is_shown_and_read_to_the_last_number(extension):
+    tables = extension("result_tables")
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*.md"))
+    shown = set(re.findall(r"^```\{results\} (\w+)$", pages, flags=re.MULTILINE))
+    checked_in = {path.stem: path for path in tables.RESULTS.glob("*.txt")}
+    assert len(shown) > 15 and shown <= set(checked_in)
+    for path in checked_in.values():
+        head, blocks = tables.read_results(path)
+        assert any(block["rows"] for block in blocks), path
+        words = head
+        for block in blocks:
+            words = [*words, block["caption"], *block["columns"], *block["notes"]]
+            words = sum(block["rows"], words)
+        text = path.read_text(encoding="utf-8")
+        assert Counter(" ".join(words).split()) == Counter(text.split()), path
+
+
+# File, table, row, column, as quoted in the README.
+QUOTED = [
+    ("bench_phases_people", "Nose", "as in the package, certain labels", "I 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, certain labels", "E 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, all recordings", "I 50 %"),
+    ("bench_phases_people", "Nose", "as in the package, all recordings", "E 50 %"),
+    ("bench_accuracy", "Held out by day, 95 %", "default", "accuracy"),
+    ("bench_accuracy", "Held out by day, 95 %", "default", "roc_auc"),
+]
+
+
+@pytest.mark.parametrize("file, caption, row, column", QUOTED)
+def test_figures_of_the_readme_are_those_measured(
+    extension, file, caption, row, column
+):
+    tables = extension("result_tables")
+    _, blocks = tables.read_results(tables.RESULTS / f"{file}.txt")
+    (block,) = (b for b in blocks if b["caption"].startswith(caption))
+    (cells,) = (cells for cells in block["rows"] if cells[0] == row)
+    value, low, high = tables.read_interval(cells[block["columns"].index(column)])
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+
+
+def test_readme_is_short():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+
+
+def test_values_with_intervals_are_read(extension):
+    read_interval = extension("result_tables").read_interval
+    assert read_interval("0.77 [0.75, 0.79]") == (0.77, 0.75, 0.79)
+    assert read_interval("66% (51%..81%)") == (66, 51, 81)
+    assert read_interval("13,822 (9,057..14,409)") == (13822, 9057, 14409)
+    assert read_interval("+0.5") == (0.5, 0.5, 0.5)
+    assert read_interval("12 of 25") is None
+
+
+def test_map_of_packages_has_all_of_them(extension):
+    rows = extension("result_tables").packages()
+    folders = {p.parent.name for p in (REPOSITORY / "skbreath").glob("*/__init__.py")}
+    assert {name for _, name, *_ in rows} == folders
+    assert all(text for row in rows for text in row)
 
 
 def test_citation_names_this_version():
@@ -219,7 +242,6 @@ def test_contributing_guide_works_when_followed_to_the_letter(tmp_path):
     (tmp_path / test).write_text(tests, "utf-8")
     (line,) = re.findall(r"^(from \.features.*\n)", text, flags=re.MULTILINE)
     insert("skbreath/__init__.pyi", line, "ChannelScaler as ChannelScaler\n")
-    insert("docs/api.rst", "   EnergyCourse\n", "   BreathFeatures\n")
     known = "skbreath/model_files/known_types.py"
     insert(known, '    "EnergyCourse",\n', '    "CutMix",\n')
     checks = [
@@ -236,40 +258,3 @@ def test_contributing_guide_works_when_followed_to_the_letter(tmp_path):
         # All tests of a package take long, and run in the whole suite anyway.
         is_folder = re.fullmatch(r"pytest tests/\w+", command)
         run(f"{command} --collect-only" if is_folder else command)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ensembles",
-        "evaluating",
-        "extending",
-        "loading-data",
-        "microphones",
-        "threshold",
-        "training",
-    ],
-)
-def test_code_of_a_page_runs(name, own_data, run):
-    page = DOCS / f"{name}.md"
-    blocks = python_blocks(page)
-    assert blocks
-    with warnings.catch_warnings():
-        # Clips of other lengths and few groups, as the page's reader may have.
-        warnings.simplefilter("ignore", UserWarning)
-        run(blocks, page)
-
-
-@pytest.mark.slow
-def test_code_of_the_big_data_page_runs(own_data, run):
-    page = DOCS / "big-data.md"
-    files, *_ = python_blocks(page)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        run([files], page)
-    rows = (own_data / "labels.csv").read_text(encoding="utf-8").splitlines()
-    assert (
-        len(rows)
-        == len((own_data / "clips.csv").read_text(encoding="utf-8").splitlines()) - 1
-    )

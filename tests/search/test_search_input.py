@@ -97,6 +97,7 @@ def test_a_study_of_another_positive_class_is_another_study(tmp_path):
 def test_tuning_takes_pos_label_and_refuses_a_wrong_one_before_any_trial():
     sounds = make_breath_sounds(40, random_state=0)
     settings = {"n_trials": 2, "n_members": 2, "trial_epochs": 1, "cv": 2}
+    settings["preset"] = "reference"
     result = tune_breath_classifier(
         sounds.waveforms, sounds.target, scoring="f1", random_state=0, **settings
     )
