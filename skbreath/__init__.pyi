@@ -30,6 +30,7 @@ from .evaluation.leakage import check_leakage as check_leakage
 from .evaluation.scores import score_predictions as score_predictions
 from .features.breath_features import BreathFeatures as BreathFeatures
 from .features.channel_scaler import ChannelScaler as ChannelScaler
+from .features.recording_context import RecordingContext as RecordingContext
 from .features.summary_pooling import SummaryPooling as SummaryPooling
 from .model_files.container import ModelFileError as ModelFileError
 from .model_files.save_load import load_model as load_model

@@ -32,6 +32,7 @@ _PUBLIC = {
     "Mixup",
     "OptunaSearchCV",
     "PhaseSegmenter",
+    "RecordingContext",
     "ResidualCNNClassifier",
     "SummaryPooling",
     "ThresholdClassifier",

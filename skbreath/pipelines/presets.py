@@ -10,6 +10,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from ..features.breath_features import BreathFeatures
 from ..features.channel_scaler import ChannelScaler
 from ..features.feature_set import GROUPS
+from ..features.recording_context import RecordingContext
 from ..features.summary_pooling import SummaryPooling
 from ..networks.augmentation import (
     CircularShift,
@@ -119,8 +120,9 @@ def make_net_member(
 def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipeline:
     """Build a network over the frames: 112 channels and loop, scaling, residual CNN.
 
-    The network of :func:`make_net_member` sees where in its loop each frame lies, and
-    is trained on masked and mixed clips, without a validation part.
+    The network of :func:`make_net_member` sees where in its loop each frame lies and
+    how each channel differs from its mean over the recording. It is trained on masked
+    and mixed clips, without a validation part.
 
     Parameters
     ----------
@@ -132,7 +134,7 @@ def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipelin
     Returns
     -------
     member : :class:`~sklearn.pipeline.Pipeline`
-        Steps ``features``, ``scaler`` and ``net``.
+        Steps ``features``, ``context``, ``scaler`` and ``net``.
 
     Examples
     --------
@@ -142,8 +144,7 @@ def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipelin
     """
     features = BreathFeatures(sample_rate=sample_rate, groups=(*GROUPS, "loop"))
     params = {"max_epochs": 40, "dropout": 0.4, "augmentations": _MIXED}
-    net = ResidualCNNClassifier(**(_TRAINING | params | net_params))
-    return Pipeline([("features", features), ("scaler", ChannelScaler()), ("net", net)])
+    return _network_member(features, params | net_params)
 
 
 def make_spectrogram_member(
@@ -151,8 +152,9 @@ def make_spectrogram_member(
 ) -> Pipeline:
     """Build a network over frequency and time: mel and loop, scaling, residual CNN.
 
-    The network sees 64 mel bands every 16 ms, and where in its loop each frame lies.
-    It is trained on shifted, masked and mixed clips, without a validation part.
+    The network sees 64 mel bands every 16 ms, how they differ from their mean over the
+    recording, and where in its loop each frame lies. It is trained on shifted, masked
+    and mixed clips, without a validation part.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ def make_spectrogram_member(
     Returns
     -------
     member : :class:`~sklearn.pipeline.Pipeline`
-        Steps ``features``, ``scaler`` and ``net``.
+        Steps ``features``, ``context``, ``scaler`` and ``net``.
 
     Examples
     --------
@@ -187,20 +189,34 @@ def make_spectrogram_member(
     )
     params = {
         "module": ResidualCNN2d,
-        "net_params": {"module__n_planes": 2},
+        "net_params": {"module__n_planes": 2, "module__n_images": 2},
         "hidden_channels": 16,
         "max_epochs": 60,
         "dropout": 0.3,
         "augmentations": [CircularShift(0.25), *_MIXED],
     }
-    net = ResidualCNNClassifier(**(_TRAINING | params | net_params))
-    return Pipeline([("features", features), ("scaler", ChannelScaler()), ("net", net)])
+    return _network_member(features, params | net_params)
+
+
+def _network_member(features, net_params):
+    """Build a network on features whose last two channels are those of the loop."""
+    seed = net_params.get("random_state")
+    return Pipeline(
+        [
+            ("features", features),
+            ("context", RecordingContext(n_planes=2, random_state=seed)),
+            ("scaler", ChannelScaler()),
+            ("net", ResidualCNNClassifier(**(_TRAINING | net_params))),
+        ]
+    )
 
 
 def make_boosting_member(
     *, sample_rate: int = 16000, random_state: Seed = None
 ) -> Pipeline:
     """Build boosted trees on the course of the channels through one breath.
+
+    The trees also see how each number differs from its mean over the recording.
 
     Parameters
     ----------
@@ -212,13 +228,13 @@ def make_boosting_member(
     Returns
     -------
     member : :class:`~sklearn.pipeline.Pipeline`
-        Steps ``features`` and ``boosting``.
+        Steps ``features``, ``context`` and ``boosting``.
 
     Examples
     --------
     >>> from skbreath import make_boosting_member
     >>> [name for name, _ in make_boosting_member().steps]
-    ['features', 'boosting']
+    ['features', 'context', 'boosting']
     """
 
     def course(groups, n_bins, **params):
@@ -250,7 +266,8 @@ def make_boosting_member(
         random_state=random_state,
     )
     union = FeatureUnion([("bands", fine), ("timbre", coarse)])
-    return Pipeline([("features", union), ("boosting", boosting)])
+    context = RecordingContext(random_state=random_state)
+    return Pipeline([("features", union), ("context", context), ("boosting", boosting)])
 
 
 def _samples(seconds, sample_rate):
