@@ -38,6 +38,7 @@ from .model_files.save_load import model_info as model_info
 from .model_files.save_load import save_model as save_model
 from .networks.augmentation import CircularShift as CircularShift
 from .networks.augmentation import CutMix as CutMix
+from .networks.augmentation import LeaveRecording as LeaveRecording
 from .networks.augmentation import MaskChannels as MaskChannels
 from .networks.augmentation import MaskFrames as MaskFrames
 from .networks.augmentation import Mixup as Mixup

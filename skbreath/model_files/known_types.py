@@ -27,6 +27,7 @@ _PUBLIC = {
     "CutMix",
     "FineTunedClassifier",
     "FrameNetwork",
+    "LeaveRecording",
     "MaskChannels",
     "MaskFrames",
     "Mixup",
