@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from .command import Command, print_result
-from .files import (
+from .common.command import Command, print_result
+from .common.files import (
     check_outputs,
     load,
     load_clips,
@@ -15,7 +15,7 @@ from .files import (
     print_table,
     recordings_for,
 )
-from .options import (
+from .common.options import (
     cores,
     data_argument,
     group_option,

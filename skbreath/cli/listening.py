@@ -10,9 +10,9 @@ import click
 
 from ..live import LIVE_MODEL, LONGEST_DELAY_S
 from .annotation import load_segmenter
-from .command import LinesCommand, plain, wants_json
-from .files import check_outputs
-from .options import TimeType, path_type
+from .common.command import LinesCommand, plain, wants_json
+from .common.files import check_outputs
+from .common.options import TimeType, path_type
 
 # Times a second that the line on a terminal is drawn, and s of sound until a machine
 # is said to be slow.

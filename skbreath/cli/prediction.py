@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import click
 
-from .command import Command, print_result, wants_json
-from .files import (
+from .common.command import Command, print_result, wants_json
+from .common.files import (
     BAD_FILES,
     check_outputs,
     leave_out,
@@ -16,7 +16,7 @@ from .files import (
     report_count,
     unique_paths,
 )
-from .options import (
+from .common.options import (
     FiniteFloatRange,
     batch_size_option,
     path_type,

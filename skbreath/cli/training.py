@@ -6,8 +6,8 @@ from collections import Counter
 import click
 
 from ..utils.text import shorten
-from .command import Command, print_result
-from .files import (
+from .common.command import Command, print_result
+from .common.files import (
     check_model_suffix,
     check_outputs,
     load_clips,
@@ -18,7 +18,7 @@ from .files import (
     save,
     say_model,
 )
-from .options import (
+from .common.options import (
     FiniteFloatRange,
     cores,
     data_argument,

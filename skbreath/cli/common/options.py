@@ -22,7 +22,7 @@ class TimeType(click.ParamType):
     name = "time"
 
     def convert(self, value, param, ctx):
-        from ..phases.label_rows import LineError, parse_time
+        from ...phases.label_rows import LineError, parse_time
 
         try:
             seconds = parse_time(str(value), None)
@@ -71,7 +71,7 @@ duration_option = click.option(
 def _check_device(ctx, param, device):
     """Raise an error for a device that is not available."""
     if device != "cpu":
-        from ..networks.fit_inputs import check_device
+        from ...networks.fit_inputs import check_device
 
         try:
             check_device(device)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..utils.text import shorten
+from ...utils.text import shorten
 from .command import print_result
 
 # The names that --model accepts instead of a file, and what the models are for.
@@ -37,7 +37,7 @@ def model_path(path):
                 f"{path} does not exist; the model of the package is {similar[0]}."
             )
         return path
-    from ..pretrained import PRETRAINED as files
+    from ...pretrained import PRETRAINED as files
 
     say_model(name)
     return files[name]
@@ -50,8 +50,8 @@ def say_model(name, chosen=""):
 
 def load(path):
     """Read a model that takes audio files; unwrap a search or fine-tuned model."""
-    from ..audio.reader import AudioReader
-    from ..ensemble.inspection import unwrap
+    from ...audio.reader import AudioReader
+    from ...ensemble.inspection import unwrap
 
     model = unwrap(load_model_file(path))
     if type(model).__name__ == "PhaseSegmenter":
@@ -69,7 +69,7 @@ def load(path):
 
 def load_model_file(path):
     """Read a model that a command wrote, whatever its type."""
-    from ..model_files.save_load import load_model
+    from ...model_files.save_load import load_model
 
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
@@ -82,7 +82,7 @@ def load_model_file(path):
 
 def metadata_of(path):
     """Return the metadata of a model file; None where it is a pickle."""
-    from ..model_files.save_load import model_info
+    from ...model_files.save_load import model_info
 
     return None if _is_pickle(path) else model_info(path)["metadata"]
 
@@ -118,8 +118,8 @@ def load_clips(
     """
     import numpy as np
 
-    from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
-    from ..phases.phase_table import common_words, words_note
+    from ...datasets.label_files import load_kaggle_breath, load_labelled_folder
+    from ...phases.phase_table import common_words, words_note
 
     if data.suffix.lower() == ".csv":
         clips = load_labelled_folder(data, group_column=group)
@@ -153,8 +153,8 @@ def _find_good(paths, sample_rate, duration, out, skip_bad):
     """Return which files can be read; without `skip_bad` raise one error for others."""
     import numpy as np
 
-    from ..audio.decoding import inspect_audio_files
-    from ..audio.files import AudioError
+    from ...audio.decoding import inspect_audio_files
+    from ...audio.files import AudioError
 
     durations, problems = inspect_audio_files(
         paths,
@@ -193,8 +193,8 @@ def recordings_for(model, files, recording, frame=None):
     """
     import numpy as np
 
-    from ..datasets.label_files import recordings_of_names
-    from ..ensemble.inspection import unwrap_steps
+    from ...datasets.label_files import recordings_of_names
+    from ...ensemble.inspection import unwrap_steps
 
     uses = unwrap_steps(model).uses_recordings()
     if recording in (None, "none"):
@@ -243,7 +243,7 @@ def check_outputs(outputs, inputs=()):
     They must not be the same file, nor replace a file or data set in `inputs`, nor any
     audio file.
     """
-    from ..utils.files import check_destination
+    from ...utils.files import check_destination
 
     written = {}
     for option, path in outputs.items():
@@ -262,7 +262,7 @@ def check_outputs(outputs, inputs=()):
 
 def reject_overwriting(option, paths, inputs):
     """Check that paths do not replace a file in `inputs`, or any audio file."""
-    from ..audio.files import has_audio_suffix
+    from ...audio.files import has_audio_suffix
 
     read = {Path(path).resolve() for path in inputs if path is not None}
     for path in paths:
@@ -287,7 +287,7 @@ def check_model_suffix(path):
 @contextmanager
 def open_table(path):
     """Yield a function that appends a DataFrame to a CSV file, complete at the end."""
-    from ..utils.files import atomic_path
+    from ...utils.files import atomic_path
 
     # A file name need not be UTF-8; it is written as it was read.
     how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -307,8 +307,8 @@ def open_table(path):
 
 def save(model, path, metadata=None):
     """Write a model in the format that its suffix names; a pickle has no metadata."""
-    from ..model_files.save_load import save_model
-    from ..utils.files import atomic_path
+    from ...model_files.save_load import save_model
+    from ...utils.files import atomic_path
 
     if path.suffix != ".joblib":
         save_model(model, path, metadata=metadata)
