@@ -1,11 +1,15 @@
 """Read models and clips; check and write the files and tables of commands."""
 
 import os
+import re
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
+
+from ..utils.text import shorten
+from .command import print_result
 
 # The names that --model accepts instead of a file, and what the models are for.
 PRETRAINED = {
@@ -161,6 +165,62 @@ def _find_good(paths, sample_rate, duration, out, skip_bad):
         raise AudioError(problems)
     leave_out(problems, len(paths), out if skip_bad else None)
     return np.isfinite(durations)
+
+
+def parts_of_names(files, pattern, option, others=""):
+    """Return the part of each file name that a regular expression finds."""
+    try:
+        found = [re.search(pattern, os.path.basename(file)) for file in files]
+    except re.error as error:
+        raise click.UsageError(
+            f"Expected {option} {others}a regular expression, got {pattern!r} "
+            f"({error})."
+        ) from error
+    without = [repr(f) for f, m in zip(files, found, strict=True) if not m or not m[0]]
+    if without:
+        raise click.UsageError(
+            f"{option} {pattern} is not a part of the names of {len(without)} of "
+            f"{len(files)} recordings: {shorten(without)}; expected {others}a regular "
+            "expression that is found in each name."
+        )
+    return [match[0] for match in found]
+
+
+def recordings_for(model, files, recording, frame=None):
+    """Return the recording of each file by --recording, for a model; None if not used.
+
+    `frame` is the table of the files. Print whether recordings are used.
+    """
+    import numpy as np
+
+    from ..datasets.label_files import recordings_of_names
+    from ..ensemble.inspection import unwrap_steps
+
+    uses = unwrap_steps(model).uses_recordings()
+    if recording in (None, "none"):
+        # Names are not read for a model without a use for them.
+        known = uses and recording is None
+        recordings = recordings_of_names(files) if known else None
+    elif not uses:
+        raise click.UsageError(
+            "The model does not compare clips of a recording; leave --recording out."
+        )
+    elif frame is not None and recording in frame.columns:
+        recordings = frame[recording].to_numpy(str)
+    else:
+        others = "" if frame is None else "a column or "
+        recordings = np.array(parts_of_names(files, recording, "--recording", others))
+    if recordings is not None:
+        n = len(set(recordings.tolist()))
+        click.echo(f"Note: clips are compared within {n} recordings.", err=True)
+    elif uses and recording is None and len(files) > 1:
+        click.echo(
+            "Note: each clip counts as a recording of its own; name recordings by "
+            "--recording.",
+            err=True,
+        )
+    print_result(n_recordings=None if recordings is None else n)
+    return recordings
 
 
 def unique_paths(files):

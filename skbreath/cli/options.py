@@ -101,6 +101,14 @@ group_option = click.option(
     help="Column whose values folds must not share: recording or day; for a CSV file "
     "any of its columns.",
 )
+recording_option = click.option(
+    "--recording",
+    metavar="COLUMN",
+    help="Which clips were recorded together, so that each is compared with the others "
+    "of its recording: a column of a CSV file; a regular expression that finds a part "
+    r"of the file name, such as ^[^_]+; or none.  [default: names as in the Kaggle "
+    "layout, <recording>_<number>.wav]",
+)
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
 )

@@ -1,7 +1,6 @@
 """Describe the phases of sound that arrives in blocks, for messages to the page."""
 
 import numpy as np
-import pandas as pd
 
 from ..phases.breath_statistics import breath_statistics
 from ..phases.phase_table import phase_table
@@ -22,7 +21,7 @@ class Sound:
     def __init__(self, segmenter, rate, start_s=0.0):
         self._stream = segmenter.partial(rate, start=start_s)
         self._rate, self._start, self._n_samples = rate, start_s, 0
-        self._tables = []
+        self._rows = []
         self._last_end, self._longest = start_s, 0.0
 
     def push(self, block):
@@ -35,7 +34,7 @@ class Sound:
         """End the stream; return what is new as a dict."""
         found = self._stream.finish()
         if self._stream.is_unusable:  # nor do phases count that were reported before
-            self._tables, found = [], phase_table()
+            self._rows, found = [], phase_table()
         answer = self._describe(found)
         silence = answer["time"] - self._last_end
         answer["longest_pause_s"] = round(max(self._longest, silence), 3)
@@ -49,13 +48,11 @@ class Sound:
         pause = 0.0
         if now is None and self._stream.current is not None:
             now, pause = "pause", max(0.0, time - self._stream.latency - since)
-        phases = []
-        if len(found):
-            phases = found.round(6).to_numpy().tolist()
-            self._tables.append(found)
-        for start, end, *_ in phases:
+        rows = found.to_numpy().tolist() if len(found) else []
+        for start, end, *_ in rows:
             self._longest = max(self._longest, start - self._last_end)
             self._last_end = end
+        self._rows += rows
         self._longest = max(self._longest, pause)
         return {
             "time": round(time, 6),
@@ -64,7 +61,7 @@ class Sound:
             "pause_s": round(pause, 3),
             "longest_pause_s": round(self._longest, 3),
             "note": self._stream.note,
-            "phases": phases,
+            "phases": [[round(s, 6), round(e, 6), label] for s, e, label, _ in rows],
         }
 
     def _summary(self):
@@ -72,9 +69,8 @@ class Sound:
         duration = self._n_samples / self._rate
         if duration == 0:
             return _shown(self._stream.recent)
-        table = pd.concat([phase_table(), *self._tables], ignore_index=True)
-        times = table[["start_s", "end_s"]] - self._start
-        table = table.assign(start_s=times["start_s"], end_s=times["end_s"])
+        start = self._start
+        table = phase_table([(s - start, e - start, *r) for s, e, *r in self._rows])
         table.attrs["note"] = self._stream.note
         return _shown(breath_statistics(table, duration + 1e-3))
 

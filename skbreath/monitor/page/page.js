@@ -460,7 +460,7 @@ function draw() {
     pen.fillRect(left, 0, wide, strip);
     pen.globalAlpha = 1;
     pen.fillRect(left, strip, wide, 20);
-    if (wide > 16) text(pen, wide > 62 ? WORDS[label] || label : label, left + wide / 2, strip + 14, colours.paper, "center", "600 12px");
+    if (wide > 16) text(pen, wide > 50 ? WORDS[label] || label : label, left + wide / 2, strip + 14, colours.paper, "center", "600 12px");
   }
   if (shown.known < shown.time) shade(pen, x(shown.known), x(shown.time), strip);
   for (const [start, end] of shown.gaps) shade(pen, x(start), x(end), strip, "no phases");
@@ -473,7 +473,7 @@ function draw() {
   if (!shown.time && !source) text(pen, width < 480 ? "Start the microphone, or open a recording" : "Start the microphone, or drop a recording here", width / 2, height / 2 - 10, colours.soft, "center", width < 480 ? "14px" : "16px");
   const most = Math.max(0, shown.time - view.span);
   $("scroll-label").hidden = most === 0;
-  Object.assign($("scroll"), { max: most, value: from });
+  Object.assign($("scroll"), { max: most, value: view.follow ? most : from });
   $("scroll").setAttribute("aria-valuetext", `from ${clock(from)} to ${clock(view.end)}`);
 }
 
