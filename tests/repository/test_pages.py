@@ -82,11 +82,16 @@ def run(monkeypatch, breath_folder):
 
     monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
     monkeypatch.setattr(skbreath, "OptunaSearchCV", quick_search)
+    evaluate = skbreath.evaluate
+
+    def quick_evaluate(*data, cv=2, n_resamples=50, **params):
+        return evaluate(*data, cv=2, n_resamples=50, **params)
+
+    monkeypatch.setattr(skbreath, "evaluate", quick_evaluate)
 
     def run(blocks, page):
         module = types.ModuleType("page")
         train = skbreath.load_kaggle_breath(breath_folder)
-        waveforms = skbreath.load_audio(train.paths[0])[0][None]
         waveforms = np.vstack([skbreath.load_audio(p)[0] for p in train.paths])
         model = make_pipeline(skbreath.AudioReader(), *simple_model())
         # What pages take as given.
