@@ -58,8 +58,8 @@ def predict_files(
         :func:`~skbreath.predict_with_rejection`.
     recordings : array-like of shape (n_files,), default=None
         Which files were recorded together, for a model that uses it; see
-        :class:`~skbreath.RecordingContext`. A recording is then never divided between
-        batches: its files follow its first file, and a batch may be larger.
+        :class:`~skbreath.RecordingContext`. The files of a recording are then read
+        together, and a batch may be larger.
 
     Yields
     ------
@@ -114,11 +114,11 @@ def predict_files(
     check_recordings(model, paths, recordings)
     batches = list(_batches(paths, recordings, batch_size))
     if errors == "skip":
-        return _predict_readable(model, batches, reject_below)
+        return _in_order(_predict_readable(model, batches, reject_below), batches)
     _, problems = inspect_for(model, paths)
     if problems:
         raise AudioError(problems)
-    return _predict_batches(model, batches, reject_below)
+    return _in_order(_predict_batches(model, batches, reject_below), batches)
 
 
 def inspect_for(model, paths):
@@ -136,10 +136,10 @@ def inspect_for(model, paths):
 
 
 def _batches(paths, recordings, batch_size):
-    """Yield paths and their recordings of each batch, recordings undivided."""
+    """Yield rows, paths and recordings of each batch, recordings undivided."""
     if recordings is None:
         for batch in gen_batches(len(paths), batch_size):
-            yield paths[batch], None
+            yield batch, paths[batch], None
         return
     codes = pd.factorize(np.asarray(recordings))[0]
     order = np.argsort(codes, kind="stable")
@@ -148,20 +148,39 @@ def _batches(paths, recordings, batch_size):
     for stop in [*first[1:].tolist(), len(order)]:
         if stop - start >= batch_size or stop == len(order):
             rows, start = order[start:stop], stop
-            yield [paths[row] for row in rows], codes[rows]
+            yield rows, [paths[row] for row in rows], codes[rows]
+
+
+def _in_order(tables, batches):
+    """Yield tables in the order of the paths, holding rows back until it is their turn.
+
+    The files of a recording may be far apart.
+    """
+    held, n_done = [], 0
+    for table, (rows, _, recordings) in zip(tables, batches, strict=True):
+        if recordings is None:
+            yield table
+            continue
+        held.append(table.set_axis(rows))
+        known = pd.concat(held).sort_index()
+        ready = known.index == n_done + np.arange(len(known))
+        held = [known[~ready]]
+        if ready.any():
+            n_done += ready.sum()
+            yield known[ready].reset_index(drop=True)
 
 
 def _predict_batches(model, batches, reject_below):
     """Yield the table of each batch."""
     warned = set()
-    for batch in batches:
-        yield _predict_batch(model, *batch, reject_below, warned)
+    for _, paths, recordings in batches:
+        yield _predict_batch(model, paths, recordings, reject_below, warned)
 
 
 def _predict_readable(model, batches, reject_below):
     """Yield the table of each batch, with an error for files that cannot be read."""
     warned = set()
-    for paths, recordings in batches:
+    for _, paths, recordings in batches:
         whole = pd.DataFrame({"path": _as_column(paths)})
         good, reasons = paths, {}
         # Bad files are found by reading them, as most batches do not have any.

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skbreath import (
@@ -24,6 +25,7 @@ from skbreath import (
     ChannelScaler,
     FineTunedClassifier,
     ResidualCNNClassifier,
+    SummaryPooling,
     ThresholdClassifier,
     load_kaggle_breath,
     load_model,
@@ -62,9 +64,8 @@ def test_submission_has_the_ids_of_the_test_set_in_their_order(
     expected = pd.read_csv(breath_folder / "test.csv")["ID"]
     assert submission["ID"].tolist() == expected.tolist()
     test = load_kaggle_breath(breath_folder, subset="test")
-    assert (
-        submission["Target"].tolist() == load_model(model).predict(test.paths).tolist()
-    )
+    labels = load_model(model).predict(test.paths, recordings=test.recording)
+    assert submission["Target"].tolist() == labels.tolist()
 
 
 def test_predict_prints_files_and_folders_as_csv(model, breath_folder):
@@ -744,3 +745,39 @@ def test_usage_errors_are_one_line(command):
     assert result.exit_code == 2 and result.stdout == ""
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: ") and line.endswith("--help`.")
+
+
+def test_recordings_of_names_and_columns(model, breath_folder, tmp_path):
+    train = load_kaggle_breath(breath_folder)
+    folder, out = breath_folder / "train", tmp_path / "out.csv"
+    expected = load_model(model).predict_proba(train.paths, recordings=train.recording)
+    result = run("predict", "--model", model, *train.paths, "--out", out, "--json")
+    n = len(set(train.recording.tolist()))
+    assert f"clips are compared within {n} recordings" in result.stderr
+    assert json.loads(result.stdout)["n_recordings"] == n
+    table = pd.read_csv(out)
+    assert table["path"].tolist() == train.paths.tolist()
+    np.testing.assert_allclose(table["probability_I"], expected[:, 1], atol=2e-6)
+
+    command = ["predict", "--model", model, folder, "--recording"]
+    alone = run(*command, "none", "--json")
+    assert json.loads(alone.stdout)["n_recordings"] is None
+    by_day = run(*command, r"_S\d+_", "--json")
+    assert json.loads(by_day.stdout)["n_recordings"] == len(set(train.day))
+    wrong = run(*command, "person")
+    assert wrong.exit_code == 2 and "--recording person is not a part" in wrong.stderr
+
+    frame = train.frame.assign(label=train.target, one="x")
+    frame[["path", "label", "recording", "day", "one"]].to_csv(tmp_path / "clips.csv")
+    command = ["evaluate", tmp_path / "clips.csv", "--group", "recording", "--model"]
+    result = run(*command, model, "--recording", "one", "--json")
+    answer = json.loads(result.stdout)
+    assert answer["n_recordings"] == 1 and answer["settings"]["with_recordings"]
+    plain = make_pipeline(
+        AudioReader(), BreathFeatures(), SummaryPooling(), GaussianNB()
+    )
+    save_model(plain.fit(train.paths, train.target), tmp_path / "plain.skb")
+    result = run(*command, tmp_path / "plain.skb", "--recording", "one")
+    assert result.exit_code == 2 and "leave --recording out" in result.stderr
+    result = run("predict", "--model", tmp_path / "plain.skb", *train.paths[:2])
+    assert result.exit_code == 0 and "recordings" not in result.stderr

@@ -335,7 +335,9 @@ def test_recordings_reach_every_use_of_a_model(clips, tmp_path):
     # Batches of at least 3 files, in another order: recordings are not divided.
     order = np.random.default_rng(0).permutation(len(X))
     tables = predict_files(loaded, X[order], 3, recordings=clips.recording[order])
-    table = pd.concat(tables).set_index("path").loc[X]
+    table = pd.concat(tables)
+    assert table["path"].tolist() == X[order].tolist()
+    table = table.set_index("path").loc[X]
     np.testing.assert_allclose(table["probability_I"], proba[:, 1], atol=1e-6)
     tuned = fine_tune(loaded, X, y, recordings=clips.recording, n_updates=1)
     assert tuned.predict(X, recordings=clips.recording).shape == y.shape
