@@ -151,6 +151,7 @@ def make_frame_member(*, sample_rate: int = 16000, **net_params: Any) -> Pipelin
     features = BreathFeatures(
         sample_rate=sample_rate,
         groups=(*GROUPS, "loop"),
+        n_fft=_samples(0.064, sample_rate),  # 1024 at 16 kHz
         hop_length=_samples(0.032, sample_rate),
     )
     params = {"max_epochs": 30, "dropout": 0.4, "augmentations": _MIXED}

@@ -87,9 +87,10 @@ def tune_breath_classifier(
         Best distinct trials that vote; fewer if `timeout` ends the search before.
     param_distributions : dict or callable, default=None
         Space of the searched member, as for :class:`~skbreath.OptunaSearchCV`; a
-        network has the steps ``features``, ``scaler`` and ``net``. None means a space
-        around the preset: for networks the learning rate, weight decay, dropout, width,
-        hop, band and the strength of each augmentation, for trees their size, number
+        network has the steps ``features``, ``context``, ``scaler`` and ``net``. None
+        means a space around the preset: for networks the learning rate, weight decay,
+        dropout, width, hop, band and the strength of each augmentation, for trees their
+        size, number
         and regularisation. In a space of your own no trial is set; see `enqueue`.
     scoring : str or callable, default="roc_auc"
         What the search maximises.
@@ -160,7 +161,7 @@ def tune_breath_classifier(
     >>> len(result.search.study_.trials)
     2
     >>> [name for name, _ in result.model["classifier"].estimator.estimators][1:]
-    ['frames', 'spectrogram', 'boosting']
+    ['frames', 'spectrogram', 'boosting', 'frames_2']
     """
     if n_trials is not None and n_members > n_trials:
         raise ValueError(

@@ -238,7 +238,7 @@ def test_tune_keeps_the_best_trials(breath_folder, tmp_path):
     assert tuning.startswith("Tuning: done") and training.startswith(
         "Training the best"
     )
-    assert "vote with the best 2 trials (12 fits)" in announced
+    assert "vote with the best 2 trials (9 fits)" in announced
     assert len(pd.read_csv(trials)) == 2
     assert joblib.load(out)["classifier"].classes_.tolist() == ["E", "I"]
 
