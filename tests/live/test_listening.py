@@ -249,9 +249,10 @@ def test_a_device_that_goes_away_is_an_error_and_the_labels_are_kept(
         with os.fdopen(os.open(fifo, os.O_RDWR), "wb") as file:
             file.write(SOUND[: 12 * RATE].tobytes())
             file.flush()
-            message = process.stderr.readline().decode()
+            # It is faster than a real device, so that the machine may be behind.
+            lines = iter(process.stderr.readline, b"")
+            assert any(b"was it unplugged?" in line for line in lines)
         assert process.wait(60) == 2
-    assert "was it unplugged?" in message
     assert len(read_label_track(out)) >= 4
 
 
