@@ -26,7 +26,7 @@ def main():
     segmenter = PhaseSegmenter(random_state=0)
     segmenter.fit([one.waveform for one in made], [one.phases for one in made])
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        model, sound = Path(folder, "nose-live"), Path(folder, "breath.wav")
+        model, sound = Path(folder, "live.skb"), Path(folder, "breath.wav")
         save_model(segmenter, model)
         soundfile.write(sound, heard.waveform, heard.sample_rate)
         command = [sys.executable, "-m", "skbreath", "monitor", "--port", "0"]
