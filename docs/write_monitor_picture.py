@@ -47,7 +47,9 @@ def main():
             page = browser.new_page(viewport={"width": 1000, "height": 850})
             page.goto(re.search(r"http://\S+", server.stdout.readline())[0])
             page.get_by_role("button", name="Start microphone").click()
-            wanted = page.locator("#view[aria-label$='0:19']")
+            wanted = page.locator(
+                "#view:is([aria-label$='0:19'], [aria-label*=' 0:2'])"
+            )
             wanted.wait_for(timeout=120_000)
             page.screenshot(path=PICTURE)
             browser.close()
