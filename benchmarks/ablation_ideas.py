@@ -32,8 +32,17 @@ from skbreath.features.feature_set import GROUPS
 
 
 def spectrogram(**params):
-    """The network over frequency and time, at half as many epochs as in the presets."""
-    return make_spectrogram_member(**({"max_epochs": 30} | params))
+    """The network over frequency and time that `ablation.md` begins with."""
+    params = {"max_epochs": 30, "net_params": {"module__n_planes": 2}} | params
+    member = make_spectrogram_member(n_mels=64, hop=0.016, **params)
+    shifted = [CircularShift(0.25), *member["net"].augmentations]
+    return member.set_params(context="passthrough", net__augmentations=shifted)
+
+
+def frames(**params):
+    """The network over frames that `ablation.md` begins with."""
+    member = make_frame_member(**({"max_epochs": 40} | params))
+    return member.set_params(context="passthrough", features__hop_length=256)
 
 
 def changed(make, **params):
@@ -139,16 +148,16 @@ IDEAS = {
         "120 epochs": changed(spectrogram, max_epochs=120),
     },
     "frames": {
-        "as it is": changed(make_frame_member),
+        "as it is": changed(frames),
         "trained as the original entry was": trial_54,
-        "no loop channels": features(make_frame_member, groups=GROUPS),
-        "no mixup": without(make_frame_member, Mixup),
-        "no CutMix": without(make_frame_member, CutMix),
-        "no masks": without(make_frame_member, MaskFrames, MaskChannels),
-        "circular shift": with_first(make_frame_member, CircularShift(0.25)),
-        "without doubtful clips": wrapped(WithoutDoubtful, make_frame_member),
-        "96 channels": changed(make_frame_member, hidden_channels=96),
-        "20 epochs": changed(make_frame_member, max_epochs=20),
-        "80 epochs": changed(make_frame_member, max_epochs=80),
+        "no loop channels": features(frames, groups=GROUPS),
+        "no mixup": without(frames, Mixup),
+        "no CutMix": without(frames, CutMix),
+        "no masks": without(frames, MaskFrames, MaskChannels),
+        "circular shift": with_first(frames, CircularShift(0.25)),
+        "without doubtful clips": wrapped(WithoutDoubtful, frames),
+        "96 channels": changed(frames, hidden_channels=96),
+        "20 epochs": changed(frames, max_epochs=20),
+        "80 epochs": changed(frames, max_epochs=80),
     },
 }

@@ -40,6 +40,8 @@ from skbreath.ensemble.rejection import labels_and_confidence
 from skbreath.utils.files import atomic_path
 
 PRESETS = ("reference", "fast", "default", "accurate")
+# Those that compare a clip with the other clips of its recording.
+COMPARING = ("fast", "default", "accurate")
 RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel")
 N_FOLDS = 5
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
@@ -73,6 +75,8 @@ def fit_fold(name, data, groups, train, test, options):
         return fit_peer(heard, paths, labels, train, test, options)
     model = make_model(name, options.seed, options.n_jobs)
     fit_params = {"classifier__groups": groups[train]} if name in PRESETS else {}
+    if name in COMPARING:
+        fit_params["classifier__recordings"] = data.recording[train]
     began, cpu = time.perf_counter(), time.process_time()
     model.fit(list(paths[train]), labels[train], **fit_params)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -83,8 +87,20 @@ def fit_fold(name, data, groups, train, test, options):
         save = save_model if name in PRESETS else joblib.dump
         save(model, file := Path(folder) / "model.skb")
         size = file.stat().st_size
+    inhale = list(model.classes_).index("I")
+    together = {}
+    if name in COMPARING:
+        own = data.recording[test]
+        predicted_with, scores_with, _ = labels_and_confidence(
+            model, list(paths[test]), own
+        )
+        together = {
+            "score_with": scores_with[:, inhale],
+            "predicted_with": predicted_with == "I",
+        }
     return {
-        "score": scores[:, list(model.classes_).index("I")],
+        **together,
+        "score": scores[:, inhale],
         "predicted": predicted == "I",
         "confidence": confidence,
         "fit_seconds": seconds,
@@ -148,19 +164,23 @@ def run(options, data, groups):
             why = "" if options.report else "no --peer is given, and "
             unmeasured[name] = f"{why}these folds are missing: {', '.join(missing)}"
             continue
-        predictions[name] = pd.concat(
-            pd.DataFrame(
-                {
-                    "row": test,
-                    "fold": fold,
-                    "group": recordings[test],
-                    "y_true": labels[test],
-                    "y_pred": np.where(found["predicted"], "I", "E"),
-                    "y_score": found["score"],
-                }
-            )
-            for fold, test, found in kept
-        ).sort_values("row", ignore_index=True)
+        rows = {name: ""}
+        if name in COMPARING:
+            rows[f"{name}, with recordings"] = "_with"
+        for row, which in rows.items():
+            predictions[row] = pd.concat(
+                pd.DataFrame(
+                    {
+                        "row": test,
+                        "fold": fold,
+                        "group": recordings[test],
+                        "y_true": labels[test],
+                        "y_pred": np.where(found[f"predicted{which}"], "I", "E"),
+                        "y_score": found[f"score{which}"],
+                    }
+                )
+                for fold, test, found in kept
+            ).sort_values("row", ignore_index=True)
         costs[name] = {
             key: np.median([found[key] for _, _, found in kept])
             for key in ("fit_seconds", "fit_cpu", "latency_ms", "size_mb")

@@ -59,7 +59,12 @@ def trained(clips, options):
         model = make_breath_classifier(
             preset=options.preset, n_jobs=options.n_jobs, random_state=SEED
         )
-        model.fit(clips.paths, clips.target, classifier__groups=clips.day)
+        model.fit(
+            clips.paths,
+            clips.target,
+            classifier__groups=clips.day,
+            classifier__recordings=clips.recording,
+        )
         save_model(model, file)
     return load_model(file)
 

@@ -30,6 +30,7 @@ from .evaluation.leakage import check_leakage as check_leakage
 from .evaluation.scores import score_predictions as score_predictions
 from .features.breath_features import BreathFeatures as BreathFeatures
 from .features.channel_scaler import ChannelScaler as ChannelScaler
+from .features.recording_context import RecordingContext as RecordingContext
 from .features.summary_pooling import SummaryPooling as SummaryPooling
 from .model_files.container import ModelFileError as ModelFileError
 from .model_files.save_load import load_model as load_model
@@ -37,6 +38,7 @@ from .model_files.save_load import model_info as model_info
 from .model_files.save_load import save_model as save_model
 from .networks.augmentation import CircularShift as CircularShift
 from .networks.augmentation import CutMix as CutMix
+from .networks.augmentation import LeaveRecording as LeaveRecording
 from .networks.augmentation import MaskChannels as MaskChannels
 from .networks.augmentation import MaskFrames as MaskFrames
 from .networks.augmentation import Mixup as Mixup

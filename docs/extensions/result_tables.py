@@ -95,16 +95,23 @@ def _table(columns, rows, css):
         for line in lines:
             row = nodes.row()
             for text in line:
-                pieces = re.split("`(.*?)`", text)
-                paragraph = nodes.paragraph()
-                for i, piece in enumerate(pieces):
-                    make = nodes.literal if i % 2 else nodes.Text
-                    paragraph += make(piece, piece) if i % 2 else make(piece)
-                row += nodes.entry("", paragraph)
+                row += nodes.entry("", nodes.paragraph("", "", *_cell_nodes(text)))
             part += row
         group += part
     table += group
     return table
+
+
+def _cell_nodes(text):
+    """Yield the nodes of a cell: code in backticks, and intervals on a line below."""
+    value, space, interval = text.partition(" ")
+    if space and interval[0] in "[(" and read_interval(text):
+        yield nodes.Text(f"{value} ")
+        interval = interval.strip("[()]").replace("..", " to ").replace(", ", " to ")
+        yield nodes.inline("", interval, classes=["interval"])
+        return
+    for i, piece in enumerate(re.split("`(.*?)`", text)):
+        yield nodes.literal(piece, piece) if i % 2 else nodes.Text(piece)
 
 
 def _chart(names, intervals, low, high):

@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from .annotation import annotate
 from .checking import check
-from .command import one_line
+from .common.command import one_line
 from .demo import demo
 from .evaluation import evaluate
 from .export import export

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .command import Command, print_result, wants_json
-from .files import (
+from .common.command import Command, print_result, wants_json
+from .common.files import (
     check_outputs,
     leave_out,
     load_model_file,
@@ -15,7 +15,7 @@ from .files import (
     reject_overwriting,
     say_model,
 )
-from .options import TimeType, path_type, skip_bad_option
+from .common.options import TimeType, path_type, skip_bad_option
 
 _SUFFIX = {
     "audacity": ".txt",

@@ -2,9 +2,9 @@
 
 import click
 
-from .command import Command, print_result
-from .files import check_outputs
-from .options import cores, jobs_option, labels_option, path_type
+from .common.command import Command, print_result
+from .common.files import check_outputs
+from .common.options import cores, jobs_option, labels_option, path_type
 
 _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 

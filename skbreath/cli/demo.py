@@ -2,9 +2,9 @@
 
 import click
 
-from .command import Command, print_result
-from .files import print_table
-from .options import cores, jobs_option, path_type, seed_option
+from .common.command import Command, print_result
+from .common.files import print_table
+from .common.options import cores, jobs_option, path_type, seed_option
 
 
 @click.command(cls=Command)

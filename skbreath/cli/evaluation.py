@@ -6,9 +6,16 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from .command import Command, print_result
-from .files import check_outputs, load, load_clips, model_path, print_table
-from .options import (
+from .common.command import Command, print_result
+from .common.files import (
+    check_outputs,
+    load,
+    load_clips,
+    model_path,
+    print_table,
+    recordings_for,
+)
+from .common.options import (
     cores,
     data_argument,
     group_option,
@@ -16,6 +23,7 @@ from .options import (
     path_type,
     pos_label_option,
     preset_option,
+    recording_option,
     scoring_option,
     seed_option,
     skip_bad_option,
@@ -27,6 +35,7 @@ from .options import (
 @data_argument
 @preset_option
 @group_option
+@recording_option
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
 @click.option(
@@ -64,6 +73,7 @@ def evaluate(
     data,
     preset,
     group,
+    recording,
     pos_label,
     scoring,
     cv,
@@ -115,7 +125,10 @@ def evaluate(
         model_file = model_path(model_file)
         model = load(model_file)
         print_result(n_trained_on=_warn_of_known_clips(model, paths))
-        result = evaluate_fitted(model, paths, y, groups, pos_label=pos_label)
+        recordings = recordings_for(model, paths, recording, frame)
+        result = evaluate_fitted(
+            *(model, paths, y, groups), recordings=recordings, pos_label=pos_label
+        )
         given = {"model_file": model_file.name}
         title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
@@ -129,9 +142,11 @@ def evaluate(
             device=device,
             **audio,
         )
+        recordings = recordings_for(model, paths, recording, frame)
         with StepProgress() as progress, progress.step("Cross-validating", cv):
             result = evaluate(
                 *(model, paths, y, groups),
+                recordings=recordings,
                 cv=cv,
                 pos_label=pos_label,
                 return_estimator=page is not None,

@@ -2,9 +2,9 @@
 
 import click
 
-from .command import Command, print_result
-from .files import check_outputs, load_model_file, metadata_of, model_path
-from .options import path_type
+from .common.command import Command, print_result
+from .common.files import check_outputs, load_model_file, metadata_of, model_path
+from .common.options import path_type
 
 
 @click.command(cls=Command)

@@ -4,9 +4,9 @@ import re
 
 import click
 
-from .command import Command, print_result
-from .files import check_outputs, unique_paths
-from .options import (
+from .common.command import Command, print_result
+from .common.files import check_outputs, unique_paths
+from .common.options import (
     FiniteFloatRange,
     batch_size_option,
     cores,

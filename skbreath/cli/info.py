@@ -2,9 +2,9 @@
 
 import click
 
-from .command import Command, print_result
-from .files import model_path
-from .options import path_type
+from .common.command import Command, print_result
+from .common.files import model_path
+from .common.options import path_type
 
 _PACKAGES = (
     "numpy",

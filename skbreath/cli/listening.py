@@ -10,9 +10,9 @@ import click
 
 from ..live import LIVE_MODEL, LONGEST_DELAY_S
 from .annotation import load_segmenter
-from .command import LinesCommand, plain, wants_json
-from .files import check_outputs
-from .options import TimeType, path_type
+from .common.command import LinesCommand, plain, wants_json
+from .common.files import check_outputs
+from .common.options import TimeType, path_type
 
 # Times a second that the line on a terminal is drawn, and s of sound until a machine
 # is said to be slow.
@@ -90,10 +90,10 @@ def listen(
 
             keep = stack.enter_context(closing(SoundFile(record, sound.rate)))
         stream = segmenter.partial(sound.rate)
-        if stream.latency > LONGEST_DELAY_S + 0.05:
+        if stream.latency > LONGEST_DELAY_S:
             click.echo(
                 f"Warning: phases of {model} come {stream.latency:.1f} s after their "
-                f"end. Leave --model out, or train one by `train-phases --live`.",
+                "end. Leave --model out, or train one by `train-phases --live`.",
                 err=True,
             )
         stack.enter_context(one_thread(user_api=None))
@@ -231,7 +231,9 @@ class _Line:
 
     def update(self, session):
         """Draw the line."""
-        self._live.update(session.line())
+        from rich.text import Text
+
+        self._live.update(Text(session.line(), no_wrap=True, overflow="ellipsis"))
 
 
 @contextmanager

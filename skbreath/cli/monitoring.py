@@ -4,8 +4,8 @@ import click
 
 from ..live import LIVE_MODEL
 from .annotation import load_segmenter
-from .command import Command, print_result
-from .options import path_type
+from .common.command import Command, print_result
+from .common.options import path_type
 
 
 @click.command(cls=Command)

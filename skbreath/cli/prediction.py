@@ -4,18 +4,25 @@ from contextlib import ExitStack
 
 import click
 
-from .command import Command, print_result, wants_json
-from .files import (
+from .common.command import Command, print_result, wants_json
+from .common.files import (
     BAD_FILES,
     check_outputs,
     leave_out,
     load,
     model_path,
     open_table,
+    recordings_for,
     report_count,
     unique_paths,
 )
-from .options import FiniteFloatRange, batch_size_option, path_type, skip_bad_option
+from .common.options import (
+    FiniteFloatRange,
+    batch_size_option,
+    path_type,
+    recording_option,
+    skip_bad_option,
+)
 
 
 @click.command(cls=Command)
@@ -31,6 +38,7 @@ from .options import FiniteFloatRange, batch_size_option, path_type, skip_bad_op
     type=path_type,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
+@recording_option
 @batch_size_option
 @click.option(
     "--reject-below",
@@ -38,7 +46,9 @@ from .options import FiniteFloatRange, batch_size_option, path_type, skip_bad_op
     help="Confidence below which a label is marked as rejected, in a further column.",
 )
 @skip_bad_option
-def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
+def predict(
+    paths, model, out, submission, recording, batch_size, reject_below, skip_bad
+):
     """Predict inhale (I) or exhale (E) of audio files.
 
     PATHS are files of one phase each, or folders of them; of a longer file only the
@@ -80,22 +90,29 @@ def predict(paths, model, out, submission, batch_size, reject_below, skip_bad):
     check_outputs({"--out": out}, [*paths, model, submission])
     fitted = load(model_path(model))
     if submission is not None:
-        _predict_submission(fitted, submission, out)
+        _predict_submission(fitted, submission, out, recording)
         return
     files = unique_paths(find_audio_files(paths))
-    settings = {"batch_size": batch_size, "reject_below": reject_below}
+    settings = {
+        "batch_size": batch_size,
+        "reject_below": reject_below,
+        "recordings": recordings_for(fitted, files, recording),
+    }
     if out is None:
         _print_predictions(fitted, files, settings, skip_bad)
     else:
         _write_predictions(fitted, files, out, settings, skip_bad)
 
 
-def _predict_submission(fitted, folder, out):
+def _predict_submission(fitted, folder, out, recording):
     """Predict the test clips of a competition folder and write the submission."""
     from ..datasets.label_files import load_kaggle_breath, write_submission
+    from ..ensemble.rejection import labels_and_probabilities
 
     test = load_kaggle_breath(folder, subset="test")
-    write_submission(out, test.id, fitted.predict(test.paths))
+    recordings = recordings_for(fitted, test.paths, recording, test.frame)
+    labels, _ = labels_and_probabilities(fitted, test.paths, recordings)
+    write_submission(out, test.id, labels)
     click.echo(f"wrote {out}")
     print_result(out=out, n_files=len(test.paths))
 

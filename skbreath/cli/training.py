@@ -1,23 +1,24 @@
 """``skbreath train`` and ``train-phases``."""
 
 import os
-import re
 from collections import Counter
 
 import click
 
 from ..utils.text import shorten
-from .command import Command, print_result
-from .files import (
+from .common.command import Command, print_result
+from .common.files import (
     check_model_suffix,
     check_outputs,
     load_clips,
     metadata_of,
+    parts_of_names,
+    recordings_for,
     reject_overwriting,
     save,
     say_model,
 )
-from .options import (
+from .common.options import (
     FiniteFloatRange,
     cores,
     data_argument,
@@ -28,6 +29,7 @@ from .options import (
     path_type,
     pos_label_option,
     preset_option,
+    recording_option,
     scoring_option,
     seed_option,
     skip_bad_option,
@@ -45,6 +47,7 @@ _MOST_COMPARED = 10
 @out_option
 @preset_option
 @group_option
+@recording_option
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
 @training_options
@@ -56,6 +59,7 @@ def train(
     out,
     preset,
     group,
+    recording,
     pos_label,
     scoring,
     max_epochs,
@@ -81,7 +85,7 @@ def train(
 
     check_model_suffix(out)
     check_outputs({"--out": out}, [data])
-    paths, y, groups, _ = load_clips(
+    paths, y, groups, frame = load_clips(
         data, group, pos_label, out=out, skip_bad=skip_bad, **audio
     )
     model = make_breath_classifier(
@@ -94,8 +98,12 @@ def train(
         device=device,
         **audio,
     )
+    params = {"classifier__groups": groups}
+    recordings = recordings_for(model, paths, recording, frame)
+    if recordings is not None:
+        params["classifier__recordings"] = recordings
     with StepProgress() as progress, progress.step("Training", count_fits(model)):
-        model.fit(paths, y, classifier__groups=groups)
+        model.fit(paths, y, **params)
     save(model, out)
     print_fitted(model, out)
 
@@ -288,23 +296,7 @@ def _groups(files, group):
     if group == "folder":
         groups = [os.path.dirname(file) for file in files]
     else:
-        try:
-            found = [re.search(group, os.path.basename(file)) for file in files]
-        except re.error as error:
-            raise click.UsageError(
-                "Expected --group recording, folder or a regular expression, got "
-                f"{group!r} ({error})."
-            ) from error
-        without = [
-            repr(f) for f, m in zip(files, found, strict=True) if not m or not m[0]
-        ]
-        if without:
-            raise click.UsageError(
-                f"--group {group} is not a part of the names of {len(without)} of "
-                f"{len(files)} recordings: {shorten(without)}; expected recording, "
-                "folder or a regular expression that is found in each name."
-            )
-        groups = [match[0] for match in found]
+        groups = parts_of_names(files, group, "--group", "recording, folder or ")
     sizes = Counter(groups)
     listed = shorten(f"{name} ({n})" for name, n in sizes.items())
     if len(sizes) < 2:

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from .command import Command, print_result
-from .files import check_model_suffix, check_outputs, load_clips, save
-from .options import (
+from .common.command import Command, print_result
+from .common.files import check_model_suffix, check_outputs, load_clips, save
+from .common.options import (
     FiniteFloatRange,
     cores,
     data_argument,

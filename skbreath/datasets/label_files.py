@@ -248,6 +248,13 @@ def load_labelled_folder(
     )
 
 
+def recordings_of_names(paths):
+    """Get the recording of each file in the Kaggle layout; None if a name differs."""
+    names = pd.Series(map(os.path.basename, paths), dtype=object)
+    recordings = names.str.extract(_FILE_NAME)["recording"]
+    return None if recordings.isna().any() else recordings.to_numpy(str)
+
+
 def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
     """Write predictions in the format of the competition: ``ID,Target``.
 

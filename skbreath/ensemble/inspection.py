@@ -7,6 +7,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+from ..fitting.routing import requested
 from .mixture import FoldAverage
 
 __all__ = [
@@ -39,12 +40,21 @@ class UnwrappedModel(NamedTuple):
     classifier: Any
     """The last step, which predicts."""
 
-    def prepare(self, X):
+    def prepare(self, X, **metadata):
         """Transform `X` by all steps before the classifier."""
         for pipeline in self.pipelines:
             if len(pipeline.steps) > 1:
-                X = pipeline[:-1].transform(X)
+                steps = pipeline[:-1]
+                params = requested(steps, "transform", metadata) if metadata else {}
+                X = steps.transform(X, **params)
         return X
+
+    def uses_recordings(self):
+        """Return whether a prediction can use the recordings of the clips."""
+        return any(
+            requested(part, "predict_proba", {"recordings": None})
+            for part in (*self.pipelines[:1], self.classifier)
+        )
 
     def first_step(self):
         """Get the step that `X` is passed to first."""

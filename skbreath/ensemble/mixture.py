@@ -288,9 +288,10 @@ class FoldAverage(ClassifierMixin, BaseEstimator):
     def feature_names_in_(self):
         return self.estimators[0].feature_names_in_
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, **params):
         """Average the models' probabilities, of shape ``(n_samples, n_classes)``."""
-        return np.mean([model.predict_proba(X) for model in self.estimators], axis=0)
+        proba = [model.predict_proba(X, **params) for model in self.estimators]
+        return np.mean(proba, axis=0)
 
     def predict(self, X):
         """Predict the most probable label of each row."""

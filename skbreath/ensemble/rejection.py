@@ -10,7 +10,10 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils import check_consistent_length
 
+from ..fitting.labels import check_present
+from ..fitting.routing import metadata_context, requested
 from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import Interval, validate_params
 from ..utils.text import ROW_NUMBERING_NOTE, shorten
@@ -20,7 +23,10 @@ from .threshold import ThresholdClassifier
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..utils.typing import Column
+
 __all__ = [
+    "check_recordings",
     "labels_and_confidence",
     "labels_and_probabilities",
     "predict_with_rejection",
@@ -28,12 +34,15 @@ __all__ = [
 ]
 
 _MODEL = {"model": "no_validation", "X": "no_validation"}
-_BELOW = {"reject_below": [Interval(Real, 0, 1, closed="both")]}
+_BELOW = {
+    "reject_below": [Interval(Real, 0, 1, closed="both")],
+    "recordings": ["array-like", None],
+}
 
 
 @validate_params(_MODEL | _BELOW, prefer_skip_nested_validation=True)
 def predict_with_rejection(
-    model: Any, X: Any, *, reject_below: float
+    model: Any, X: Any, *, reject_below: float, recordings: Column | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict labels, and mark those whose confidence is too low.
 
@@ -46,6 +55,9 @@ def predict_with_rejection(
         Whatever `model` takes.
     reject_below : float
         Confidence from which on a label is used, 0 to 1; see Notes.
+    recordings : array-like of shape (n_clips,), default=None
+        Which clips were recorded together, for a model that uses it; see
+        :class:`~skbreath.RecordingContext`.
 
     Returns
     -------
@@ -98,17 +110,21 @@ def predict_with_rejection(
     >>> labels, rejected
     (array(['E', 'E', 'I'], dtype='<U1'), array([False,  True, False]))
     """
-    labels, _, confidence = labels_and_confidence(model, X)
+    labels, _, confidence = labels_and_confidence(model, X, recordings)
     return labels, confidence < reject_below
 
 
 @validate_params(_MODEL | _BELOW, prefer_skip_nested_validation=True)
-def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
+def rejection_mask(
+    model: Any, X: Any, *, reject_below: float, recordings: Column | None = None
+) -> np.ndarray:
     """Mark the clips whose label has too low a confidence.
 
     Parameters
     ----------
     model, X, reject_below : classifier, sequence of length n_clips, and float
+        As for :func:`predict_with_rejection`.
+    recordings : array-like of shape (n_clips,), default=None
         As for :func:`predict_with_rejection`.
 
     Returns
@@ -128,18 +144,18 @@ def rejection_mask(model: Any, X: Any, *, reject_below: float) -> np.ndarray:
     >>> rejection_mask(model, [[1.4], [4.0]], reject_below=0.9)
     array([ True, False])
     """
-    return labels_and_confidence(model, X)[2] < reject_below
+    return labels_and_confidence(model, X, recordings)[2] < reject_below
 
 
 def labels_and_confidence(
-    model: Any | UnwrappedModel, X: Any
+    model: Any | UnwrappedModel, X: Any, recordings: Column | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Predict labels, probabilities (n_clips, n_classes) and confidence (n_clips,).
 
     The confidence is defined in the Notes of :func:`predict_with_rejection`.
     """
     model = unwrap_steps(model)
-    labels, proba = labels_and_probabilities(model, X)
+    labels, proba = labels_and_probabilities(model, X, recordings)
     last = model.classifier
     if not _has_probability_threshold(last):
         columns = np.searchsorted(last.classes_, labels)
@@ -149,7 +165,7 @@ def labels_and_confidence(
 
 
 def labels_and_probabilities(
-    model: Any | UnwrappedModel, X: Any
+    model: Any | UnwrappedModel, X: Any, recordings: Column | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predict labels and probabilities with one pass through a Pipeline.
 
@@ -157,14 +173,16 @@ def labels_and_probabilities(
     """
     model = unwrap_steps(model)
     last = model.classifier
+    check_recordings(model, X, recordings)
     if not hasattr(last, "predict_proba"):
         raise ValueError(
             f"{type(last).__name__} has no predict_proba, so its labels have no "
             "confidence. Use a classifier with predict_proba, or calibrate this one."
         )
-    with one_thread():
-        X = model.prepare(X)
-        proba = np.asarray(last.predict_proba(X))
+    with one_thread(), metadata_context(recordings=recordings) as metadata:
+        X = model.prepare(X, **metadata)
+        params = requested(last, "predict_proba", metadata) if metadata else {}
+        proba = np.asarray(last.predict_proba(X, **params))
     wrong = np.flatnonzero(~np.isfinite(proba).all(axis=1)).tolist()
     if wrong:
         raise ValueError(
@@ -174,8 +192,23 @@ def labels_and_probabilities(
         )
     if _has_probability_threshold(last):
         return last.apply_threshold(proba), proba
-    with one_thread():
-        return np.asarray(last.predict(X)), proba
+    with one_thread(), metadata_context(recordings=recordings):
+        return np.asarray(last.predict(X, **params)), proba
+
+
+def check_recordings(model: UnwrappedModel, X: Any, recordings: Column | None) -> None:
+    """Raise an error for recordings that are malformed, or that a model cannot use."""
+    if recordings is None:
+        return
+    check_consistent_length(X, recordings)
+    advice = "name the recording of every clip, or leave recordings out"
+    check_present(recordings, "recordings", advice=advice)
+    if not model.uses_recordings():
+        raise ValueError(
+            "recordings were given, but no part of the "
+            f"{type(model.classifier).__name__} uses them: leave them out, or take a "
+            "model with a RecordingContext, such as make_breath_classifier makes."
+        )
 
 
 def _has_probability_threshold(classifier):

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_consistent_length
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, check_splits, out_of_fold
@@ -28,7 +29,7 @@ from ..fitting.labels import (
 from ..fitting.routing import (
     ignore_weights,
     metadata_context,
-    route_fit,
+    route_methods,
     weights_requested,
 )
 from ..fitting.scorers import name_positive_class
@@ -39,6 +40,7 @@ from ..utils.sklearn_compat import (
     StrOptions,
     _check_method_params,
     _check_response_method,
+    _estimator_has,
     _safe_indexing,
 )
 from .inspection import out_of_fold_proba
@@ -136,7 +138,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
     Notes
     -----
     ``fit`` takes ``groups``, uses them for its folds and hands them to the estimator
-    if it requests them, whether metadata routing is enabled or not. Other metadata
+    if it requests them, whether metadata routing is enabled or not. So do ``fit`` and
+    the methods that predict with ``recordings``. Other metadata
     go to the estimator (``set_fit_request``) and the scorer (``set_score_request``).
 
     Examples
@@ -205,7 +208,8 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and for an estimator that requests them.
         **params : dict
-            ``sample_weight``, or ``step__sample_weight`` for a step of a pipeline; with
+            ``sample_weight``, or ``step__sample_weight`` for a step of a pipeline;
+            ``recordings``, if the estimator has a :class:`RecordingContext`; with
             metadata routing enabled, metadata for the estimator and the scorer, where
             requested.
 
@@ -221,6 +225,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         """
         check_present(y, "y")
         check_at_most_two_classes(y)
+        check_consistent_length(y, params.get("recordings"))
         with (
             recording(self, X, y, groups),
             weights_requested(self, params, y) as params,
@@ -360,9 +365,15 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         methods = self._get_response_method()
         return _check_response_method(self.estimator_, methods).__name__
 
-    def _response(self, X):
+    def _response(self, X, **params):
         """Compute the scores of `pos_label_`."""
-        return self._of_positive_class(getattr(self.estimator_, self._method())(X))
+        return self._of_positive_class(self._output(self._method(), X, **params))
+
+    def _output(self, method, X, **params):
+        """Call a method of the fitted estimator, with the metadata it requests."""
+        with one_thread(), metadata_context(**params) as metadata:
+            routed = process_routing(self, method, **metadata)["estimator"][method]
+            return getattr(self.estimator_, method)(X, **routed)
 
     def _of_positive_class(self, output):
         """Turn either method's output into scores of `pos_label_`, (n_samples,)."""
@@ -372,13 +383,36 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             return output[:, classes.index(self.pos_label_)]
         return output if classes[1] == self.pos_label_ else -output
 
-    def predict(self, X: Any) -> np.ndarray:
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
+        """Predict probabilities with the fitted estimator.
+
+        Parameters
+        ----------
+        X : sequence of length n_samples
+            Whatever the estimator takes.
+        **params : dict
+            ``recordings`` of the rows, for an estimator that requests them.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, 2)
+            Columns follow `classes_`.
+        """
+        if not params:
+            return super().predict_proba(X)
+        check_is_fitted(self, "best_threshold_")
+        return self._output("predict_proba", X, **params)
+
+    def predict(self, X: Any, **params: Any) -> np.ndarray:
         """Predict labels with the tuned threshold.
 
         Parameters
         ----------
         X : sequence of length n_samples
             Whatever the estimator takes.
+        **params : dict
+            As for :meth:`predict_proba`.
 
         Returns
         -------
@@ -386,9 +420,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
             Out of `classes_`.
         """
         check_is_fitted(self, "best_threshold_")
-        with one_thread():
-            output = getattr(self.estimator_, self._method())(X)
-        return self.apply_threshold(output)
+        return self.apply_threshold(self._output(self._method(), X, **params))
 
     def decides_on_probabilities(self) -> bool:
         """Check whether the threshold is on ``predict_proba``.
@@ -426,7 +458,9 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         routing : MetadataRouter
         """
         scoring = MethodMapping().add(caller="fit", callee="score")
-        router = route_fit(self, {"estimator": self.estimator})
+        calls = {method: [method] for method in ("predict_proba", "decision_function")}
+        calls["predict"] = ["predict_proba", "decision_function"]
+        router = route_methods(self, {"estimator": self.estimator}, **calls)
         scorer = get_scorer(self.scoring)
         if isinstance(self.scoring, str):
             ignore_weights(scorer)

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold_each
 from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
-from ..fitting.routing import metadata_context, route_fit, weights_requested
+from ..fitting.routing import metadata_context, route_methods, weights_requested
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import inside_fit, log_each_fit, recording
 from ..utils.contexts import one_thread
@@ -141,9 +141,10 @@ class WeightedVotingClassifier(VotingClassifier):
     Notes
     -----
     ``fit`` takes ``groups``, uses them for its folds and hands them to every member
-    that requests them, whether metadata routing is enabled or not. Other metadata,
-    such as ``sample_weight``, go to members with ``set_fit_request``; the weights
-    are learned from unweighted rows.
+    that requests them, whether metadata routing is enabled or not. So do ``fit``,
+    ``predict``, ``predict_proba`` and ``transform`` with ``recordings``, if a member
+    has a :class:`RecordingContext`. Other metadata, such as ``sample_weight``, go to
+    members with ``set_fit_request``; the weights are learned from unweighted rows.
 
     References
     ----------
@@ -282,8 +283,9 @@ class WeightedVotingClassifier(VotingClassifier):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and for members that request them.
         **params : dict
-            ``sample_weight`` for all members; with metadata routing enabled, metadata
-            for members that request them.
+            ``sample_weight`` for all members, ``recordings`` for those with a
+            :class:`RecordingContext`; with metadata routing enabled, metadata for
+            members that request them.
 
         Returns
         -------
@@ -307,7 +309,7 @@ class WeightedVotingClassifier(VotingClassifier):
         weights = None
         if not isinstance(self.weights, str):
             weights = self.weights_ = check_weights(self.weights, self.estimators)
-        X, y, groups = indexable(X, y, groups)
+        X, y, groups, _ = indexable(X, y, groups, params.get("recordings"))
         y = self._check_labels(y)
         for name in ("oof_proba_", "oof_member_proba_", "fold_weights_", "calibrator_"):
             self.__dict__.pop(name, None)  # of an earlier fit
@@ -434,13 +436,15 @@ class WeightedVotingClassifier(VotingClassifier):
     def _weights_not_none(self):
         return self.weights_
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, **params: Any) -> np.ndarray:
         """Average the members' probabilities, then calibrate the mean if configured.
 
         Parameters
         ----------
         X : sequence of length n_samples
             Whatever the members take.
+        **params : dict
+            ``recordings`` of the rows, for members that request them.
 
         Returns
         -------
@@ -448,14 +452,36 @@ class WeightedVotingClassifier(VotingClassifier):
             Columns follow `classes_`. Members of weight zero are skipped.
         """
         check_is_fitted(self)
-        with one_thread():
+        with one_thread(), metadata_context(**params) as metadata:
+            routed = process_routing(self, "predict_proba", **metadata)
+            parts = zip(
+                member_names(self), self.weights_, self.estimators_, strict=True
+            )
             mixed = sum(
-                weight * member.predict_proba(X)
-                for weight, member in zip(self.weights_, self.estimators_, strict=True)
+                weight * member.predict_proba(X, **routed[name]["predict_proba"])
+                for name, weight, member in parts
                 if weight > 0
             )
         mixture = Mixture(self.weights_, getattr(self, "calibrator_", None))
         return mixture.calibrate(mixed)
+
+    def predict(self, X: Any, **params: Any) -> np.ndarray:
+        """Predict the most probable label of each row.
+
+        Parameters
+        ----------
+        X : sequence of length n_samples
+            Whatever the members take.
+        **params : dict
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Out of `classes_`.
+        """
+        proba = self.predict_proba(X, **params)
+        return self.classes_[proba.argmax(axis=1)]
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Get the metadata routing: the vote takes ``groups`` itself.
@@ -464,7 +490,8 @@ class WeightedVotingClassifier(VotingClassifier):
         -------
         routing : MetadataRouter
         """
-        return route_fit(self, dict(self.estimators))
+        calls = {"predict": ["predict_proba"], "predict_proba": ["predict_proba"]}
+        return route_methods(self, dict(self.estimators), **calls)
 
 
 def _fit_member(member, X, y, fit_params, message):

@@ -12,10 +12,11 @@ import pandas as pd
 from sklearn.utils import Bunch, column_or_1d, indexable
 
 from .. import __version__
-from ..ensemble.rejection import labels_and_confidence
+from ..ensemble.inspection import unwrap_steps
+from ..ensemble.rejection import check_recordings, labels_and_confidence
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
 from ..fitting.labels import label_column
-from ..fitting.routing import metadata_context, requests_groups
+from ..fitting.routing import metadata_context, requested
 from ..fitting.training_record import data_record
 from ..utils.sklearn_compat import _num_samples
 from .comparison import break_down
@@ -35,6 +36,7 @@ def evaluate(
     y: Column,
     groups: Column | None = None,
     *,
+    recordings: Column | None = None,
     cv: Folds = 5,
     pos_label: Any = "I",
     n_resamples: int = 1000,
@@ -60,6 +62,10 @@ def evaluate(
         Recording, day or patient of each clip. Folds never share a group, the
         bootstrap draws whole groups, and a `model` that can use the groups in
         its own `fit` (early stopping, weights, threshold) receives them.
+    recordings : array-like of shape (n_clips,), default=None
+        Which clips were recorded together, for a `model` that uses it, in its fits and
+        in its predictions; see :class:`~skbreath.RecordingContext`. Independent of
+        `groups`, which may be days or patients.
     cv : int, splitter or iterable, default=5
         An integer with `groups` means
         :class:`~sklearn.model_selection.StratifiedGroupKFold`.
@@ -130,11 +136,12 @@ def evaluate(
     calibration_error     0.04  0.01  0.06
     perfect_calibration   0.04  0.02  0.06
     """
-    X, y, groups = indexable(X, y, groups)
+    X, y, groups, recordings = indexable(X, y, groups, recordings)
     y = label_column(y, "y")
     group_name = getattr(groups, "name", None)
     groups = None if groups is None else column_or_1d(groups)
     check_binary(y, pos_label)
+    check_recordings(unwrap_steps(model), X, recordings)
     splitter = check_group_cv(cv, y, groups)
     splits = list(splitter.split(np.zeros(_num_samples(X)), y, groups))
     tested = np.concatenate([np.arange(len(y))[test] for _, test in splits])
@@ -143,8 +150,8 @@ def evaluate(
             "cv must predict each row once at most, got test parts that overlap; use "
             "a cv without repetitions."
         )
-    with metadata_context(groups=groups) as metadata:
-        fit_params = metadata if requests_groups(model) else {}
+    with metadata_context(groups=groups, recordings=recordings) as metadata:
+        fit_params = requested(model, "fit", metadata)
         folds = out_of_fold(
             model,
             X,
@@ -173,7 +180,9 @@ def evaluate(
         random_state=random_state,
     )
     folds_by = {"n_folds": len(splits), "splitter": type(splitter).__name__}
-    result.settings = _settings(model, X, y, groups, group_name, **folds_by)
+    result.settings = _settings(
+        *(model, X, y, groups, group_name, recordings), **folds_by
+    )
     if return_estimator:
         result.estimator = [output["estimator"] for _, output in folds]
     return result
@@ -185,6 +194,7 @@ def evaluate_fitted(
     y: Column,
     groups: Column | None = None,
     *,
+    recordings: Column | None = None,
     pos_label: Any = "I",
     n_resamples: int = 1000,
     confidence_level: float = 0.95,
@@ -198,6 +208,8 @@ def evaluate_fitted(
         Fitted.
     X, y, groups : array-like of shape (n_clips, ...), default of `groups` None
         As in :func:`evaluate`, of other recordings than the model was fitted on.
+    recordings : array-like of shape (n_clips,), default=None
+        As in :func:`evaluate`.
     pos_label, n_resamples, confidence_level, random_state : label, int, float, int
         As in :func:`evaluate`.
 
@@ -237,7 +249,7 @@ def evaluate_fitted(
     group_name = getattr(groups, "name", None)
     groups = None if groups is None else column_or_1d(groups)
     column = model.classes_.tolist().index(pos_label)
-    output = labels_and_confidence(model, X)
+    output = labels_and_confidence(model, X, recordings)
     predictions = _predictions(np.arange(len(y)), y, groups, output, column)
     result = _scored(
         predictions,
@@ -247,11 +259,11 @@ def evaluate_fitted(
         confidence_level=confidence_level,
         random_state=random_state,
     )
-    result.settings = _settings(model, X, y, groups, group_name)
+    result.settings = _settings(model, X, y, groups, group_name, recordings)
     return result
 
 
-def _settings(model, X, y, groups, group_name, **folds):
+def _settings(model, X, y, groups, group_name, recordings, **folds):
     """Describe what was evaluated, for somebody who repeats it."""
     name = type(model).__name__
     if steps := getattr(model, "steps", None):
@@ -271,6 +283,7 @@ def _settings(model, X, y, groups, group_name, **folds):
         **folds,
         "grouped_by": None if group_name is None else str(group_name),
         "n_groups": record["n_groups"],
+        "with_recordings": recordings is not None,
         "n_clips": record["n_clips"],
         "data_digest": None if digest is None else digest[:16],
         "versions": {

@@ -15,9 +15,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d, indexable
 
 from ..audio.inputs import as_paths
-from ..ensemble.inspection import training_record, unwrap
+from ..ensemble.inspection import training_record, unwrap, unwrap_steps
+from ..ensemble.rejection import check_recordings, labels_and_probabilities
 from ..fitting.cross_fitting import check_group_cv
-from ..fitting.routing import metadata_context, requests_groups
+from ..fitting.routing import metadata_context, requested, requests_groups
 from ..fitting.training_record import clip_digests
 from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import _safe_indexing
@@ -51,6 +52,7 @@ def check_leakage(
     y: Column,
     groups: Column,
     *,
+    recordings: Column | None = None,
     cv: Folds = 5,
     pos_label: Any = "I",
     random_state: Seed = 0,
@@ -70,6 +72,9 @@ def check_leakage(
         Labels, two classes.
     groups : array-like of shape (n_clips,)
         Recording, day or patient of each clip.
+    recordings : array-like of shape (n_clips,), default=None
+        Which clips were recorded together, for a model that uses it. A clip is then
+        expected to depend on the sound of the clips of its recording.
     cv : int, splitter or iterable, default=5
         Folds; the first one is used.
     pos_label : label, default="I"
@@ -91,7 +96,8 @@ def check_leakage(
           divide recordings.
         - ``folds``: a fold shares groups between its two sides.
         - ``names``: predictions change with the names of the files. For paths only.
-        - ``order``: predictions change with the order or number of the clips.
+        - ``order``: predictions change with the order or number of the clips, or of
+          the recordings.
         - ``labels``: trained on permuted labels, the model still ranks the held-out
           clips, themselves under permuted labels, better than chance explains once
           in a thousand times.
@@ -119,8 +125,13 @@ def check_leakage(
     >>> table.loc["copies", "detail"]
     '1 clip also in another group or under another label: rows 0 and 1'
     """
-    X, y, groups = indexable(paths, column_or_1d(y), column_or_1d(groups))
+    X, y, groups, recordings = indexable(
+        *(paths, column_or_1d(y), column_or_1d(groups), recordings)
+    )
     check_binary(y, pos_label)
+    check_recordings(unwrap_steps(model), X, recordings)
+    if recordings is not None:
+        recordings = np.unique(column_or_1d(recordings), return_inverse=True)[1]
     random_state = check_random_state(random_state)
     splits = list(check_group_cv(cv, y, groups).split(np.zeros(len(y)), y, groups))
     rows = [
@@ -130,21 +141,22 @@ def check_leakage(
         _folds(splits, groups),
     ]
     train, test = splits[0]
-    fitted = _fit(model, X, y, groups, train)
+    fitted = _fit(model, X, y, groups, recordings, train)
     column = list(fitted.classes_).index(pos_label)
     held_out = _safe_indexing(X, test)
+    companions = np.arange(len(test)) if recordings is None else recordings[test]
 
-    def predict(clips):
-        with one_thread():
-            return fitted.predict_proba(clips)[:, column]
+    def predict(clips, rows=slice(None)):
+        of_clips = None if recordings is None else companions[rows]
+        return labels_and_probabilities(fitted, clips, of_clips)[1][:, column]
 
     expected = predict(held_out)
     rows += [
         _names(predict, held_out, expected, random_state),
-        _order(predict, held_out, expected, random_state),
+        _order(predict, held_out, companions, expected, random_state),
     ]
     permuted = random_state.permutation(y)
-    fitted = _fit(model, X, permuted, groups, train)
+    fitted = _fit(model, X, permuted, groups, recordings, train)
     rows.append(_labels(predict(held_out), permuted[test], groups[test], pos_label))
     rows = [row for row in rows if row is not None]
     checks, *columns = zip(*rows, strict=True)
@@ -152,10 +164,12 @@ def check_leakage(
     return _Checks(dict(zip(["leaks", "detail"], columns, strict=True)), index=index)
 
 
-def _fit(model, X, y, groups, train):
-    """Fit a clone of a model on some rows, with groups if it requests them."""
-    with metadata_context(groups=groups[train]) as metadata:
-        params = metadata if requests_groups(model) else {}
+def _fit(model, X, y, groups, recordings, train):
+    """Fit a clone of a model on some rows, with the metadata it requests."""
+    recordings = None if recordings is None else recordings[train]
+    given = {"groups": groups[train], "recordings": recordings}
+    with metadata_context(**given) as metadata:
+        params = requested(model, "fit", metadata)
         with one_thread():
             return clone(model).fit(_safe_indexing(X, train), y[train], **params)
 
@@ -266,15 +280,16 @@ def _names(predict, clips, expected, random_state):
         return _differences("names", "under another name", predict(renamed), expected)
 
 
-def _order(predict, clips, expected, random_state):
-    """Check whether predictions depend on the order or number of clips."""
+def _order(predict, clips, companions, expected, random_state):
+    """Check whether predictions depend on the order or number of recordings."""
     order = random_state.permutation(len(expected))
     shuffled = np.empty_like(expected)
-    shuffled[order] = predict(_safe_indexing(clips, order))
+    shuffled[order] = predict(_safe_indexing(clips, order), order)
     for row in order[:3]:
-        alone = predict(_safe_indexing(clips, [row]))
-        if abs(alone[0] - expected[row]) > abs(shuffled[row] - expected[row]):
-            shuffled[row] = alone[0]
+        rows = np.flatnonzero(companions == companions[row])
+        alone = predict(_safe_indexing(clips, rows), rows)[rows == row][0]
+        if abs(alone - expected[row]) > abs(shuffled[row] - expected[row]):
+            shuffled[row] = alone
     return _differences("order", "in another order, or alone", shuffled, expected)
 
 

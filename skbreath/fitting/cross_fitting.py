@@ -19,6 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..utils.sklearn_compat import _check_method_params, _safe_indexing
 from .labels import check_fitted_classes, check_present
+from .routing import requested
 from .training_record import inside_fit, log_each_fit
 
 __all__ = [
@@ -86,7 +87,12 @@ def check_splits(splits, y, classes):
 def _fit_and_predict(
     estimator, X, y, train, test, methods, fit_params, keep_estimators
 ):
-    """Fit an estimator on a training part; return its outputs for the test part."""
+    """Fit an estimator on a training part; return its outputs for the test part.
+
+    Predictions get the recordings of the clips if there are any in `fit_params`.
+    """
+    recordings = {k: v for k, v in fit_params.items() if k == "recordings"}
+    recordings = _check_method_params(X, recordings, indices=test)
     with inside_fit():
         estimator.fit(
             _safe_indexing(X, train),
@@ -96,9 +102,11 @@ def _fit_and_predict(
         X_test = _safe_indexing(X, test)
         output = {
             method: (
-                method(estimator, X_test)
+                method(estimator, X_test, **recordings)
                 if callable(method)
-                else getattr(estimator, method)(X_test)
+                else getattr(estimator, method)(
+                    X_test, **requested(estimator, method, recordings)
+                )
             )
             for method in methods
         }

@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 __all__ = [
     "ignore_weights",
     "metadata_context",
+    "requested",
     "requests_groups",
-    "route_fit",
+    "route_methods",
     "weights_requested",
 ]
 
@@ -36,16 +37,20 @@ def metadata_context(**metadata):
         yield metadata
 
 
-def route_fit(owner, children):
+def route_methods(owner, children, **calls):
     """Make a router for the fit of a meta-estimator that takes metadata itself.
 
-    `children` are the estimators that it fits, by name. Some, such as
+    `children` are the estimators that it fits, by name; `calls` are the methods of a
+    child that further methods of the owner call. Some children, such as
     :class:`~sklearn.ensemble.AdaBoostClassifier`, raise NotImplementedError as soon as
     a router looks at them; they get no metadata. That is an error only if one of their
     parts needs groups, since its early stopping would then leak.
     """
     router = MetadataRouter(owner=owner).add_self_request(owner)
-    fitting = MethodMapping().add(caller="fit", callee="fit")
+    mapping = MethodMapping().add(caller="fit", callee="fit")
+    for caller, callees in calls.items():
+        for callee in callees:
+            mapping.add(caller=caller, callee=callee)
     for name, child in children.items():
         try:
             get_routing_for_object(child)
@@ -53,7 +58,7 @@ def route_fit(owner, children):
             if any(map(requests_groups, child.get_params(deep=True).values())):
                 raise
             child = None
-        router.add(**{name: child}, method_mapping=fitting)
+        router.add(**{name: child}, method_mapping=mapping)
     return router
 
 
@@ -154,7 +159,13 @@ def ignore_weights(scorer):
 
 def requests_groups(part):
     """Return whether ``fit`` of an estimator, or of a part of it, requests groups."""
+    return bool(requested(part, "fit", {"groups": None}))
+
+
+def requested(part, method, metadata):
+    """Get the metadata that a method of an estimator, or of a part of it, requests."""
     try:
-        return bool(get_routing_for_object(part).consumes("fit", ["groups"]))
+        names = get_routing_for_object(part).consumes(method, list(metadata))
     except NotImplementedError:
-        return False
+        names = ()
+    return {name: metadata[name] for name in names}

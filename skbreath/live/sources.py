@@ -4,6 +4,7 @@ A thread takes the sound as it comes. Nothing is dropped: a pipe waits where the
 is slow, and of a microphone that must drop sound (an overrun) that is reported.
 """
 
+import atexit
 import queue
 import struct
 import sys
@@ -265,6 +266,9 @@ class Microphone(_Source):
         end = threading.Thread(target=self._stream.close, daemon=True)
         end.start()
         end.join(1.0)
+        if end.is_alive():
+            # PortAudio would wait at the end of the program, too.
+            atexit.unregister(getattr(_sounddevice(), "_exit_handler", None))
 
     def _check(self):
         if time.monotonic() - self._last > _GONE_S:

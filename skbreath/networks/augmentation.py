@@ -14,7 +14,14 @@ from numbers import Real
 
 import torch
 
-__all__ = ["CircularShift", "CutMix", "MaskChannels", "MaskFrames", "Mixup"]
+__all__ = [
+    "CircularShift",
+    "CutMix",
+    "LeaveRecording",
+    "MaskChannels",
+    "MaskFrames",
+    "Mixup",
+]
 
 _Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -138,6 +145,47 @@ class MaskChannels(_Mask):
     """
 
     _axis = 1
+
+
+@dataclass(frozen=True)
+class LeaveRecording:
+    """Make some clips recordings of their own.
+
+    For features of :class:`~skbreath.RecordingContext`: the channels that are relative
+    to the recording are brought to mean 0 over the frames of the clip. A network then
+    learns from every clip with and without the other clips of its recording.
+
+    Parameters
+    ----------
+    probability : float, default=0.5
+        Part of the clips of a batch.
+    n_planes : int, default=2
+        Channels at the end that are not compared with the recording.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skbreath import LeaveRecording
+    >>> X = torch.tensor([5.0, 2.0, 1.0]).reshape(1, 3, 1)  # a channel, relative, loop
+    >>> left, _ = LeaveRecording(probability=1.0, n_planes=1)(X, torch.ones(1, 1))
+    >>> left.flatten().tolist()
+    [5.0, 0.0, 1.0]
+    """
+
+    probability: float = 0.5
+    n_planes: int = 2
+
+    def __post_init__(self):
+        _check_fraction(self, "probability")
+
+    def __call__(self, X: torch.Tensor, targets: torch.Tensor) -> _Batch:
+        n_compared = (X.shape[1] - self.n_planes) // 2
+        relative = X[:, n_compared : 2 * n_compared]
+        leaves = torch.rand(len(X), 1, 1, device=X.device) < self.probability
+        mean = relative.mean(dim=2, keepdim=True)
+        X = X.clone()
+        X[:, n_compared : 2 * n_compared] = relative - leaves * mean
+        return X, targets
 
 
 @dataclass(frozen=True)

@@ -312,6 +312,24 @@ def _means(values, inside):
     return sums / weights.sum(dim=2)[:, None]
 
 
+class ContextGraph(nn.Module):
+    """Add the differences of channels to their mean over a single clip."""
+
+    def __init__(self, context):
+        super().__init__()
+        self.n_planes = context.n_planes
+
+    def forward(self, x):
+        n_compared = x.shape[1] - self.n_planes
+        channels, planes = x[:, :n_compared], x[:, n_compared:]
+        if x.dim() == 2:
+            relative = torch.zeros_like(channels)
+        else:
+            mean = channels.double().mean(dim=2, keepdim=True)
+            relative = (channels - mean).to(x.dtype)
+        return torch.cat([channels, relative, planes], dim=1)
+
+
 class TreesGraph(nn.Module):
     """Average the probabilities of several HistGradientBoostingClassifier.
 

@@ -104,7 +104,8 @@ def export_onnx(
     version) and, if there is any, ``metadata``; ``model_license`` is plain text. With
     a threshold, `pos_label` is predicted where its probability is at least that.
     Warnings of silence and of audio unlike the training audio are not part of the
-    graph.
+    graph. Each clip is a recording of its own: a model that can use ``recordings``
+    gives the file's probabilities when it is called without them.
 
     All of the default presets can be exported, boosted trees included. Opset 18 and
     no custom operators, so that onnxruntime runs it on phones and in browsers.

@@ -18,11 +18,13 @@ from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier, member_names
 from ..features.breath_features import BreathFeatures
 from ..features.channel_scaler import ChannelScaler
+from ..features.recording_context import RecordingContext
 from ..features.summary_pooling import SummaryPooling
 from ..networks.classifier import ResidualCNNClassifier
 from ..networks.residual_cnn import class_probabilities
 from ..utils.sklearn_compat import BaseSearchCV
 from .estimator_graphs import (
+    ContextGraph,
     FeatureGraph,
     LinearGraph,
     PoolingGraph,
@@ -77,8 +79,8 @@ class _Converter:
             return method(self, estimator, place, first)
         raise ValueError(
             f"{place} is a {_name(estimator)}, which cannot be exported to ONNX. These "
-            "can: Pipeline, FeatureUnion, BreathFeatures, ChannelScaler, "
-            "SummaryPooling, StandardScaler, ResidualCNNClassifier, "
+            "can: Pipeline, FeatureUnion, BreathFeatures, RecordingContext, "
+            "ChannelScaler, SummaryPooling, StandardScaler, ResidualCNNClassifier, "
             "HistGradientBoostingClassifier, LogisticRegression, votes and thresholds "
             "of these."
         )
@@ -168,6 +170,9 @@ class _Converter:
     def _pooling(self, pooling, place, first):
         return self._leaf(PoolingGraph(pooling), first)
 
+    def _context(self, context, place, first):
+        return self._leaf(ContextGraph(context), first)
+
     def _network(self, classifier, place, first):
         return self._leaf(_Network(classifier), first)
 
@@ -222,6 +227,7 @@ class _Converter:
         BreathFeatures: _features,
         ChannelScaler: _scaler,
         StandardScaler: _scaler,
+        RecordingContext: _context,
         SummaryPooling: _pooling,
         ResidualCNNClassifier: _network,
         HistGradientBoostingClassifier: _trees,

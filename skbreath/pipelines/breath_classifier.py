@@ -52,8 +52,14 @@ def make_breath_classifier(
         audio         AudioReader
         classifier    ThresholdClassifier of a WeightedVotingClassifier of
                         frames       112 channels and loop, 1-D residual CNN
+                        frames_2     the same with another seed
                         spectrogram  mel bands and loop, 2-D residual CNN
                         boosting     course of the channels, boosted trees
+
+    Each member also compares a clip with the other clips of its recording, if it is
+    known which were recorded together: give ``recordings``, see
+    :class:`~skbreath.RecordingContext`. A model that is fitted with them serves single
+    clips as well.
 
     Features are computed inside the members, because members may differ in them.
     Every part can be set and tuned by name, for example
@@ -66,8 +72,9 @@ def make_breath_classifier(
         of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
         search over one of them.
     preset : {"default", "fast", "accurate", "reference"}, default="default"
-        "fast" is one network over the frames; "default" adds one over the spectrogram
-        and boosted trees, "accurate" a second network of each kind. The vote is
+        "fast" is one network over the frames; "default" adds a second one, one over
+        the spectrogram and boosted trees, "accurate" one over a finer spectrogram,
+        which takes four times as long as all others together. The vote is
         weighted and calibrated out of fold, its members fitted on all clips.
         "reference" is the recipe of the original competition entry: two networks on
         unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
@@ -86,7 +93,7 @@ def make_breath_classifier(
     pos_label : label, default="I"
         The positive class, inhale.
     cv : int or splitter, default=None
-        Folds that weights, calibration and threshold are learned on; None means 3,
+        Folds that weights, calibration and threshold are learned on; None means 2,
         or 5 with `members` of your own or the preset "reference".
     drift : "warn" or None, default="warn"
         Warn when audio to predict is unlike the training audio, in level, band,
@@ -101,9 +108,11 @@ def make_breath_classifier(
     Returns
     -------
     pipeline : :class:`~sklearn.pipeline.Pipeline`
-        Steps ``audio`` and ``classifier``. Give the recordings as groups by
-        ``pipeline.fit(X, y, classifier__groups=groups)``, or by ``groups=groups``
-        with scikit-learn's metadata routing enabled.
+        Steps ``audio`` and ``classifier``. Give groups, such as the days or patients,
+        and recordings by ``pipeline.fit(X, y, classifier__groups=groups,
+        classifier__recordings=recordings)``, or by their plain names with
+        scikit-learn's metadata routing enabled; and to predict, recordings by
+        ``pipeline.predict(X, recordings=recordings)``.
 
     Raises
     ------

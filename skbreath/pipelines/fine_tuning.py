@@ -20,13 +20,15 @@ from ..ensemble.inspection import (
     known_metadata,
     training_record,
     unwrap,
+    unwrap_steps,
 )
 from ..ensemble.mixture import FoldAverage
+from ..ensemble.rejection import check_recordings
 from ..ensemble.threshold import ThresholdClassifier
 from ..ensemble.voting import WeightedVotingClassifier
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.labels import check_fitted_classes, label_column
-from ..fitting.routing import metadata_context, requests_groups
+from ..fitting.routing import metadata_context, requested, route_methods
 from ..networks.classifier import ResidualCNNClassifier
 from ..utils.sklearn_compat import HasMethods, Interval, _fit_context
 
@@ -46,7 +48,13 @@ _LICENCE = re.compile("licen[cs]e", re.IGNORECASE)
 
 
 def fine_tune(
-    model: Any, X: Clips, y: Column, groups: Column | None = None, **settings: Any
+    model: Any,
+    X: Clips,
+    y: Column,
+    groups: Column | None = None,
+    *,
+    recordings: Column | None = None,
+    **settings: Any,
 ) -> Any:
     """Adapt a fitted model to labelled clips of another microphone, room or person.
 
@@ -62,6 +70,8 @@ def fine_tune(
     groups : array-like of shape (n_clips,), default=None
         Recording of each clip, so that weights, calibration and threshold are learned
         from recordings that the networks were not fine-tuned on.
+    recordings : array-like of shape (n_clips,), default=None
+        Which clips were recorded together, for a model that uses it.
     **settings
         Parameters of :class:`FineTunedClassifier`.
 
@@ -94,7 +104,8 @@ def fine_tune(
     >>> model.predict(sounds.waveforms).shape
     (8,)
     """
-    return FineTunedClassifier(model, **settings).fit(X, y, groups).model_
+    params = {} if recordings is None else {"recordings": recordings}
+    return FineTunedClassifier(model, **settings).fit(X, y, groups, **params).model_
 
 
 class FineTunedClassifier(
@@ -207,7 +218,9 @@ class FineTunedClassifier(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Clips, y: Column, groups: Column | None = None) -> Self:
+    def fit(
+        self, X: Clips, y: Column, groups: Column | None = None, **params: Any
+    ) -> Self:
         """Fine-tune a copy of the model.
 
         Parameters
@@ -218,6 +231,9 @@ class FineTunedClassifier(
             Labels.
         groups : array-like of shape (n_clips,), default=None
             Recording of each clip.
+        **params : dict
+            ``recordings``, which clips were recorded together, for a model that uses
+            it.
 
         Returns
         -------
@@ -232,7 +248,8 @@ class FineTunedClassifier(
         """
         check_is_fitted(self.model)
         given = unwrap(self.model)
-        X, y, groups = indexable(X, y, groups)
+        X, y, groups, recordings = indexable(X, y, groups, params.get("recordings"))
+        check_recordings(unwrap_steps(given), X, recordings)
         y = label_column(y, "y")
         classes = np.unique(y)
         check_fitted_classes(given.classes_, classes, "the model")
@@ -249,10 +266,8 @@ class FineTunedClassifier(
                     f"networks; their parts are {sorted(known)}."
                 )
         tuned = self._continued(given, _FineTuningData(self, y, groups))
-        with metadata_context(groups=groups) as metadata:
-            self.model_ = tuned.fit(
-                X, y, **(metadata if requests_groups(tuned) else {})
-            )
+        with metadata_context(groups=groups, **params) as metadata:
+            self.model_ = tuned.fit(X, y, **requested(tuned, "fit", metadata))
         _restore_parameters(self.model_, given)
         self.classes_ = classes
         self._remember_earlier_training(given)
@@ -328,13 +343,15 @@ class FineTunedClassifier(
             origin = {"fine_tuned_from": known.get("fine_tuned_from", known)}
             record["metadata"] = licence | origin
 
-    def predict_proba(self, X: Clips) -> np.ndarray:
+    def predict_proba(self, X: Clips, **params: Any) -> np.ndarray:
         """Get probabilities from the fine-tuned model.
 
         Parameters
         ----------
         X : sequence of length n_clips
             Whatever `model` takes: paths or waveforms.
+        **params : dict
+            ``recordings`` of the clips, for a model that uses them.
 
         Returns
         -------
@@ -342,15 +359,17 @@ class FineTunedClassifier(
             Columns in the order of `classes_`.
         """
         check_is_fitted(self)
-        return self.model_.predict_proba(X)
+        return self.model_.predict_proba(X, **params)
 
-    def predict(self, X: Clips) -> np.ndarray:
+    def predict(self, X: Clips, **params: Any) -> np.ndarray:
         """Get labels from the fine-tuned model.
 
         Parameters
         ----------
         X : sequence of length n_clips
             Whatever `model` takes: paths or waveforms.
+        **params : dict
+            As for :meth:`predict_proba`.
 
         Returns
         -------
@@ -358,7 +377,7 @@ class FineTunedClassifier(
             Labels as given to ``fit``.
         """
         check_is_fitted(self)
-        return self.model_.predict(X)
+        return self.model_.predict(X, **params)
 
     def __sklearn_clone__(self):
         # Keep the model, as its clone would not be fitted.
@@ -373,7 +392,8 @@ class FineTunedClassifier(
         -------
         routing : MetadataRouter
         """
-        return MetadataRouter(owner=self).add_self_request(self)
+        calls = {method: [method] for method in ("predict", "predict_proba")}
+        return route_methods(self, {"model": self.model}, **calls)
 
 
 class _FineTuningData:

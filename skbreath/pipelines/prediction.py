@@ -14,13 +14,17 @@ from ..audio.files import AudioError
 from ..audio.inputs import as_paths_or_waveforms
 from ..audio.reader import AudioReader
 from ..ensemble.inspection import unwrap_steps
-from ..ensemble.rejection import labels_and_confidence, labels_and_probabilities
+from ..ensemble.rejection import (
+    check_recordings,
+    labels_and_confidence,
+    labels_and_probabilities,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Literal
 
-    from ..utils.typing import Clips
+    from ..utils.typing import Clips, Column
 
 __all__ = ["predict_files"]
 
@@ -32,6 +36,7 @@ def predict_files(
     *,
     errors: Literal["raise", "skip"] = "raise",
     reject_below: float | None = None,
+    recordings: Column | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Predict files batch by batch, never holding more than one batch in memory.
 
@@ -51,6 +56,10 @@ def predict_files(
     reject_below : float, default=None
         Confidence, 0 to 1, below which a label is marked as rejected; see
         :func:`~skbreath.predict_with_rejection`.
+    recordings : array-like of shape (n_files,), default=None
+        Which files were recorded together, for a model that uses it; see
+        :class:`~skbreath.RecordingContext`. A recording is then never divided between
+        batches: its files follow its first file, and a batch may be larger.
 
     Yields
     ------
@@ -67,7 +76,8 @@ def predict_files(
         With ``errors="raise"``, if files cannot be read: one error for all of them.
     ValueError
         If `batch_size` is below 1, `paths` are not all paths,
-        `reject_below` is not from 0 to 1, or the model has no ``predict_proba``.
+        `reject_below` is not from 0 to 1, the model has no ``predict_proba`` or does
+        not use `recordings`, or these have another length or missing values.
 
     Warns
     -----
@@ -101,12 +111,14 @@ def predict_files(
     if reject_below is not None and not 0 <= reject_below <= 1:
         raise ValueError(f"reject_below must be from 0 to 1, got {reject_below!r}.")
     model = unwrap_steps(model)
+    check_recordings(model, paths, recordings)
+    batches = list(_batches(paths, recordings, batch_size))
     if errors == "skip":
-        return _predict_readable(model, paths, batch_size, reject_below)
+        return _predict_readable(model, batches, reject_below)
     _, problems = inspect_for(model, paths)
     if problems:
         raise AudioError(problems)
-    return _predict_batches(model, paths, batch_size, reject_below)
+    return _predict_batches(model, batches, reject_below)
 
 
 def inspect_for(model, paths):
@@ -123,31 +135,49 @@ def inspect_for(model, paths):
     )
 
 
-def _predict_batches(model, paths, batch_size, reject_below):
+def _batches(paths, recordings, batch_size):
+    """Yield paths and their recordings of each batch, recordings undivided."""
+    if recordings is None:
+        for batch in gen_batches(len(paths), batch_size):
+            yield paths[batch], None
+        return
+    codes = pd.factorize(np.asarray(recordings))[0]
+    order = np.argsort(codes, kind="stable")
+    first = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    start = 0
+    for stop in [*first[1:].tolist(), len(order)]:
+        if stop - start >= batch_size or stop == len(order):
+            rows, start = order[start:stop], stop
+            yield [paths[row] for row in rows], codes[rows]
+
+
+def _predict_batches(model, batches, reject_below):
     """Yield the table of each batch."""
     warned = set()
-    for batch in gen_batches(len(paths), batch_size):
-        yield _predict_batch(model, paths[batch], reject_below, warned)
+    for batch in batches:
+        yield _predict_batch(model, *batch, reject_below, warned)
 
 
-def _predict_readable(model, paths, batch_size, reject_below):
+def _predict_readable(model, batches, reject_below):
     """Yield the table of each batch, with an error for files that cannot be read."""
     warned = set()
-    for batch in gen_batches(len(paths), batch_size):
-        whole = pd.DataFrame({"path": _as_column(paths[batch])})
-        good, reasons = paths[batch], {}
+    for paths, recordings in batches:
+        whole = pd.DataFrame({"path": _as_column(paths)})
+        good, reasons = paths, {}
         # Bad files are found by reading them, as most batches do not have any.
         while good:
+            left = ~whole["path"].isin(reasons).to_numpy()
+            of_good = None if recordings is None else recordings[left]
             try:
-                table = _predict_batch(model, good, reject_below, warned)
+                table = _predict_batch(model, good, of_good, reject_below, warned)
             except AudioError as error:
                 reasons |= dict(error.problems)
-                left = [path for path in good if path not in reasons]
-                if len(left) == len(good):  # the error is about other files
+                readable = [path for path in good if path not in reasons]
+                if len(readable) == len(good):  # the error is about other files
                     raise
-                good = left
+                good = readable
             else:
-                table.index = np.flatnonzero(~whole["path"].isin(reasons))
+                table.index = np.flatnonzero(left)
                 whole = whole.join(table.drop(columns="path"))
                 break
         else:
@@ -164,13 +194,13 @@ def _predict_readable(model, paths, batch_size, reject_below):
         yield whole
 
 
-def _predict_batch(model, paths, reject_below, warned):
+def _predict_batch(model, paths, recordings, reject_below, warned):
     """Predict one batch; `warned` holds the warnings of earlier ones."""
     with batch_of_run(warned):
         if reject_below is None:
-            labels, proba = labels_and_probabilities(model, paths)
+            labels, proba = labels_and_probabilities(model, paths, recordings)
         else:
-            labels, proba, confidence = labels_and_confidence(model, paths)
+            labels, proba, confidence = labels_and_confidence(model, paths, recordings)
     table = pd.DataFrame({"path": _as_column(paths), "label": labels})
     for name, column in zip(model.classifier.classes_, proba.T, strict=True):
         table[f"probability_{name}"] = column

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, check_random_state
 
 from ..audio.reader import AudioReader
-from ..fitting.labels import check_at_most_two_classes
+from ..fitting.labels import check_at_most_two_classes, check_present
 from ..search.optuna_search import OptunaSearchCV
 from ..search.top_trials import top_estimators
 from .breath_classifier import make_breath_classifier
@@ -162,10 +162,12 @@ def tune_breath_classifier(
     >>> [name for name, _ in result.model["classifier"].estimator.estimators][1:]
     ['frames', 'spectrogram', 'boosting']
     """
-    if n_members > n_trials:
+    if n_trials is not None and n_members > n_trials:
         raise ValueError(
             f"n_members must be at most n_trials={n_trials}, got {n_members}."
         )
+    check_present(y, "y")
+    check_at_most_two_classes(y)
     # The model without tuning; it checks the preset and the device.
     model = make_breath_classifier(
         preset=preset,
@@ -187,7 +189,7 @@ def tune_breath_classifier(
         return None if random_state is None else int(seeds.randint(2**31 - 1))
 
     if preset == "reference":
-        net = {"max_epochs": 25 if max_epochs is None else max_epochs}
+        net: dict[str, Any] = {"max_epochs": 25 if max_epochs is None else max_epochs}
         net |= {"device": str(device), "random_state": seed()}
         member = make_net_member(sample_rate=sample_rate, log_scale=log_scale, **net)
         space, first = network_space(), []
@@ -200,7 +202,6 @@ def tune_breath_classifier(
         space, first = param_distributions, []
 
     waveforms = AudioReader(sample_rate=sample_rate, duration=duration).fit_transform(X)
-    check_at_most_two_classes(y)
     epochs = {n: v for n, v in member.get_params().items() if n == "net__max_epochs"}
     search = OptunaSearchCV(
         member.set_params(**dict.fromkeys(epochs, trial_epochs)),
@@ -222,7 +223,7 @@ def tune_breath_classifier(
         epochs = {}
     if timeout is not None:
         complete = search.cv_results_["trial_state"] == "COMPLETE"
-        n_members = min(n_members, np.count_nonzero(complete))
+        n_members = min(n_members, int(np.count_nonzero(complete)))
     best = [
         (name, estimator.set_params(**epochs))
         for name, estimator in top_estimators(search, n_members)

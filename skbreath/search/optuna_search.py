@@ -15,7 +15,7 @@ from ..fitting.routing import (
     ignore_weights,
     metadata_context,
     requests_groups,
-    route_fit,
+    route_methods,
     weights_requested,
 )
 from ..fitting.training_record import recording
@@ -384,7 +384,7 @@ class OptunaSearchCV(BaseSearchCV):
         splitting = MethodMapping().add(caller="fit", callee="split")
         scoring = MethodMapping().add(caller="fit", callee="score")
         scoring.add(caller="score", callee="score")
-        router = route_fit(self, {"estimator": self.estimator})
+        router = route_methods(self, {"estimator": self.estimator})
         scorers = self._get_scorers()[0]
         if not callable(self.scoring):
             ignore_weights(scorers)

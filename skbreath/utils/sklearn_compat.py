@@ -26,6 +26,7 @@ _MODULES = {
     "_check_method_params": "sklearn.utils.validation",
     "_check_response_method": "sklearn.utils.validation",
     "_check_sample_weight": "sklearn.utils.validation",
+    "_estimator_has": "sklearn.utils.validation",
     "_fit_context": "sklearn.base",
     "_insert_error_scores": "sklearn.model_selection._validation",
     "_num_samples": "sklearn.utils.validation",

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from sklearn.linear_model import LogisticRegression
 
 from skbreath import (
     PhaseSegmenter,
@@ -168,16 +167,16 @@ def test_labels_that_grow_are_those_written_at_once(folder, format, tmp_path):
 
 
 def test_silence_and_a_late_model_are_warnings(folder, tmp_path):
-    model = PhaseSegmenter(lag=1.0, emission_weight=0.2)
-    model.set_params(classifier=LogisticRegression(C=0.01, max_iter=50))
+    model = PhaseSegmenter(lag=1.0, emission_weight=0.2, random_state=0)
     model.fit([MADE[0].waveform], [MADE[0].phases])
     save_model(model, tmp_path / "live.skb")
     silence = np.zeros(8 * RATE, np.int16)
     sound = np.concatenate([SOUND, silence, SOUND]).tobytes()
     result = run("listen", "-", "--rate", RATE, model=tmp_path, sound=sound)
-    late, quiet = result.stderr.splitlines()[:2]
+    late, *notes = result.stderr.splitlines()
     assert "1.3 s after their end" in late and "train-phases --live" in late
-    assert "no signal for 5 s" in quiet and "30." in quiet
+    (quiet,) = [note for note in notes if "no signal for" in note]
+    assert "is the microphone unplugged or muted?" in quiet
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with signals of Unix")
@@ -251,8 +250,8 @@ def test_a_device_that_goes_away_is_an_error_and_the_labels_are_kept(
             file.write(SOUND[: 12 * RATE].tobytes())
             file.flush()
             message = process.stderr.readline().decode()
-        assert process.stderr.read() == b""
-    assert process.returncode == 2 and "was it unplugged?" in message
+        assert process.wait(60) == 2
+    assert "was it unplugged?" in message
     assert len(read_label_track(out)) >= 4
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from skbreath import (
     CircularShift,
     CutMix,
+    LeaveRecording,
     MaskChannels,
     MaskFrames,
     Mixup,
@@ -48,6 +49,17 @@ def test_shapes_and_ranges_stay(augment, n_clips, n_channels, n_frames, seed):
     assert torch.equal(X, before[0]) and torch.equal(targets, before[1])
     torch.manual_seed(seed)
     assert torch.equal(augment(X, targets)[0], new)
+
+
+def test_clips_that_leave_their_recording():
+    X, targets = batch(200, 5, 7)
+    left, same = LeaveRecording(0.5, n_planes=1)(X, targets)
+    assert torch.equal(same, targets)
+    assert torch.equal(left[:, [0, 1, 4]], X[:, [0, 1, 4]])
+    alone = left[:, 2:4].mean(dim=2).abs().amax(dim=1) < 1e-6
+    assert 60 < alone.sum() < 140
+    assert torch.equal(left[~alone], X[~alone])
+    assert torch.equal(X, batch(200, 5, 7)[0])
 
 
 def test_shift_rotates_no_further_than_said():

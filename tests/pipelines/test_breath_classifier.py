@@ -17,13 +17,18 @@ from sklearn.svm import SVC
 from skbreath import (
     BreathFeatures,
     ChannelScaler,
+    FineTunedClassifier,
     ResidualCNNClassifier,
     SummaryPooling,
     ThresholdClassifier,
     evaluate,
+    fine_tune,
     load_kaggle_breath,
+    load_model,
     make_breath_classifier,
     make_net_member,
+    predict_files,
+    save_model,
 )
 
 
@@ -35,7 +40,8 @@ def clips(breath_folder):
 def small_classifier(**params):
     defaults = {"max_epochs": 3, "cv": 2, "random_state": 0}
     model = make_breath_classifier(**(defaults | params))
-    for name, member in model["classifier"].estimator.estimators:
+    vote = model["classifier"].estimator
+    for name, member in vote.estimators:
         if name == "boosting":
             member.set_params(boosting__max_iter=20)
         else:
@@ -307,3 +313,33 @@ def test_model_of_600_real_clips_beats_chance_on_other_days(real_data):
         classifier__groups=real.recording[fit_rows],
     )
     assert model.score(real.paths[test_rows], real.target[test_rows]) > 0.62
+
+
+def test_recordings_reach_every_use_of_a_model(clips, tmp_path):
+    fast = small_classifier(preset="fast", max_epochs=1)
+    X, y = clips.paths, clips.target
+    known = {"groups": clips.day, "recordings": clips.recording}
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = clone(fast).fit(X, y, **known)
+        expected = model.predict_proba(X, recordings=clips.recording)
+        scores = cross_val_score(fast, X, y, cv=2, scoring="accuracy", params=known)
+    assert np.isfinite(scores).all()
+    by_step = {f"classifier__{name}": values for name, values in known.items()}
+    again = clone(fast).fit(X, y, **by_step)
+    proba = again.predict_proba(X, recordings=clips.recording)
+    np.testing.assert_array_equal(proba, expected)
+    assert not np.array_equal(proba, again.predict_proba(X))
+
+    save_model(model, tmp_path / "model.skb")
+    loaded = load_model(tmp_path / "model.skb")
+    # Batches of at least 3 files, in another order: recordings are not divided.
+    order = np.random.default_rng(0).permutation(len(X))
+    tables = predict_files(loaded, X[order], 3, recordings=clips.recording[order])
+    table = pd.concat(tables).set_index("path").loc[X]
+    np.testing.assert_allclose(table["probability_I"], proba[:, 1], atol=1e-6)
+    tuned = fine_tune(loaded, X, y, recordings=clips.recording, n_updates=1)
+    assert tuned.predict(X, recordings=clips.recording).shape == y.shape
+    wrapped = FineTunedClassifier(loaded, n_updates=1).fit(X, y)
+    assert wrapped.predict(X, recordings=clips.recording).shape == y.shape
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        predict_files(loaded, X, recordings=clips.recording[1:])

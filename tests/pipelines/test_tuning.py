@@ -158,7 +158,13 @@ def test_wrong_settings_are_errors_before_files_are_read(settings, message):
         tune_breath_classifier(["missing.wav"] * 4, list("IEIE"), **settings)
 
 
-def test_more_than_two_classes_are_an_error_before_any_trial(sounds):
-    y = np.where(np.arange(80) % 3, sounds.target, "pause")
-    with pytest.raises(ValueError, match="Expected labels of 2 classes, got 3"):
-        tune_breath_classifier(sounds.waveforms, y)
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (["I", "E", "pause"], "Expected labels of 2 classes, got 3"),
+        (["I", "E", None], "y has 1 missing value, the first at row 2"),
+    ],
+)
+def test_wrong_labels_are_errors_before_files_are_read(labels, message):
+    with pytest.raises(ValueError, match=message):
+        tune_breath_classifier(["missing.wav"] * 3, labels)

@@ -19,6 +19,7 @@ NEEDED = {
     "bench_ablation": [],
     "bench_fine_tune": ["--work", "new"],
     "bench_reference_table": [],
+    "bench_tuning": [],
     "train_pretrained": ["--folder", "new"],
 }
 
@@ -108,6 +109,7 @@ def keep(tmp_path, breath_folder, script):
         ),
         ("bench_ablation", ["--report"], "give --folder"),
         ("bench_fine_tune", ["--draws", "0"], "--draws: 0 is less than 1"),
+        ("bench_tuning", ["--part", "nosuch"], "--part: .*'nosuch'.*frames"),
         ("train_pretrained", ["--preset", "nosuch"], "--preset: .*'nosuch'.*default"),
     ],
 )

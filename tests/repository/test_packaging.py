@@ -15,7 +15,7 @@ import skbreath
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Of the files in the wheel that are not Python code.
-SUFFIXES = {".pyi", ".typed", ".skb", ".txt", ".html", ".css", ".js"}
+SUFFIXES = {".pyi", ".typed", ".skb", ".txt", ".html", ".css", ".js", ".svg"}
 MOST_BYTES = 10_000_000
 
 

@@ -22,7 +22,7 @@ class TimeType(click.ParamType):
     name = "time"
 
     def convert(self, value, param, ctx):
-        from ..phases.label_rows import LineError, parse_time
+        from ...phases.label_rows import LineError, parse_time
 
         try:
             seconds = parse_time(str(value), None)
@@ -71,7 +71,7 @@ duration_option = click.option(
 def _check_device(ctx, param, device):
     """Raise an error for a device that is not available."""
     if device != "cpu":
-        from ..networks.fit_inputs import check_device
+        from ...networks.fit_inputs import check_device
 
         try:
             check_device(device)
@@ -100,6 +100,14 @@ group_option = click.option(
     show_default=True,
     help="Column whose values folds must not share: recording or day; for a CSV file "
     "any of its columns.",
+)
+recording_option = click.option(
+    "--recording",
+    metavar="COLUMN",
+    help="Which clips were recorded together, so that each is compared with the others "
+    "of its recording: a column of a CSV file; a regular expression that finds a part "
+    r"of the file name, such as ^[^_]+; or none.  [default: names as in the Kaggle "
+    "layout, <recording>_<number>.wav]",
 )
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."

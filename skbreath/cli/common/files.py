@@ -1,11 +1,15 @@
 """Read models and clips; check and write the files and tables of commands."""
 
 import os
+import re
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 import click
+
+from ...utils.text import shorten
+from .command import print_result
 
 # The names that --model accepts instead of a file, and what the models are for.
 PRETRAINED = {
@@ -33,7 +37,7 @@ def model_path(path):
                 f"{path} does not exist; the model of the package is {similar[0]}."
             )
         return path
-    from ..pretrained import PRETRAINED as files
+    from ...pretrained import PRETRAINED as files
 
     say_model(name)
     return files[name]
@@ -46,8 +50,8 @@ def say_model(name, chosen=""):
 
 def load(path):
     """Read a model that takes audio files; unwrap a search or fine-tuned model."""
-    from ..audio.reader import AudioReader
-    from ..ensemble.inspection import unwrap
+    from ...audio.reader import AudioReader
+    from ...ensemble.inspection import unwrap
 
     model = unwrap(load_model_file(path))
     if type(model).__name__ == "PhaseSegmenter":
@@ -65,7 +69,7 @@ def load(path):
 
 def load_model_file(path):
     """Read a model that a command wrote, whatever its type."""
-    from ..model_files.save_load import load_model
+    from ...model_files.save_load import load_model
 
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file.")
@@ -78,7 +82,7 @@ def load_model_file(path):
 
 def metadata_of(path):
     """Return the metadata of a model file; None where it is a pickle."""
-    from ..model_files.save_load import model_info
+    from ...model_files.save_load import model_info
 
     return None if _is_pickle(path) else model_info(path)["metadata"]
 
@@ -114,8 +118,8 @@ def load_clips(
     """
     import numpy as np
 
-    from ..datasets.label_files import load_kaggle_breath, load_labelled_folder
-    from ..phases.phase_table import common_words, words_note
+    from ...datasets.label_files import load_kaggle_breath, load_labelled_folder
+    from ...phases.phase_table import common_words, words_note
 
     if data.suffix.lower() == ".csv":
         clips = load_labelled_folder(data, group_column=group)
@@ -149,8 +153,8 @@ def _find_good(paths, sample_rate, duration, out, skip_bad):
     """Return which files can be read; without `skip_bad` raise one error for others."""
     import numpy as np
 
-    from ..audio.decoding import inspect_audio_files
-    from ..audio.files import AudioError
+    from ...audio.decoding import inspect_audio_files
+    from ...audio.files import AudioError
 
     durations, problems = inspect_audio_files(
         paths,
@@ -161,6 +165,62 @@ def _find_good(paths, sample_rate, duration, out, skip_bad):
         raise AudioError(problems)
     leave_out(problems, len(paths), out if skip_bad else None)
     return np.isfinite(durations)
+
+
+def parts_of_names(files, pattern, option, others=""):
+    """Return the part of each file name that a regular expression finds."""
+    try:
+        found = [re.search(pattern, os.path.basename(file)) for file in files]
+    except re.error as error:
+        raise click.UsageError(
+            f"Expected {option} {others}a regular expression, got {pattern!r} "
+            f"({error})."
+        ) from error
+    without = [repr(f) for f, m in zip(files, found, strict=True) if not m or not m[0]]
+    if without:
+        raise click.UsageError(
+            f"{option} {pattern} is not a part of the names of {len(without)} of "
+            f"{len(files)} recordings: {shorten(without)}; expected {others}a regular "
+            "expression that is found in each name."
+        )
+    return [match[0] for match in found]
+
+
+def recordings_for(model, files, recording, frame=None):
+    """Return the recording of each file by --recording, for a model; None if not used.
+
+    `frame` is the table of the files. Print whether recordings are used.
+    """
+    import numpy as np
+
+    from ...datasets.label_files import recordings_of_names
+    from ...ensemble.inspection import unwrap_steps
+
+    uses = unwrap_steps(model).uses_recordings()
+    if recording in (None, "none"):
+        # Names are not read for a model without a use for them.
+        known = uses and recording is None
+        recordings = recordings_of_names(files) if known else None
+    elif not uses:
+        raise click.UsageError(
+            "The model does not compare clips of a recording; leave --recording out."
+        )
+    elif frame is not None and recording in frame.columns:
+        recordings = frame[recording].to_numpy(str)
+    else:
+        others = "" if frame is None else "a column or "
+        recordings = np.array(parts_of_names(files, recording, "--recording", others))
+    if recordings is not None:
+        n = len(set(recordings.tolist()))
+        click.echo(f"Note: clips are compared within {n} recordings.", err=True)
+    elif uses and recording is None and len(files) > 1:
+        click.echo(
+            "Note: each clip counts as a recording of its own; name recordings by "
+            "--recording.",
+            err=True,
+        )
+    print_result(n_recordings=None if recordings is None else n)
+    return recordings
 
 
 def unique_paths(files):
@@ -183,7 +243,7 @@ def check_outputs(outputs, inputs=()):
     They must not be the same file, nor replace a file or data set in `inputs`, nor any
     audio file.
     """
-    from ..utils.files import check_destination
+    from ...utils.files import check_destination
 
     written = {}
     for option, path in outputs.items():
@@ -202,7 +262,7 @@ def check_outputs(outputs, inputs=()):
 
 def reject_overwriting(option, paths, inputs):
     """Check that paths do not replace a file in `inputs`, or any audio file."""
-    from ..audio.files import has_audio_suffix
+    from ...audio.files import has_audio_suffix
 
     read = {Path(path).resolve() for path in inputs if path is not None}
     for path in paths:
@@ -227,7 +287,7 @@ def check_model_suffix(path):
 @contextmanager
 def open_table(path):
     """Yield a function that appends a DataFrame to a CSV file, complete at the end."""
-    from ..utils.files import atomic_path
+    from ...utils.files import atomic_path
 
     # A file name need not be UTF-8; it is written as it was read.
     how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -247,8 +307,8 @@ def open_table(path):
 
 def save(model, path, metadata=None):
     """Write a model in the format that its suffix names; a pickle has no metadata."""
-    from ..model_files.save_load import save_model
-    from ..utils.files import atomic_path
+    from ...model_files.save_load import save_model
+    from ...utils.files import atomic_path
 
     if path.suffix != ".joblib":
         save_model(model, path, metadata=metadata)

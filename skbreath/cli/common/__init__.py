@@ -1,0 +1,1 @@
+"""What several commands share: the class of commands, options, files and results."""
