@@ -26,7 +26,7 @@ def main():
     segmenter = PhaseSegmenter(random_state=0)
     segmenter.fit([one.waveform for one in made], [one.phases for one in made])
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        model, sound = Path(folder, "nose-live"), Path(folder, "breath.wav")
+        model, sound = Path(folder, "live.skb"), Path(folder, "breath.wav")
         save_model(segmenter, model)
         soundfile.write(sound, heard.waveform, heard.sample_rate)
         command = [sys.executable, "-m", "skbreath", "monitor", "--port", "0"]
@@ -47,7 +47,9 @@ def main():
             page = browser.new_page(viewport={"width": 1000, "height": 850})
             page.goto(re.search(r"http://\S+", server.stdout.readline())[0])
             page.get_by_role("button", name="Start microphone").click()
-            wanted = page.locator("#view[aria-label$='0:19']")
+            wanted = page.locator(
+                "#view:is([aria-label$='0:19'], [aria-label*=' 0:2'])"
+            )
             wanted.wait_for(timeout=120_000)
             page.screenshot(path=PICTURE)
             browser.close()

@@ -113,8 +113,17 @@ def _page(port, name, segmenter):
             text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
         response = Response(text, headers=headers, media_type=kind)
         path = "/" if file == "page.html" else f"/{file}"
-        routes.append(Route(path, lambda _request, response=response: response))
+        routes.append(Route(path, _answer_with(response)))
     return routes
+
+
+def _answer_with(response):
+    """Make an endpoint that always gives the same response."""
+
+    async def answer(_request):
+        return response
+
+    return answer
 
 
 def _hosts(port):
