@@ -21,8 +21,8 @@ def test_few_test_files_import_private_modules():
     assert len(structure.tests_with_private_imports()) <= 8
 
 
-def test_no_folder_has_more_than_seventeen_files():
-    large = {k: n for k, n in structure.files_per_folder().items() if n > 17}
+def test_no_folder_has_more_than_fifteen_files():
+    large = {k: n for k, n in structure.files_per_folder().items() if n > 15}
     assert large == {}
 
 
