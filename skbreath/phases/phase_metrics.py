@@ -98,7 +98,7 @@ def _best_pairs(rows, columns, iou):
 
 
 @validate_params(
-    {**_TABLES, "min_iou": [Interval(Real, 0, 1, closed="right")]},
+    _TABLES | {"min_iou": [Interval(Real, 0, 1, closed="right")]},
     prefer_skip_nested_validation=True,
 )
 def event_scores(
@@ -171,7 +171,7 @@ def event_scores(
 
 
 @validate_params(
-    {**_TABLES, "segment_s": [Interval(Real, 0, None, closed="neither")]},
+    _TABLES | {"segment_s": [Interval(Real, 0, None, closed="neither")]},
     prefer_skip_nested_validation=True,
 )
 def segment_scores(
@@ -232,7 +232,7 @@ def segment_scores(
 
 
 @validate_params(
-    {**_TABLES, "min_iou": [Interval(Real, 0, 1, closed="right")]},
+    _TABLES | {"min_iou": [Interval(Real, 0, 1, closed="right")]},
     prefer_skip_nested_validation=True,
 )
 def boundary_errors(

@@ -38,13 +38,12 @@ def own_data(tmp_path, breath_folder, monkeypatch):
     """Change to a folder with the files that the pages name."""
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
-    for name in ("kaggle-breath", "breaths"):
-        Path(name).symlink_to(breath_folder, target_is_directory=True)
+    Path("kaggle-breath").symlink_to(breath_folder, target_is_directory=True)
     train = skbreath.load_kaggle_breath(breath_folder)
     columns = {"path": train.paths, "label": train.target, "patient": train.day}
     for name in ("clips.csv", "new-clips.csv", "new.csv"):
         pd.DataFrame(columns).assign(device="a").to_csv(name, index=False)
-    for name in ("clips", "new", "folder", "breaths-test"):
+    for name in ("clips", "new", "folder"):
         Path(name).mkdir()
         for path in train.paths[:3]:
             shutil.copy(path, name)
@@ -75,10 +74,10 @@ def run(monkeypatch, breath_folder):
         preset = {} if members is not None else {"preset": preset or "fast"}
         return quick(members, **preset, **params)
 
-    search = functools.partial(skbreath.OptunaSearchCV, n_trials=3)
+    search = skbreath.OptunaSearchCV
 
-    def quick_search(estimator, space, *, n_trials=3, **params):
-        return search(estimator, space, **params)
+    def quick_search(estimator, space, **params):
+        return search(estimator, space, **params | {"n_trials": 8, "cv": 2})
 
     monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
     monkeypatch.setattr(skbreath, "OptunaSearchCV", quick_search)
@@ -106,13 +105,16 @@ def run(monkeypatch, breath_folder):
             weights=np.ones(len(train.target)),
             waveforms=waveforms,
             X=train.paths,
-            pipeline=make_pipeline(*simple_model()[:-1]),
+            pipeline=make_pipeline(skbreath.AudioReader(), *simple_model()[:-1]),
+            corrected_tables=[
+                skbreath.read_label_track(f"{day}.txt") for day in ("monday", "tuesday")
+            ],
             model=model.fit(train.paths, train.target),
             clip_classifier=simple_model().fit(waveforms, train.target),
             microphone=np.split(soundfile.read("monday.wav")[0], 10),
             make_breath_classifier=skbreath.make_breath_classifier,
         )
-        vars(module)["pipeline"].fit(waveforms, train.target)
+        vars(module)["pipeline"].fit(train.paths, train.target)
         monkeypatch.setitem(sys.modules, "page", module)
         left_out = LEFT_OUT.get(page.stem)
         for block in blocks:
@@ -174,6 +176,7 @@ def test_commands_of_the_pages_run(own_data):
     (own_data / "experiment.toml").write_text(
         'data = "kaggle-breath"\nmax_epochs = 1\n', encoding="utf-8"
     )
+    Path("breaths").symlink_to("kaggle-breath", target_is_directory=True)
     done = set()
     for page in PAGES:
         for words in commands(page):
