@@ -27,8 +27,8 @@ __all__ = ["PhaseStream"]
 _SHORTEST_S = 0.5
 _CLIPPED_SHARE = 0.01
 _UNLIKE_SHARE = 0.3
-# Of recordings of other people, 12 of 25 with an F1 below 0.8 have phases of a lower
-# mean probability, and 1 of 48 others (benchmarks/results/bench_phases_people.txt).
+# Of recordings of other people, 11 of 23 with an F1 below 0.8 have phases of a lower
+# mean probability, and 4 of 50 others (benchmarks/results/bench_phases_people.txt).
 _LEAST_PROBABILITY = 0.75
 # Length in s of the sound that a running stream describes: its note and its rate.
 _NOTE_S, _RATE_S = 15.0, 60.0
