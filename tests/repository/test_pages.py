@@ -77,10 +77,15 @@ def run(monkeypatch, breath_folder):
     search = skbreath.OptunaSearchCV
 
     def quick_search(estimator, space, **params):
-        return search(estimator, space, **params | {"n_trials": 8, "cv": 2})
+        return search(estimator, space, **params | {"n_trials": 3, "cv": 2})
 
     monkeypatch.setattr(skbreath, "make_breath_classifier", quick_classifier)
     monkeypatch.setattr(skbreath, "OptunaSearchCV", quick_search)
+    top = skbreath.top_estimators
+    # Of few trials, few are distinct.
+    monkeypatch.setattr(
+        skbreath, "top_estimators", lambda found, k, **params: top(found, 1, **params)
+    )
     evaluate = skbreath.evaluate
 
     def quick_evaluate(*data, cv=2, n_resamples=50, **params):
