@@ -136,14 +136,13 @@ def test_every_result_is_shown_and_read_to_the_last_number(extension):
         assert Counter(" ".join(words).split()) == Counter(text.split()), path
 
 
+FLAGS = re.MULTILINE | re.DOTALL
 # File, table, row, column, as quoted in the README.
 QUOTED = [
     ("bench_phases_people", "Nose", "as in the package, certain labels", "I 50 %"),
     ("bench_phases_people", "Nose", "as in the package, certain labels", "E 50 %"),
     ("bench_phases_people", "Nose", "as in the package, all recordings", "I 50 %"),
     ("bench_phases_people", "Nose", "as in the package, all recordings", "E 50 %"),
-    ("bench_accuracy", "Held out by day, 95 %", "default", "accuracy"),
-    ("bench_accuracy", "Held out by day, 95 %", "default", "roc_auc"),
 ]
 
 
@@ -158,6 +157,25 @@ def test_figures_of_the_readme_are_those_measured(
     value, low, high = tables.read_interval(cells[block["columns"].index(column)])
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in readme
+
+
+def test_tables_and_columns_that_pages_show_exist(extension):
+    tables, shown = extension("result_tables"), 0
+    for page in DOCS.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for name, given in re.findall(
+            r"^```\{results\} (\w+)\n(.*?)^```$", text, FLAGS
+        ):
+            options = dict(re.findall(r"^:([\w-]+): (.*)$", given, re.MULTILINE))
+            _, blocks = tables.read_results(tables.RESULTS / f"{name}.txt")
+            columns = [*options.get("columns", "").split("; "), options.get("chart")]
+            for caption in options.get("tables", "").split("; "):
+                found = [b for b in blocks if b["caption"].startswith(caption)]
+                assert found, (page, name, caption)
+                needed = {column for column in columns if column}
+                assert needed <= set(found[0]["columns"]), (page, name, caption)
+                shown += 1
+    assert shown > 30
 
 
 def test_readme_is_short():
