@@ -165,7 +165,7 @@ def run(options, data, groups):
             unmeasured[name] = f"{why}these folds are missing: {', '.join(missing)}"
             continue
         rows = {name: ""}
-        if name in COMPARING:
+        if all("score_with" in found for _, _, found in kept):
             rows[f"{name}, with recordings"] = "_with"
         for row, which in rows.items():
             predictions[row] = pd.concat(
