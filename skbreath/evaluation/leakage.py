@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state, column_or_1d, indexable
 
 from ..audio.inputs import as_paths
 from ..ensemble.inspection import training_record, unwrap, unwrap_steps
-from ..ensemble.rejection import check_recordings, labels_and_probabilities
+from ..ensemble.rejection import check_recordings
 from ..fitting.cross_fitting import check_group_cv
 from ..fitting.routing import metadata_context, requested, requests_groups
 from ..fitting.training_record import clip_digests
@@ -148,7 +148,9 @@ def check_leakage(
 
     def predict(clips, rows=slice(None)):
         of_clips = None if recordings is None else companions[rows]
-        return labels_and_probabilities(fitted, clips, of_clips)[1][:, column]
+        with one_thread(), metadata_context(recordings=of_clips) as metadata:
+            params = requested(fitted, "predict_proba", metadata) if metadata else {}
+            return fitted.predict_proba(clips, **params)[:, column]
 
     expected = predict(held_out)
     rows += [
