@@ -96,8 +96,9 @@ class PhaseStream:
         self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
         self._probability = 0.0  # sum over phases
         self._finished, self._nothing = False, phase_table()
-        self._recent_rows = deque()  # phases of the last _RATE_S
-        self._recent, self._recent_key = None, None
+        self._recent_rows: deque[Any] = deque()  # phases of the last _RATE_S
+        self._recent: Any = None
+        self._recent_key = -1, -1
         self._counts = deque([self._count()])  # of the last _NOTE_S, each second
 
     @property
