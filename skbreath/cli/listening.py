@@ -69,7 +69,7 @@ def listen(
     Examples:
       skbreath listen --out labels.txt --record sound.wav
       arecord -f S16_LE -r 44100 | skbreath listen - --json
-      ffmpeg -i film.mp4 -f s16le -ac 1 -ar 16000 - | skbreath listen - --rate 16000
+      ffmpeg -i film.mp4 -f wav -ac 1 -ar 16000 - | skbreath listen -
     """
     if list_devices:
         _print_devices()

@@ -1,5 +1,7 @@
 """``skbreath monitor``."""
 
+from contextlib import suppress
+
 import click
 
 from ..live import LIVE_MODEL
@@ -60,7 +62,7 @@ def monitor(model, port, no_browser):
         click.echo(f"The monitor is at {address} until you press Ctrl-C.")
         if not no_browser:
             webbrowser.open(address)
-        try:
+        # By uvicorn's handler Ctrl-C is raised at the end, or not at all.
+        with suppress(KeyboardInterrupt):
             serve(listener, segmenter, model.name)
-        except KeyboardInterrupt:
-            click.echo("Ended.")
+        click.echo("Ended.")

@@ -118,7 +118,7 @@ def tune(
     skip_bad,
     **audio,
 ):
-    """Tune a preset, add the best trials to its vote, and save the model.
+    """Tune a preset, and add the best trials to its vote.
 
     DATA is as for `skbreath train`. The first trial is the --part of the preset as it
     is. The trials are compared by their ROC AUC; --scoring is for the threshold of the

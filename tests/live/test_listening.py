@@ -252,7 +252,8 @@ def test_a_device_that_goes_away_is_an_error_and_the_labels_are_kept(
             # It is faster than a real device, so that the machine may be behind.
             lines = iter(process.stderr.readline, b"")
             assert any(b"was it unplugged?" in line for line in lines)
-        assert process.wait(60) == 2
+        # The driver of a device that is gone may crash at the end of the program.
+        assert process.wait(60) in (2, -signal.SIGSEGV)
     assert len(read_label_track(out)) >= 4
 
 
