@@ -207,10 +207,11 @@ def train_phases(data, out, fmax, sample_rate, base, live, lag, labels, group, s
             err=True,
         )
     present = {label for table in tables for label in table["label"]}
-    for missing in {"I", "E"} - present:
+    missing = [label for label in ("I", "E") if label not in present]
+    if missing:
         raise ValueError(
             f"The label tracks of the {len(files)} recordings in {data} have no phase "
-            f"with the label {missing}; label both phases."
+            f"with the label {missing[0]}; label both phases."
         )
     if live or (base is None and (fmax, sample_rate) != (None, 16000)):
         base = "none"

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from ..utils.sklearn_compat import Interval, validate_params
-from .phase_table import UNLIKE_NOTE, check_phases
+from .phase_table import SILENT_NOTE, UNLIKE_NOTE, check_phases
 
 __all__ = ["breath_statistics", "onset_cycles"]
 
@@ -155,7 +155,7 @@ def breath_statistics(
     """
     note = phases.attrs.get("note") or ""
     phases = check_phases(phases, labels=(inhale, exhale), duration=duration)
-    is_silent = note.startswith("is silent")
+    is_silent = note.startswith(SILENT_NOTE)
     if is_silent:  # nothing was recorded, which is no pause of breathing
         duration = None
     breaths = _breaths(phases, inhale, exhale)

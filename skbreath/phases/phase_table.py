@@ -10,6 +10,7 @@ import pandas as pd
 __all__ = [
     "BEYOND_END_S",
     "COLUMNS",
+    "SILENT_NOTE",
     "UNLIKE_NOTE",
     "check_phases",
     "common_words",
@@ -23,6 +24,9 @@ __all__ = [
 
 COLUMNS = ("start_s", "end_s", "label")
 """Columns of a table of phases; a segmenter adds ``probability``."""
+
+SILENT_NOTE = "is silent"
+"""Beginning of a note of ``attrs["note"]`` on a recording without any sound."""
 
 UNLIKE_NOTE = "sounds unlike what the segmenter was fitted on"
 """Beginning of a note of ``attrs["note"]`` on sounds that may not be breathing."""

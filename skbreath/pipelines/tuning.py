@@ -90,8 +90,8 @@ def tune_breath_classifier(
         network has the steps ``features``, ``context``, ``scaler`` and ``net``. None
         means a space around the preset: for networks the learning rate, weight decay,
         dropout, width, hop, band and the strength of each augmentation, for trees their
-        size, number
-        and regularisation. In a space of your own no trial is set; see `enqueue`.
+        size, number and regularisation. In a space of your own no trial is set; see
+        `enqueue`.
     scoring : str or callable, default="roc_auc"
         What the search maximises.
     threshold_scoring : str or callable, default=None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..phases.breath_statistics import breath_statistics
-from ..phases.phase_table import UNLIKE_NOTE, phase_table
+from ..phases.phase_table import SILENT_NOTE, UNLIKE_NOTE, phase_table
 from .decoder import LagDecoder, log_likelihoods, segment_times
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ class PhaseStream:
             seconds = frames.n_samples / self._rate
             return f"is too short: {seconds:.2f} s, less than {_SHORTEST_S} s"
         if frames.is_silent:
-            return "is silent: no sample is louder than two steps of 16 bits"
+            return f"{SILENT_NOTE}: no sample is louder than two steps of 16 bits"
         doubts = self._doubts_of(self._count())
         if not doubts and not self._n_phases:
             return "has no sound that was recognized as a phase"
