@@ -243,63 +243,50 @@ class FrameNetwork(VersionedState, ClassifierMixin, BaseEstimator):
         return np.clip((X - self.mean_) / self.scale_, -_LIMIT, _LIMIT)
 
 
-class _Layer:
-    """Compute a residual layer, block by block."""
-
-    def __init__(self, number, span, weights):
-        self._dilation, before, self._n_ahead = span
-        convolution = weights[f"convolution_{number}"]  # (out, in, kernel)
-        # For rows that hold the inputs of all positions of the kernel.
-        self._convolution = np.concatenate(np.moveaxis(convolution, 2, 0), axis=1).T
-        self._offset = weights[f"convolution_bias_{number}"]
-        self._mixing = weights[f"mixing_{number}"].T
-        self._mixing_offset = weights[f"mixing_bias_{number}"]
-        self._inputs = np.zeros((before, convolution.shape[1]), dtype=np.float32)
-
-    def push(self, frames):
-        """Take inputs; get the outputs that are complete."""
-        self._inputs = np.concatenate([self._inputs, frames])
-        span = self._dilation * (KERNEL_SIZE - 1)
-        n = len(self._inputs) - span
-        if n <= 0:
-            return frames[:0]
-        positions = range(0, span + 1, self._dilation)
-        rows = np.concatenate([self._inputs[k : k + n] for k in positions], axis=1)
-        hidden = np.maximum(rows @ self._convolution + self._offset, 0)
-        own = self._inputs[span - self._n_ahead :][:n]
-        self._inputs = self._inputs[n:]
-        return own + hidden @ self._mixing + self._mixing_offset
-
-    def finish(self):
-        """Get the outputs that wait for inputs after the end."""
-        return self.push(np.zeros((self._n_ahead, self._inputs.shape[1]), np.float32))
-
-
 class _Chain:
     """Compute the probabilities of one network, block by block."""
 
     def __init__(self, weights, spans):
+        def stacked(name, *axes):
+            layers = [weights[f"{name}_{k}"] for k in range(len(spans))]
+            return np.ascontiguousarray(np.stack(layers).transpose(0, *axes))
+
         self._weights = weights
-        self._layers = [_Layer(k, span, weights) for k, span in enumerate(spans)]
+        offsets = [stacked(name, 1) for name in ("convolution_bias", "mixing_bias")]
+        # Of shapes (n_layers, kernel, in, out), (n_layers, in, out), (n_layers, 2, out)
+        self._layers = (
+            np.array(spans),
+            stacked("convolution", 3, 2, 1),
+            stacked("mixing", 2, 1),
+            np.stack(offsets, axis=1),
+        )
+        self._width = len(weights["input"])
+        n_rows = max(dilation for dilation, _, _ in spans) * (KERNEL_SIZE - 1)
+        # A recording begins with zeros.
+        self._kept = np.zeros((len(spans), n_rows, self._width), dtype=np.float32)
+        self._n_kept = np.array([before for _, before, _ in spans])
 
     def push(self, frames):
         """Take scaled frames; get probabilities of complete ones."""
-        values = frames @ self._weights["input"].T + self._weights["input_bias"]
-        return self._through(self._layers, np.maximum(values, 0))
+        values = frames @ self._weights["input"].T
+        values += self._weights["input_bias"]
+        return self._through(0, np.maximum(values, 0, out=values))
 
     def finish(self):
-        """Get the probabilities of the last frames."""
+        """Get the probabilities of the last frames, which zeros follow."""
         parts = [
-            self._through(self._layers[number + 1 :], layer.finish())
-            for number, layer in enumerate(self._layers)
+            self._through(layer, np.zeros((n_ahead, self._width), np.float32))
+            for layer, (_, _, n_ahead) in enumerate(self._layers[0])
         ]
         return np.concatenate(parts)
 
-    def _through(self, layers, values):
-        for layer in layers:
-            values = layer.push(values)
+    def _through(self, first, values):
+        from .network_kernel import push_through
+
+        n = push_through(values, first, *self._layers, self._kept, self._n_kept)
         weights = self._weights
-        values = np.maximum(values, 0) @ weights["output"].T + weights["output_bias"]
+        values = np.maximum(values[:n], 0) @ weights["output"].T
+        values += weights["output_bias"]
         values = np.exp(values - values.max(axis=1, keepdims=True))
         return values / values.sum(axis=1, keepdims=True)
 
@@ -307,7 +294,8 @@ class _Chain:
 class NetworkStream:
     """Predict probabilities of frames that arrive in blocks.
 
-    They do not depend on the sizes of the blocks, up to rounding.
+    They do not depend on the sizes of the blocks, up to rounding of the first and last
+    layer.
     """
 
     def __init__(self, network):

@@ -96,6 +96,7 @@ class PhaseStream:
         self._sums = np.zeros((1, 2 * len(layout.labels)))  # of probabilities, by frame
         self._probability = 0.0  # sum over phases
         self._finished, self._nothing = False, phase_table()
+        self._columns = self._nothing.columns
         self._recent_rows: deque[Any] = deque()  # phases of the last _RATE_S
         self._recent: Any = None
         self._recent_key = -1, -1
@@ -159,7 +160,8 @@ class PhaseStream:
         Returns
         -------
         phases : DataFrame
-            ``start_s``, ``end_s``, ``label``, ``probability``; often empty.
+            ``start_s``, ``end_s``, ``label``, ``probability``. Often empty, and then
+            the same table as before unless you changed it.
 
         Raises
         ------
@@ -259,8 +261,12 @@ class PhaseStream:
                 (s, min(e, duration), *rest) for s, e, *rest in rows if s < duration
             ]
         if not rows:
-            # Making a table would take most of the time of a small block.
-            return self._nothing.copy(deep=False)
+            # Making or copying a table would take most of the time of a small block.
+            nothing = self._nothing
+            if len(nothing) or nothing.columns is not self._columns:  # user changed it
+                self._nothing = phase_table()
+                self._columns = self._nothing.columns
+            return self._nothing
         start = self._start_s
         return phase_table([(start + s, start + e, *rest) for s, e, *rest in rows])
 
