@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -11,6 +12,7 @@ from sklearn.utils import Bunch
 
 from ..utils.calibration_compat import fit_calibrator
 from ..utils.contexts import quiet_optuna
+from .recording_odds import learn_share, subtract_others
 
 __all__ = [
     "FoldAverage",
@@ -19,6 +21,7 @@ __all__ = [
     "MixtureLearner",
     "check_weights",
     "cross_fit_mixture",
+    "without_recordings",
 ]
 
 _N_PROPOSALS = 100
@@ -168,13 +171,20 @@ class GivenProbabilities(ClassifierMixin, BaseEstimator):
 
 @dataclass
 class Mixture:
-    """Hold the weights of the members, and a calibrator of their mean or None."""
+    """Hold the weights of the members, and what is done with their weighted mean.
+
+    `recording_share` is that of :mod:`skbreath.ensemble.recording_odds`; the result is
+    calibrated unless `calibrator` is None.
+    """
 
     weights: np.ndarray
+    recording_share: float = 0.0
     calibrator: CalibratedClassifierCV | None = None
 
-    def calibrate(self, mixed):
-        """Calibrate weighted means."""
+    def finish(self, mixed, recordings):
+        """Turn weighted means into the probabilities of the vote."""
+        if self.recording_share and recordings is not None:
+            mixed = subtract_others(mixed, recordings, self.recording_share)
         if self.calibrator is None:
             return mixed
         return self.calibrator.predict_proba(mixed)
@@ -192,26 +202,28 @@ class MixtureLearner:
     calibration: str | None
     """Method of :class:`~sklearn.calibration.CalibratedClassifierCV`."""
 
-    def learn(self, proba, y, mixed=None):
+    def learn(self, proba, y, recordings, mixed=None):
         """Learn a Mixture from probabilities (n_members, n_samples, n_classes).
 
-        The calibration is learned from the weighted means `mixed`; None means those of
-        `proba`.
+        All but the weights is learned from the weighted means `mixed`; None means those
+        of `proba`.
         """
         weights = self.weights
         if weights is None:
             weights = _learn_weights(proba, y, self.classes, self.scorer)
-        if self.calibration is None:
-            return Mixture(weights)
         if mixed is None:
             mixed = np.tensordot(weights, proba, axes=1)
+        share = learn_share(mixed, y, recordings, self.classes)
+        mixed = subtract_others(mixed, recordings, share)
+        if self.calibration is None:
+            return Mixture(weights, share)
         sample_weight = None
         if self.calibration == "temperature":
             mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
         calibrator = fit_calibrator(
             GivenProbabilities(self.classes), self.calibration, mixed, y, sample_weight
         )
-        return Mixture(weights, calibrator)
+        return Mixture(weights, share, calibrator)
 
 
 def _smoothed(mixed, y, classes):
@@ -229,7 +241,12 @@ def _smoothed(mixed, y, classes):
     return mixed[rows], np.repeat(classes, len(y)), np.concatenate(weights)
 
 
-def cross_fit_mixture(learner, folds, y):
+def without_recordings(estimator, X, recordings=None):
+    """Predict probabilities of clips as if each was the only one of its recording."""
+    return estimator.predict_proba(X)
+
+
+def cross_fit_mixture(learner, folds, y, recordings=None):
     """Learn a mixture for all rows, and for each fold one without its rows.
 
     `folds` are those of :func:`skbreath.fitting.cross_fitting.out_of_fold_each`. The
@@ -237,28 +254,51 @@ def cross_fit_mixture(learner, folds, y):
     ``proba`` (n_samples, n_classes), each fold mixed by its own mixture; and
     ``member_proba`` (n_members, n_samples, n_classes). Rows in several test parts are
     averaged, rows in none are NaN.
+
+    With `recordings`, the folds also have predictions :func:`without_recordings`.
+    Mixtures are learned from both, since the model serves single clips too.
     """
     tests = [test for test, _ in folds[0]]
+    proba = _outputs(folds, "predict_proba")
     rows = np.concatenate(tests)
-    proba = np.array(
-        [
-            np.concatenate([np.asarray(out["predict_proba"], float) for _, out in fold])
-            for fold in folds
-        ]
-    )
-    sizes = np.cumsum([len(test) for test in tests])[:-1]
-    mixtures, plain, mixed = [], [], []
-    for test, fold_proba in zip(tests, np.split(proba, sizes, axis=1), strict=True):
+    of_fold = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
+    together = np.arange(len(rows))  # each row is its own recording
+    n_rows = len(rows)
+    if recordings is not None:
+        proba = np.concatenate([proba, _outputs(folds, without_recordings)], axis=1)
+        codes = pd.factorize(np.asarray(recordings))[0][rows]
+        # The rows of a fold were predicted together, and after them each row alone.
+        together = np.concatenate(
+            [codes + len(y) * of_fold, len(y) * len(tests) + together]
+        )
+        rows, of_fold = np.tile(rows, 2), np.tile(of_fold, 2)
+    mixtures, plain, mixed = [], *np.zeros((2, *proba.shape[1:]))
+    for number, test in enumerate(tests):
+        own = of_fold == number
         # By row, not by fold: repeated cross-validation predicts a row more than once.
         other = ~np.isin(rows, test)
-        mixtures.append(learner.learn(proba[:, other], y[rows[other]]))
-        plain.append(np.tensordot(mixtures[-1].weights, fold_proba, axes=1))
-        mixed.append(mixtures[-1].calibrate(plain[-1]))
+        mixture = learner.learn(proba[:, other], y[rows[other]], together[other])
+        plain[own] = np.tensordot(mixture.weights, proba[:, own], axes=1)
+        mixed[own] = mixture.finish(plain[own], together[own])
+        mixtures.append(mixture)
+    first = rows[:n_rows]
     return Bunch(
-        mixture=learner.learn(proba, y[rows], np.concatenate(plain)),
+        mixture=learner.learn(proba, y[rows], together, plain),
         fold_weights=np.array([mixture.weights for mixture in mixtures]),
-        proba=_mean_by_row(rows, np.concatenate(mixed), len(y)),
-        member_proba=np.array([_mean_by_row(rows, member, len(y)) for member in proba]),
+        proba=_mean_by_row(first, mixed[:n_rows], len(y)),
+        member_proba=np.array(
+            [_mean_by_row(first, member[:n_rows], len(y)) for member in proba]
+        ),
+    )
+
+
+def _outputs(folds, method):
+    """Stack outputs of a method to (n_members, n_rows, n_classes)."""
+    return np.array(
+        [
+            np.concatenate([np.asarray(out[method], dtype=float) for _, out in fold])
+            for fold in folds
+        ]
     )
 
 

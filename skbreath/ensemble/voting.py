@@ -31,6 +31,7 @@ from .mixture import (
     MixtureLearner,
     check_weights,
     cross_fit_mixture,
+    without_recordings,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["WeightedVotingClassifier"]
 
 _PREFIX = "weights__"
+_LEARNED = ("oof_proba_", "oof_member_proba_", "fold_weights_", "recording_share_")
+_LEARNED += ("calibrator_",)
 
 
 class WeightedVotingClassifier(VotingClassifier):
@@ -123,6 +126,10 @@ class WeightedVotingClassifier(VotingClassifier):
     fold_weights_ : ndarray of shape (n_splits, n_members)
         The weights behind `oof_proba_`: if they vary a lot between folds,
         `weights_` are uncertain. As `oof_proba_`.
+    recording_share_ : float
+        Share of the mean log-odds of the other clips of a recording that is subtracted
+        from those of each clip, see Notes; 0 if ``fit`` had no ``recordings``. As
+        `oof_proba_`.
     calibrator_ : CalibratedClassifierCV
         From the weighted mean to probabilities. With `calibration` only.
     n_features_in_ : int
@@ -145,6 +152,11 @@ class WeightedVotingClassifier(VotingClassifier):
     ``predict``, ``predict_proba`` and ``transform`` with ``recordings``, if a member
     has a :class:`RecordingContext`. Other metadata, such as ``sample_weight``, go to
     members with ``set_fit_request``; the weights are learned from unweighted rows.
+
+    A recording holds clips of all classes. Where most of its clips seem to be of one,
+    its microphone or person makes them look so. Each clip is therefore compared with
+    the others: see `recording_share_`. Weights and calibration are learned from
+    predictions with and without recordings, since a model is used in both ways.
 
     References
     ----------
@@ -311,7 +323,7 @@ class WeightedVotingClassifier(VotingClassifier):
             weights = self.weights_ = check_weights(self.weights, self.estimators)
         X, y, groups, _ = indexable(X, y, groups, params.get("recordings"))
         y = self._check_labels(y)
-        for name in ("oof_proba_", "oof_member_proba_", "fold_weights_", "calibrator_"):
+        for name in _LEARNED:
             self.__dict__.pop(name, None)  # of an earlier fit
 
         with (
@@ -324,7 +336,15 @@ class WeightedVotingClassifier(VotingClassifier):
             fit_params = [routed[name]["fit"] for name in members]
             folds = None
             if weights is None or self.calibration is not None:
-                folds = self._learn_mixture(members, X, y, groups, fit_params, weights)
+                folds = self._learn_mixture(
+                    members,
+                    X,
+                    y,
+                    groups,
+                    metadata.get("recordings"),
+                    fit_params,
+                    weights,
+                )
             if self.refit:
                 self.estimators_ = self._fit_members(members, X, y, fit_params)
             elif folds is None:
@@ -393,7 +413,7 @@ class WeightedVotingClassifier(VotingClassifier):
         check_two_classes(self.classes_)
         return y
 
-    def _learn_mixture(self, members, X, y, groups, fit_params, weights):
+    def _learn_mixture(self, members, X, y, groups, recordings, fit_params, weights):
         """Cross-fit every member once, and learn the mixtures of folds and all rows."""
         frozen = [name for name, member in members.items() if _is_frozen(member)]
         if frozen:
@@ -419,12 +439,14 @@ class WeightedVotingClassifier(VotingClassifier):
             X,
             y,
             splits,
+            methods=["predict_proba"] + [without_recordings] * (recordings is not None),
             fit_params=fit_params,
             keep_estimators=not self.refit,
             n_jobs=self.n_jobs,
         )
-        learned = cross_fit_mixture(learner, folds, y)
+        learned = cross_fit_mixture(learner, folds, y, recordings)
         self.weights_ = learned.mixture.weights
+        self.recording_share_ = learned.mixture.recording_share
         if self.calibration is not None:
             self.calibrator_ = learned.mixture.calibrator
         self.fold_weights_ = learned.fold_weights
@@ -462,8 +484,12 @@ class WeightedVotingClassifier(VotingClassifier):
                 for name, weight, member in parts
                 if weight > 0
             )
-        mixture = Mixture(self.weights_, getattr(self, "calibrator_", None))
-        return mixture.calibrate(mixed)
+        mixture = Mixture(
+            self.weights_,
+            getattr(self, "recording_share_", 0.0),
+            getattr(self, "calibrator_", None),
+        )
+        return mixture.finish(mixed, params.get("recordings"))
 
     def predict(self, X: Any, **params: Any) -> np.ndarray:
         """Predict the most probable label of each row.

@@ -8,11 +8,13 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss
+from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skbreath import ThresholdClassifier, WeightedVotingClassifier
+from skbreath import RecordingContext, ThresholdClassifier, WeightedVotingClassifier
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
@@ -147,3 +149,55 @@ def test_temperature_of_many_rows_is_that_of_scikit_learn():
         theirs.fit(X, y).predict_proba(X),
         atol=2e-3,
     )
+
+
+def absolute(X):
+    return X[:, :1]
+
+
+def vote_on_absolute_sound(**params):
+    """A vote that can take recordings, but whose member does not compare clips."""
+    member = make_pipeline(
+        RecordingContext(), FunctionTransformer(absolute), LogisticRegression()
+    )
+    return WeightedVotingClassifier([("absolute", member)], cv=3, **params)
+
+
+def loud_and_soft_recordings(n_classes=2, n_clips=600, mixed=True):
+    """Scores of clips, shifted by recording, with labels and recordings."""
+    rng = np.random.default_rng(0)
+    recordings = rng.integers(0, n_clips // 6, size=n_clips)
+    of_recording = rng.integers(0, n_classes, size=n_clips // 6)[recordings]
+    labels = rng.integers(0, n_classes, size=n_clips) if mixed else of_recording
+    shift = rng.normal(size=n_clips // 6)[recordings]
+    scores = 2 * labels + shift + 0.5 * rng.normal(size=n_clips)
+    return scores[:, None], labels, recordings
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weights", ["learned", [1]])
+def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weights):
+    X, y, recordings = loud_and_soft_recordings(n_classes)
+    vote = vote_on_absolute_sound(weights=weights, calibration="temperature")
+    vote.fit(X, y, groups=recordings, recordings=recordings)
+    assert 0.3 < vote.recording_share_ <= 1
+    alone, together = (
+        vote.predict_proba(X),
+        vote.predict_proba(X, recordings=recordings),
+    )
+    assert log_loss(y, together) < log_loss(y, alone) - 0.05
+    assert log_loss(y, vote.oof_proba_) < log_loss(y, alone)
+    order = np.random.default_rng(1).permutation(len(X))
+    shuffled = vote.predict_proba(X[order], recordings=recordings[order])
+    np.testing.assert_allclose(shuffled, together[order], rtol=1e-12)
+    single = vote.predict_proba(X, recordings=np.arange(len(X)))
+    np.testing.assert_array_equal(single, alone)
+
+
+def test_recordings_of_one_class_each_are_not_compared():
+    X, y, recordings = loud_and_soft_recordings(mixed=False)
+    vote = vote_on_absolute_sound(weights="learned")
+    vote.fit(X, y, groups=recordings, recordings=recordings)
+    assert vote.recording_share_ < 0.01
+    vote.fit(X, y, groups=recordings)
+    assert vote.recording_share_ == 0
