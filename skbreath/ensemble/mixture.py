@@ -272,7 +272,7 @@ def cross_fit_mixture(learner, folds, y, recordings=None):
             [codes + len(y) * of_fold, len(y) * len(tests) + together]
         )
         rows, of_fold = np.tile(rows, 2), np.tile(of_fold, 2)
-    mixtures, plain, mixed = [], *np.zeros((2, *proba.shape[1:]))
+    mixtures, plain, mixed = [], np.empty(proba.shape[1:]), np.empty(proba.shape[1:])
     for number, test in enumerate(tests):
         own = of_fold == number
         # By row, not by fold: repeated cross-validation predicts a row more than once.

@@ -307,20 +307,23 @@ def test_demo_writes_model_submission_table_and_picture(breath_folder, tmp_path)
 
 @pytest.mark.slow
 def test_demo_makes_the_table_and_the_picture_of_the_pages(tmp_path):
-    result = run("demo", "--out", tmp_path / "demo")
-    assert result.exit_code == 0, result.output
-    shown = re.findall(r"│ (.+?) +│ +(.+?) │ +(.+?) │ +(.+?) │", result.stdout)
+    # CI has run it before, as a newcomer does.
+    demo = os.environ.get("SKBREATH_DEMO")
+    if demo is None:
+        demo = tmp_path / "demo"
+        result = run("demo", "--out", demo)
+        assert result.exit_code == 0, result.output
     page = (REPOSITORY / "docs/ten-minutes.md").read_text(encoding="utf-8")
-    assert len(shown) == 4
-    for name, *scores in shown:
+    results = pd.read_csv(Path(demo, "results.csv"))
+    assert len(results) == 4
+    for name, *scores in results.itertuples(index=False):
         (line,) = re.findall(rf"│ {name} +│(.*)", page)
-        numbers = [float(n) for n in re.findall(r"0\.\d+", " ".join(scores))]
         # Other processors round differently, and labels near the threshold change.
-        expected = pytest.approx(numbers, abs=0.05)
+        expected = pytest.approx(scores, abs=0.05)
         assert [float(n) for n in re.findall(r"0\.\d+", line)] == expected
     drawn, kept = (
         matplotlib.image.imread(path)
-        for path in (tmp_path / "demo/breath.png", REPOSITORY / "docs/demo.png")
+        for path in (Path(demo, "breath.png"), REPOSITORY / "docs/demo.png")
     )
     assert drawn.shape == kept.shape and np.abs(drawn - kept).mean() < 0.02
 

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SUFFIXES = {".pyi", ".typed", ".skb", ".txt", ".html", ".css", ".js", ".svg"}
 MOST_BYTES = 10_000_000
 # Of tests/repository, those that run from an sdist too.
-PARTS = ("documentation", "pages", "structure")
+PARTS = ("documentation", "structure")
 
 
 def build(out, *options):
