@@ -1,14 +1,12 @@
 """Train the model that comes with the package, and measure it for its model card.
 
-DATA is the competition's, with train.csv. What models trained the same way say of days
-that they have not heard must be in FOLDER before. It is kept there by
-
-    python -m benchmarks.bench_accuracy --data DATA --split day --models default \\
-        --folder FOLDER
-
-Then the model is trained on all clips, seeds fixed, unless FOLDER has it already. Three
-files of the repository are written in place: the model, skbreath/pretrained/clips.skb,
-and the figures of docs/model-card.md and benchmarks/results/train_pretrained.txt.
+DATA is the competition's, with train.csv. The model is trained on all clips, seeds
+fixed, and kept in FOLDER; it is not trained again if it is there. Its results are those
+of the folds by day that weights and calibration are learned from: each clip is
+predicted by members that were not trained on clips of its day, and mixed by weights
+that were not learned from it. Three files of the repository are written in place: the
+model, skbreath/pretrained/clips.skb, and the figures of docs/model-card.md and
+benchmarks/results/train_pretrained.txt.
 """
 
 import argparse
@@ -18,13 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import harness
-from benchmarks.bench_accuracy import (
-    N_FOLDS,
-    PRESETS,
-    five_folds,
-    fold_file,
-    load_fold,
-)
+from benchmarks.bench_accuracy import PRESETS
 from skbreath import (
     accuracy_coverage_curve,
     break_down,
@@ -34,10 +26,11 @@ from skbreath import (
     save_model,
     score_predictions,
 )
+from skbreath.ensemble.rejection import confidence_at
 from skbreath.pretrained import PRETRAINED
 from skbreath.utils.files import atomic_path
 
-SEED = 0
+SEED, N_FOLDS = 0, 3
 MOST_BYTES = 6_000_000
 CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -57,7 +50,10 @@ def trained(clips, options):
     file = options.folder / f"trained-{options.preset}.skb"
     if not file.is_file():
         model = make_breath_classifier(
-            preset=options.preset, n_jobs=options.n_jobs, random_state=SEED
+            preset=options.preset,
+            cv=N_FOLDS,
+            n_jobs=options.n_jobs,
+            random_state=SEED,
         )
         model.fit(
             clips.paths,
@@ -69,42 +65,47 @@ def trained(clips, options):
     return load_model(file)
 
 
-def fold_files(arguments, options):
-    """What `bench_accuracy` has kept of the preset; an error if not all of it."""
-    files = [
-        fold_file(options.folder, "day", options.preset, SEED, fold)
-        for fold in range(N_FOLDS)
+def out_of_fold_predictions(clips, proba, model):
+    """Predictions of clips whose day was held out, by their probabilities."""
+    classifier = model["classifier"]
+    score = proba[:, list(classifier.classes_).index("I")]
+    threshold = classifier.best_threshold_
+    return pd.DataFrame(
+        {
+            "y_true": clips.target,
+            "y_pred": np.where(score >= threshold, "I", "E"),
+            "y_score": score,
+            "confidence": confidence_at(score, threshold),
+            "day": clips.day,
+            "group": clips.day,
+        }
+    )
+
+
+def use_table(alone, together, recordings):
+    """(title, header, rows) of the scores of clips alone and with their recording."""
+    others = pd.Series(recordings).groupby(recordings).transform("size").to_numpy() > 1
+    frames = (alone, together, alone[others], together[others])
+    tables = [
+        score_predictions(*(f[name] for name in ("y_true", "y_pred", "y_score", "day")))
+        for f in frames
     ]
-    if missing := [file for file in files if not file.is_file()]:
-        arguments.error(
-            f"{len(missing)} of {N_FOLDS} fold files are missing, such as "
-            f"{str(missing[0])!r}: run python -m benchmarks.bench_accuracy --data "
-            f"{options.data} --split day --models {options.preset} --folder "
-            f"{options.folder} first."
+    rows = [
+        (
+            name,
+            *(
+                "{value:.3f} [{low:.3f}, {high:.3f}]".format(**t.loc[name])
+                for t in tables
+            ),
         )
-    return files
-
-
-def out_of_fold_predictions(clips, files):
-    """What models of the preset said of days that they had not heard."""
-    parts = []
-    folds = five_folds(clips, clips.day, SEED)
-    for file, (_, test) in zip(files, folds, strict=True):
-        kept = load_fold(file, test)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "row": test,
-                    "y_true": clips.target[test],
-                    "y_pred": np.where(kept["predicted"], "I", "E"),
-                    "y_score": kept["score"],
-                    "confidence": kept["confidence"],
-                    "day": clips.day[test],
-                    "group": clips.day[test],
-                }
-            )
-        )
-    return pd.concat(parts).sort_values("row", ignore_index=True)
+        for name in tables[0].index
+    ]
+    return (
+        "Days not trained on, 95 % intervals by day",
+        ("score", "each clip alone", "with its recording")
+        + (f"the {others.sum()} clips with company, alone", "with"),
+        rows,
+    )
 
 
 def loudness(paths):
@@ -126,24 +127,7 @@ def quartiles(levels):
 
 
 def tables(predictions, levels):
-    """(title, header, rows) of everything that the card shows."""
-    columns = (predictions[name] for name in ("y_true", "y_pred", "y_score", "day"))
-    scores = score_predictions(*columns)
-    yield (
-        "Days not trained on, 95 % intervals by day",
-        ("score", "value", "interval"),
-        [
-            (name, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}")
-            for name, row in scores.iterrows()
-        ],
-    )
-    ratio = scores.loc["calibration_error", "value"]
-    ratio /= scores.loc["perfect_calibration", "value"]
-    yield (
-        "Calibration error, beside that of a perfectly calibrated model",
-        ("", "ratio"),
-        [("all clips", f"{ratio:.2f}")],
-    )
+    """(title, header, rows) of what else the card shows, of clips alone."""
     days = break_down(predictions, by="day")
     days = days[days["n_clips"] >= 20]
     spread = days["accuracy"].quantile([0, 0.25, 0.5, 0.75, 1])
@@ -219,15 +203,22 @@ def main():
     arguments.add_argument("--n-jobs", type=int, default=2)
     options = arguments.parse_args()
 
-    # All that can be missing is looked for before the training, which takes long.
     clips = harness.load_clips(arguments, options.data)
-    files = fold_files(arguments, options)
-    predictions = out_of_fold_predictions(clips, files)
     fitted = trained(clips, options)
+    vote = fitted["classifier"].estimator_
+    alone, together = (
+        out_of_fold_predictions(clips, proba, fitted)
+        for proba in (vote.oof_proba_alone_, vote.oof_proba_)
+    )
     report = harness.Report("train_pretrained")
     report.line(
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
-        f"{len(np.unique(clips.day))} days, five folds by day"
+        f"{len(np.unique(clips.day))} days, {N_FOLDS} folds by day"
+    )
+    weights = dict(zip(vote.named_estimators_, vote.weights_.round(2), strict=True))
+    report.line(
+        f"weights {weights}; {vote.recording_share_:.2f} of the log-odds of the others "
+        "of a recording are subtracted"
     )
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
     with atomic_path(PRETRAINED["clips"]) as path:
@@ -251,7 +242,8 @@ def main():
         f"{len(np.unique(clips.day))} days, each predicted by a model that was not "
         f"trained on clips of its day.\n"
     ]
-    for title, header, rows in tables(predictions, loudness(clips.paths)):
+    uses = use_table(alone, together, clips.recording)
+    for title, header, rows in (uses, *tables(alone, loudness(clips.paths))):
         report.table(title, header, rows)
         if not title.startswith("The same"):
             texts.append(markdown(title, header, rows))

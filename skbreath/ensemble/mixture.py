@@ -251,7 +251,8 @@ def cross_fit_mixture(learner, folds, y, recordings=None):
 
     `folds` are those of :func:`skbreath.fitting.cross_fitting.out_of_fold_each`. The
     result has ``mixture``, from all rows; ``fold_weights`` (n_splits, n_members);
-    ``proba`` (n_samples, n_classes), each fold mixed by its own mixture; and
+    ``proba`` (n_samples, n_classes), each fold mixed by its own mixture;
+    ``proba_alone``, the same of each row as a recording of its own; and
     ``member_proba`` (n_members, n_samples, n_classes). Rows in several test parts are
     averaged, rows in none are NaN.
 
@@ -286,6 +287,7 @@ def cross_fit_mixture(learner, folds, y, recordings=None):
         mixture=learner.learn(proba, y[rows], together, plain),
         fold_weights=np.array([mixture.weights for mixture in mixtures]),
         proba=_mean_by_row(first, mixed[:n_rows], len(y)),
+        proba_alone=_mean_by_row(first, mixed[-n_rows:], len(y)),
         member_proba=np.array(
             [_mean_by_row(first, member[:n_rows], len(y)) for member in proba]
         ),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_recordings",
+    "confidence_at",
     "labels_and_confidence",
     "labels_and_probabilities",
     "predict_with_rejection",
@@ -161,7 +162,7 @@ def labels_and_confidence(
         columns = np.searchsorted(last.classes_, labels)
         return labels, proba, proba[np.arange(len(proba)), columns]
     positive = proba[:, last.classes_.tolist().index(last.pos_label_)]
-    return labels, proba, _confidence(positive, last.best_threshold_)
+    return labels, proba, confidence_at(positive, last.best_threshold_)
 
 
 def labels_and_probabilities(
@@ -219,7 +220,7 @@ def _has_probability_threshold(classifier):
     )
 
 
-def _confidence(positive, threshold):
+def confidence_at(positive, threshold):
     """Compute the confidence from the probability of the positive class."""
     above = positive >= threshold
     threshold = min(max(threshold, 0.0), 1.0)  # outside, all labels are the same

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["WeightedVotingClassifier"]
 
 _PREFIX = "weights__"
-_LEARNED = ("oof_proba_", "oof_member_proba_", "fold_weights_", "recording_share_")
-_LEARNED += ("calibrator_",)
+_LEARNED = ("oof_proba_", "oof_proba_alone_", "oof_member_proba_", "fold_weights_")
+_LEARNED += ("recording_share_", "calibrator_")
 
 
 class WeightedVotingClassifier(VotingClassifier):
@@ -121,6 +121,8 @@ class WeightedVotingClassifier(VotingClassifier):
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The cross-fitted vote's probability of every training row, NaN for rows in no
         test part. With learned weights or a calibration only.
+    oof_proba_alone_ : ndarray of shape (n_samples, n_classes)
+        The same for each row as a recording of its own; equal without ``recordings``.
     oof_member_proba_ : ndarray of shape (n_members, n_samples, n_classes)
         The members' out-of-fold probabilities. As `oof_proba_`.
     fold_weights_ : ndarray of shape (n_splits, n_members)
@@ -149,14 +151,16 @@ class WeightedVotingClassifier(VotingClassifier):
     -----
     ``fit`` takes ``groups``, uses them for its folds and hands them to every member
     that requests them, whether metadata routing is enabled or not. So do ``fit``,
-    ``predict``, ``predict_proba`` and ``transform`` with ``recordings``, if a member
-    has a :class:`RecordingContext`. Other metadata, such as ``sample_weight``, go to
-    members with ``set_fit_request``; the weights are learned from unweighted rows.
+    ``predict`` and ``predict_proba`` with ``recordings``, which tell which rows were
+    recorded together, for members with a :class:`RecordingContext`. Other metadata,
+    such as ``sample_weight``, go to members with ``set_fit_request``; the weights are
+    learned from unweighted rows.
 
     A recording holds clips of all classes. Where most of its clips seem to be of one,
-    its microphone or person makes them look so. Each clip is therefore compared with
-    the others: see `recording_share_`. Weights and calibration are learned from
-    predictions with and without recordings, since a model is used in both ways.
+    its microphone or person makes them look so. So if weights or a calibration are
+    learned, the vote uses ``recordings`` too: a share of the mean log-odds of the
+    others is subtracted from those of each clip (`recording_share_`). All is learned
+    from predictions with and without recordings, since a model is used in both ways.
 
     References
     ----------
@@ -295,9 +299,9 @@ class WeightedVotingClassifier(VotingClassifier):
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for the folds and for members that request them.
         **params : dict
-            ``sample_weight`` for all members, ``recordings`` for those with a
-            :class:`RecordingContext`; with metadata routing enabled, metadata for
-            members that request them.
+            ``sample_weight`` for all members, ``recordings`` for the vote and for
+            members with a :class:`RecordingContext`; with metadata routing enabled,
+            metadata for members that request them.
 
         Returns
         -------
@@ -451,6 +455,7 @@ class WeightedVotingClassifier(VotingClassifier):
             self.calibrator_ = learned.mixture.calibrator
         self.fold_weights_ = learned.fold_weights
         self.oof_proba_ = learned.proba
+        self.oof_proba_alone_ = learned.proba_alone
         self.oof_member_proba_ = learned.member_proba
         return folds
 
@@ -466,7 +471,7 @@ class WeightedVotingClassifier(VotingClassifier):
         X : sequence of length n_samples
             Whatever the members take.
         **params : dict
-            ``recordings`` of the rows, for members that request them.
+            ``recordings`` of the rows, if they were used in ``fit``.
 
         Returns
         -------
@@ -510,14 +515,18 @@ class WeightedVotingClassifier(VotingClassifier):
         return self.classes_[proba.argmax(axis=1)]
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Get the metadata routing: the vote takes ``groups`` itself.
+        """Get the metadata routing: the vote takes ``groups`` and recordings itself.
 
         Returns
         -------
         routing : MetadataRouter
         """
+        learns = isinstance(self.weights, str) or self.calibration is not None
+        methods = ["fit"] if learns else []
+        if getattr(self, "recording_share_", learns):
+            methods += ["predict_proba"]
         calls = {"predict": ["predict_proba"], "predict_proba": ["predict_proba"]}
-        return route_methods(self, dict(self.estimators), **calls)
+        return route_methods(self, dict(self.estimators), methods, **calls)
 
 
 def _fit_member(member, X, y, fit_params, message):

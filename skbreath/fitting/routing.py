@@ -37,16 +37,20 @@ def metadata_context(**metadata):
         yield metadata
 
 
-def route_methods(owner, children, **calls):
+def route_methods(owner, children, takes_recordings=(), **calls):
     """Make a router for the fit of a meta-estimator that takes metadata itself.
 
-    `children` are the estimators that it fits, by name; `calls` are the methods of a
+    `children` are the estimators that it fits, by name; `takes_recordings` are methods
+    of the owner that use ``recordings`` themselves; `calls` are the methods of a
     child that further methods of the owner call. Some children, such as
     :class:`~sklearn.ensemble.AdaBoostClassifier`, raise NotImplementedError as soon as
     a router looks at them; they get no metadata. That is an error only if one of their
     parts needs groups, since its early stopping would then leak.
     """
-    router = MetadataRouter(owner=owner).add_self_request(owner)
+    request = owner._get_metadata_request()
+    for method in takes_recordings:
+        getattr(request, method).add_request(param="recordings", alias=True)
+    router = MetadataRouter(owner=owner).add_self_request(request)
     mapping = MethodMapping().add(caller="fit", callee="fit")
     for caller, callees in calls.items():
         for callee in callees:

@@ -11,10 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 
-from skbreath import RecordingContext, ThresholdClassifier, WeightedVotingClassifier
+from skbreath import ThresholdClassifier, WeightedVotingClassifier
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
@@ -151,16 +149,10 @@ def test_temperature_of_many_rows_is_that_of_scikit_learn():
     )
 
 
-def absolute(X):
-    return X[:, :1]
-
-
-def vote_on_absolute_sound(**params):
-    """A vote that can take recordings, but whose member does not compare clips."""
-    member = make_pipeline(
-        RecordingContext(), FunctionTransformer(absolute), LogisticRegression()
-    )
-    return WeightedVotingClassifier([("absolute", member)], cv=3, **params)
+def vote_on_loudness(**params):
+    """A vote whose member does not compare clips."""
+    members = [("loudness", LogisticRegression())]
+    return WeightedVotingClassifier(members, cv=3, **params)
 
 
 def loud_and_soft_recordings(n_classes=2, n_clips=600, mixed=True):
@@ -178,7 +170,7 @@ def loud_and_soft_recordings(n_classes=2, n_clips=600, mixed=True):
 @pytest.mark.parametrize("weights", ["learned", [1]])
 def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weights):
     X, y, recordings = loud_and_soft_recordings(n_classes)
-    vote = vote_on_absolute_sound(weights=weights, calibration="temperature")
+    vote = vote_on_loudness(weights=weights, calibration="temperature")
     vote.fit(X, y, groups=recordings, recordings=recordings)
     assert 0.3 < vote.recording_share_ <= 1
     alone, together = (
@@ -186,7 +178,7 @@ def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weight
         vote.predict_proba(X, recordings=recordings),
     )
     assert log_loss(y, together) < log_loss(y, alone) - 0.05
-    assert log_loss(y, vote.oof_proba_) < log_loss(y, alone)
+    assert log_loss(y, vote.oof_proba_) < log_loss(y, vote.oof_proba_alone_) - 0.05
     order = np.random.default_rng(1).permutation(len(X))
     shuffled = vote.predict_proba(X[order], recordings=recordings[order])
     np.testing.assert_allclose(shuffled, together[order], rtol=1e-12)
@@ -196,8 +188,11 @@ def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weight
 
 def test_recordings_of_one_class_each_are_not_compared():
     X, y, recordings = loud_and_soft_recordings(mixed=False)
-    vote = vote_on_absolute_sound(weights="learned")
+    vote = vote_on_loudness(weights="learned")
     vote.fit(X, y, groups=recordings, recordings=recordings)
     assert vote.recording_share_ < 0.01
     vote.fit(X, y, groups=recordings)
     assert vote.recording_share_ == 0
+    assert np.array_equal(vote.oof_proba_, vote.oof_proba_alone_)
+    with pytest.raises(TypeError, match=r"recordings.*not routed"):
+        vote.predict_proba(X, recordings=recordings)
