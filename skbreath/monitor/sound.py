@@ -72,7 +72,9 @@ class Sound:
         start = self._start
         table = phase_table([(s - start, e - start, *r) for s, e, *r in self._rows])
         table.attrs["note"] = self._stream.note
-        return _shown(breath_statistics(table, duration + 1e-3))
+        # The difference to the start may be rounded up.
+        duration = max([duration, *table["end_s"][-1:]])
+        return _shown(breath_statistics(table, duration))
 
 
 def _shown(statistics):

@@ -30,6 +30,8 @@ _UNLIKE_SHARE = 0.3
 # Of recordings of other people, 11 of 23 with an F1 below 0.8 have phases of a lower
 # mean probability, and 4 of 50 others (benchmarks/results/bench_phases_people.txt).
 _LEAST_PROBABILITY = 0.75
+# A running stream is judged by at least as many phases.
+_LEAST_PHASES = 3
 # Length in s of the sound that a running stream describes: its note and its rate.
 _NOTE_S, _RATE_S = 15.0, 60.0
 # Breathing is quiet for a few seconds at most, and a noise gate makes that zeros.
@@ -333,7 +335,10 @@ class PhaseStream:
                 f"has been silent for {silent:.0f} s: no sample is louder than two "
                 "steps of 16 bits"
             )
-        return self._doubts_of(self._count() - self._counts[0])
+        counts = self._count() - self._counts[0]
+        if counts[4] < _LEAST_PHASES:  # their mean probability says nothing
+            counts[4] = 0
+        return self._doubts_of(counts)
 
     def _doubts_of(self, counts):
         """List what is wrong with the part of a recording of these counts."""
