@@ -338,30 +338,29 @@ class WeightedVotingClassifier(VotingClassifier):
             members = {name: est for name, est in self.estimators if est != "drop"}
             routed = process_routing(self, "fit", **metadata)
             fit_params = [routed[name]["fit"] for name in members]
-            folds = None
+            on_all_rows = self._fits_on_all_rows(members, X, y, fit_params)
             if weights is None or self.calibration is not None:
-                folds = self._learn_mixture(
+                known = {"groups": groups, "recordings": metadata.get("recordings")}
+                self.estimators_ = self._learn_mixture(
                     members,
                     X,
                     y,
-                    groups,
-                    metadata.get("recordings"),
-                    fit_params,
-                    weights,
+                    **known,
+                    weights=weights,
+                    fit_params=fit_params,
+                    first=on_all_rows,
                 )
-            if self.refit:
-                self.estimators_ = self._fit_members(members, X, y, fit_params)
-            elif folds is None:
+            elif self.refit:
+                fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+                    on_all_rows
+                )
+                self.estimators_ = list(log_each_fit(fitted, "fitted one member"))
+            else:
                 raise ValueError(
                     "refit=False keeps the models of the cross-fit, which is made "
                     "only for learned weights or a calibration; set "
                     'weights="learned", a calibration, or refit=True.'
                 )
-            else:
-                self.estimators_ = [
-                    FoldAverage([output["estimator"] for _, output in member])
-                    for member in folds
-                ]
         fitted_members = dict(zip(members, self.estimators_, strict=True))
         for name, member in fitted_members.items():
             check_fitted_classes(member.classes_, self.classes_, f"member {name!r}")
@@ -386,9 +385,11 @@ class WeightedVotingClassifier(VotingClassifier):
         except (KeyError, TypeError, ValueError):  # malformed: fit raises the error
             return {}
 
-    def _fit_members(self, members, X, y, fit_params):
-        """Fit every member on all rows."""
-        fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+    def _fits_on_all_rows(self, members, X, y, fit_params):
+        """List the fits of the members on all rows, delayed; none without `refit`."""
+        if not self.refit:
+            return []
+        return [
             delayed(_fit_member)(
                 clone(member),
                 X,
@@ -399,8 +400,7 @@ class WeightedVotingClassifier(VotingClassifier):
             for number, ((name, member), member_params) in enumerate(
                 zip(members.items(), fit_params, strict=True), start=1
             )
-        )
-        return list(log_each_fit(fitted, "fitted one member"))
+        ]
 
     def _check_labels(self, y):
         """Get labels as a 1-D array, and set `classes_` and `le_`."""
@@ -417,8 +417,14 @@ class WeightedVotingClassifier(VotingClassifier):
         check_two_classes(self.classes_)
         return y
 
-    def _learn_mixture(self, members, X, y, groups, recordings, fit_params, weights):
-        """Cross-fit every member once, and learn the mixtures of folds and all rows."""
+    def _learn_mixture(
+        self, members, X, y, groups, recordings, *, weights, fit_params, first
+    ):
+        """Cross-fit every member once, and learn the mixtures of folds and all rows.
+
+        Returns the members of the vote: those on all rows, of the fits `first`, or the
+        averages of those of the folds.
+        """
         frozen = [name for name, member in members.items() if _is_frozen(member)]
         if frozen:
             raise ValueError(
@@ -438,7 +444,7 @@ class WeightedVotingClassifier(VotingClassifier):
                 f"calibration, got {len(splits)}; give a cv with more splits."
             )
         learner = MixtureLearner(self.classes_, weights, scorer, self.calibration)
-        folds = out_of_fold_each(
+        folds, fitted = out_of_fold_each(
             list(members.values()),
             X,
             y,
@@ -446,6 +452,7 @@ class WeightedVotingClassifier(VotingClassifier):
             methods=["predict_proba"] + [without_recordings] * (recordings is not None),
             fit_params=fit_params,
             keep_estimators=not self.refit,
+            first=first,
             n_jobs=self.n_jobs,
         )
         learned = cross_fit_mixture(learner, folds, y, recordings)
@@ -457,7 +464,12 @@ class WeightedVotingClassifier(VotingClassifier):
         self.oof_proba_ = learned.proba
         self.oof_proba_alone_ = learned.proba_alone
         self.oof_member_proba_ = learned.member_proba
-        return folds
+        if self.refit:
+            return fitted
+        return [
+            FoldAverage([output["estimator"] for _, output in member])
+            for member in folds
+        ]
 
     @property
     def _weights_not_none(self):

@@ -135,7 +135,7 @@ def out_of_fold(
     each method, and with `keep_estimators` the fitted clone, as ``"estimator"``.
     Columns of ``predict_proba`` follow the sorted classes of all of `y`.
     """
-    (results,) = out_of_fold_each(
+    (results,), _ = out_of_fold_each(
         [estimator],
         X,
         y,
@@ -157,16 +157,19 @@ def out_of_fold_each(
     methods=("predict_proba",),
     fit_params,
     keep_estimators=False,
+    first=(),
     n_jobs=None,
 ):
     """Run :func:`out_of_fold` for several estimators, all their fits in one pool.
 
     `fit_params` has one entry per estimator, and so has the list that is returned.
+    `first` are further fits, delayed, that the same pool begins with: those on all
+    rows take longest. Their results are returned as a second list.
     """
     splits = list(splits)
     classes = np.unique(np.asarray(y))
     check_splits(splits, y, classes)
-    outputs = Parallel(n_jobs=n_jobs, return_as="generator")(
+    calls = [
         delayed(_fit_and_predict)(
             clone(estimator),
             X,
@@ -179,8 +182,10 @@ def out_of_fold_each(
         )
         for estimator, params in zip(estimators, fit_params, strict=True)
         for train, test in splits
-    )
-    outputs = log_each_fit(outputs, "cross-fitted one fold")
+    ]
+    outputs = Parallel(n_jobs=n_jobs, return_as="generator")([*first, *calls])
+    outputs = log_each_fit(outputs, "fitted one member or fold")
+    fitted = [next(outputs) for _ in first]
     results = []
     for estimator in estimators:
         results.append([])
@@ -188,4 +193,4 @@ def out_of_fold_each(
             output, seen = next(outputs)
             check_fitted_classes(seen, classes, type(estimator).__name__)
             results[-1].append((np.asarray(test), output))
-    return results
+    return results, fitted

@@ -64,7 +64,7 @@ def test_a_row_never_influences_the_scores_of_its_own_fold():
 def test_each_estimator_gets_its_own_fit_params_cut_to_the_fold():
     FITS.clear()
     splits = list(KFold(4).split(X))
-    results = out_of_fold_each(
+    results, _ = out_of_fold_each(
         [RecordingClassifier(), GaussianNB()],
         X,
         y,
