@@ -34,15 +34,18 @@ from skbreath.features.feature_set import GROUPS
 def spectrogram(**params):
     """The network over frequency and time that `ablation.md` begins with."""
     params = {"max_epochs": 30, "net_params": {"module__n_planes": 2}} | params
-    member = make_spectrogram_member(n_mels=64, hop=0.016, **params)
+    member = make_spectrogram_member(**params)
     shifted = [CircularShift(0.25), *member["net"].augmentations]
-    return member.set_params(context="passthrough", net__augmentations=shifted)
+    return member.set_params(net__augmentations=shifted)
 
 
 def frames(**params):
     """The network over frames that `ablation.md` begins with."""
     member = make_frame_member(**({"max_epochs": 40} | params))
-    return member.set_params(context="passthrough", features__hop_length=256)
+    _, *mixed = member["net"].augmentations  # LeaveRecording is for the context
+    return member.set_params(
+        context="passthrough", features__hop_length=256, net__augmentations=mixed
+    )
 
 
 def changed(make, **params):

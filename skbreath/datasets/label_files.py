@@ -224,7 +224,9 @@ def load_labelled_folder(
     table = Path(table)
     base = table.parent if audio_folder is None else Path(audio_folder)
     columns = [c for c in (path_column, label_column, group_column) if c is not None]
-    frame = _read_table(table, columns)
+    other = "rename a column, or name yours: path_column, label_column, "
+    other += "or group_column (--group on the command line)"
+    frame = _read_table(table, columns, other)
     if label_column is not None:
         _check_two_classes(table, frame[label_column])
     written = frame[path_column]
@@ -300,7 +302,7 @@ def write_submission(path: FilePath, ids: Column, labels: Column) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _read_table(table, columns):
+def _read_table(table, columns, advice="rename a column"):
     """Read a CSV file as text, and check that `columns` are present and filled."""
     try:
         # As text: "NA" and "01" are names.
@@ -328,7 +330,7 @@ def _read_table(table, columns):
     if missing:
         raise ValueError(
             f"{str(table)!r} lacks the column {shorten(map(repr, missing))}; it has "
-            f"{shorten(map(repr, frame.columns))}. Rename a column, or choose another."
+            f"{shorten(map(repr, frame.columns))}; {advice}."
         )
     if frame.empty:
         raise ValueError(f"{str(table)!r} has a header, but no rows.")

@@ -193,15 +193,11 @@ class ResidualCNN2d(nn.Module):
         Channels at the end that are not frequencies, such as the two of the group
         ``"loop"``: each becomes a plane of its own beside the spectrogram, with the
         same values at all frequencies.
-    n_images : int, default=1
-        Spectrograms of equal size, one after the other in the channels, that are
-        planes of the input; 2 after :class:`~skbreath.RecordingContext`.
 
     Raises
     ------
     ValueError
-        If `kernel_size` is even, there is no frequency beside the planes, or their
-        number is not a multiple of `n_images`.
+        If `kernel_size` is even, or there is no frequency beside the planes.
 
     References
     ----------
@@ -225,7 +221,6 @@ class ResidualCNN2d(nn.Module):
         kernel_size: int = 3,
         dropout: float = 0.3,
         n_planes: int = 0,
-        n_images: int = 1,
     ) -> None:
         super().__init__()
         _check_kernel_size(kernel_size)
@@ -234,16 +229,11 @@ class ResidualCNN2d(nn.Module):
                 f"n_planes must leave at least one of the {n_channels} channels for "
                 f"the frequencies, got {n_planes}."
             )
-        if (n_channels - n_planes) % n_images:
-            raise ValueError(
-                f"n_images={n_images} must divide the {n_channels - n_planes} channels "
-                "that are not planes."
-            )
-        self.n_planes, self.n_images = n_planes, n_images
+        self.n_planes = n_planes
         wide = kernel_size + 2
         self.stem = nn.Sequential(
             nn.Conv2d(
-                n_images + n_planes,
+                1 + n_planes,
                 hidden_channels,
                 wide,
                 stride=2,
@@ -279,11 +269,10 @@ class ResidualCNN2d(nn.Module):
         embedding : torch.Tensor of shape (n_clips, 16 * hidden_channels)
             Mean, then maximum over frequency and time of the last block.
         """
-        n_frequencies = (x.shape[1] - self.n_planes) // self.n_images
-        spectrograms = x[:, : self.n_images * n_frequencies]
-        images = [spectrograms.unflatten(1, (self.n_images, n_frequencies))]
+        n_frequencies = x.shape[1] - self.n_planes
+        images = [x[:, None, :n_frequencies]]
         if self.n_planes:
-            planes = x[:, self.n_images * n_frequencies :, None]
+            planes = x[:, n_frequencies:, None]
             images.append(planes.expand(-1, -1, n_frequencies, -1))
         x = torch.cat(images, dim=1).contiguous(memory_format=torch.channels_last)
         return self.pool(self.blocks(self.stem(x)))

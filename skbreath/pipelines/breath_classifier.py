@@ -52,14 +52,13 @@ def make_breath_classifier(
         audio         AudioReader
         classifier    ThresholdClassifier of a WeightedVotingClassifier of
                         frames       112 channels and loop, 1-D residual CNN
-                        frames_2     the same with another seed
                         spectrogram  mel bands and loop, 2-D residual CNN
                         boosting     course of the channels, boosted trees
 
-    Each member also compares a clip with the other clips of its recording, if it is
-    known which were recorded together: give ``recordings``, see
-    :class:`~skbreath.RecordingContext`. A model that is fitted with them serves single
-    clips as well.
+    If it is known which clips were recorded together, give ``recordings``: the network
+    over the frames and the trees compare the sound of a clip with that of the others,
+    see :class:`~skbreath.RecordingContext`, and the vote its odds with theirs. A model
+    that is fitted with them serves single clips as well.
 
     Features are computed inside the members, because members may differ in them.
     Every part can be set and tuned by name, for example
@@ -72,10 +71,10 @@ def make_breath_classifier(
         of `preset`. :func:`~skbreath.top_estimators` gives such a list from a
         search over one of them.
     preset : {"default", "fast", "accurate", "reference"}, default="default"
-        "fast" is one network over the frames; "default" adds a second one, one over
-        the spectrogram and boosted trees, "accurate" one over a finer spectrogram,
-        which takes four times as long as all others together. The vote is
-        weighted and calibrated out of fold, its members fitted on all clips.
+        "fast" is one network over the frames; "default" adds one over the spectrogram
+        and boosted trees, "accurate" a second one over the spectrogram, in nearly twice
+        the time. The vote is weighted and calibrated out of fold, its members fitted on
+        all clips.
         "reference" is the recipe of the original competition entry: two networks on
         unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
     sample_rate : int, default=16000

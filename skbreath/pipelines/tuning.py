@@ -161,7 +161,7 @@ def tune_breath_classifier(
     >>> len(result.search.study_.trials)
     2
     >>> [name for name, _ in result.model["classifier"].estimator.estimators][1:]
-    ['frames', 'spectrogram', 'boosting', 'frames_2']
+    ['frames', 'spectrogram', 'boosting']
     """
     if n_trials is not None and n_members > n_trials:
         raise ValueError(

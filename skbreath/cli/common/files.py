@@ -34,7 +34,8 @@ def model_path(path):
         similar = get_close_matches(name.lower(), PRETRAINED, 1)
         if similar and not path.exists():
             raise FileNotFoundError(
-                f"{path} does not exist; the model of the package is {similar[0]}."
+                f"{path} does not exist; did you mean {similar[0]}? The models of the "
+                f"package are {', '.join(PRETRAINED)}."
             )
         return path
     from ...pretrained import PRETRAINED as files
