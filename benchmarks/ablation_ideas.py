@@ -34,9 +34,7 @@ from skbreath.features.feature_set import GROUPS
 def spectrogram(**params):
     """The network over frequency and time that `ablation.md` begins with."""
     params = {"max_epochs": 30, "net_params": {"module__n_planes": 2}} | params
-    member = make_spectrogram_member(**params)
-    shifted = [CircularShift(0.25), *member["net"].augmentations]
-    return member.set_params(net__augmentations=shifted)
+    return make_spectrogram_member(**params)
 
 
 def frames(**params):

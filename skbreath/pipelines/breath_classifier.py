@@ -72,9 +72,8 @@ def make_breath_classifier(
         search over one of them.
     preset : {"default", "fast", "accurate", "reference"}, default="default"
         "fast" is one network over the frames; "default" adds one over the spectrogram
-        and boosted trees, "accurate" a second one over the spectrogram, in nearly twice
-        the time. The vote is weighted and calibrated out of fold, its members fitted on
-        all clips.
+        and boosted trees, "accurate" trains that for twice as long. The vote is
+        weighted and calibrated out of fold, its members fitted on all clips.
         "reference" is the recipe of the original competition entry: two networks on
         unscaled linear power, weighted 4 to 6, the threshold tuned for F1.
     sample_rate : int, default=16000

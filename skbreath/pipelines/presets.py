@@ -13,6 +13,7 @@ from ..features.feature_set import GROUPS
 from ..features.recording_context import RecordingContext
 from ..features.summary_pooling import SummaryPooling
 from ..networks.augmentation import (
+    CircularShift,
     CutMix,
     LeaveRecording,
     MaskChannels,
@@ -167,7 +168,7 @@ def make_spectrogram_member(
     """Build a network over frequency and time: mel and loop, scaling, residual CNN.
 
     The network sees mel bands, and where in its loop each frame lies. It is trained on
-    masked and mixed clips, without a validation part.
+    shifted, masked and mixed clips, without a validation part.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def make_spectrogram_member(
         "hidden_channels": 16,
         "max_epochs": 30,
         "dropout": 0.3,
-        "augmentations": _MIXED,
+        "augmentations": [CircularShift(0.25), *_MIXED],
     }
     return _network_member([("features", features)], params | net_params)
 
@@ -309,11 +310,9 @@ def preset_members(
     if preset == "fast":
         return [("frames", net(make_frame_member, 25))]
     boosting = make_boosting_member(sample_rate=sample_rate, random_state=seed())
-    members = [
+    epochs = 60 if preset == "accurate" else 30
+    return [
         ("frames", net(make_frame_member, 30)),
-        ("spectrogram", net(make_spectrogram_member, 30)),
+        ("spectrogram", net(make_spectrogram_member, epochs)),
         ("boosting", boosting),
     ]
-    if preset == "accurate":  # the same with another seed
-        members.append(("spectrogram_2", net(make_spectrogram_member, 30)))
-    return members
