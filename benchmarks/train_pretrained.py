@@ -49,6 +49,7 @@ def trained(clips, options):
     """The model on all clips, from the folder if it is there."""
     file = options.folder / f"trained-{options.preset}.skb"
     if not file.is_file():
+        options.folder.mkdir(parents=True, exist_ok=True)
         model = make_breath_classifier(
             preset=options.preset,
             cv=N_FOLDS,
@@ -199,7 +200,7 @@ def main():
     )
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--folder", type=Path, required=True)
-    arguments.add_argument("--preset", choices=PRESETS, default="default")
+    arguments.add_argument("--preset", choices=PRESETS, default="accurate")
     arguments.add_argument("--n-jobs", type=int, default=2)
     options = arguments.parse_args()
 
@@ -215,10 +216,11 @@ def main():
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
         f"{len(np.unique(clips.day))} days, {N_FOLDS} folds by day"
     )
-    weights = dict(zip(vote.named_estimators_, vote.weights_.round(2), strict=True))
+    members = zip(vote.named_estimators_, vote.weights_, strict=True)
+    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in members)
     report.line(
-        f"weights {weights}; {vote.recording_share_:.2f} of the log-odds of the others "
-        "of a recording are subtracted"
+        f"weights: {weights}; {vote.recording_share_:.2f} of the log-odds of the other "
+        "clips of a recording are subtracted"
     )
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
     with atomic_path(PRETRAINED["clips"]) as path:

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 from soundfile import write
 
-from skbreath import load_kaggle_breath, make_breath_recording, write_label_track
+from skbreath import (
+    load_kaggle_breath,
+    load_model,
+    make_breath_recording,
+    write_label_track,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEEDED = {
@@ -202,30 +207,36 @@ def test_report_of_ablation_names_what_is_missing(
         call(*command)
 
 
-def test_fold_files_are_looked_for_before_training(
-    call, refused, keep, breath_folder, script, monkeypatch
+@pytest.mark.slow
+def test_training_writes_model_card_and_result(
+    call, breath_folder, script, monkeypatch
 ):
     pretrained = script("train_pretrained")
+    card = Path("model-card.md")
+    card.write_text(
+        f"before\n{pretrained.BEGIN}\nold\n{pretrained.END}\nafter\n", encoding="utf-8"
+    )
     monkeypatch.setattr(pretrained, "PRETRAINED", {"clips": Path("clips.skb")})
-    monkeypatch.setattr(pretrained, "CARD", Path("model-card.md"))
-    monkeypatch.delattr(pretrained, "make_breath_classifier")
-    kept = keep("fast", [0, 1, 3])
+    monkeypatch.setattr(pretrained, "CARD", card)
     command = ("train_pretrained", "--data", breath_folder, "--preset", "fast")
-    shown = refused(*command, "--folder", kept)
-    assert "2 of 5 fold files are missing" in shown and "day-fast-0-2.npz" in shown
-    assert f"bench_accuracy --data {breath_folder} --split day --models fast" in shown
-    assert "5 of 5" in refused(*command, "--folder", "new")
-
-    keep("fast", [2, 4], n_too_many=1)
-    with pytest.raises(SystemExit, match="day-fast-0-2.npz has the scores of"):
-        call(*command, "--folder", kept)
+    call(*command, "--folder", "kept", "--n-jobs", "1")
+    text = card.read_text(encoding="utf-8")
+    assert (
+        text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    )
+    assert "| score | each clip alone | with its recording |" in text
+    model = load_model("clips.skb")
+    assert model["classifier"].estimator_.recording_share_ >= 0
+    result = Path("results/train_pretrained.txt").read_text(encoding="utf-8")
+    assert 'preset "fast", seed 0' in result
+    # What is in the folder is not trained again.
+    monkeypatch.delattr(pretrained, "make_breath_classifier")
+    call(*command, "--folder", "kept")
 
 
 def test_help_of_training_says_what_it_needs_and_writes(call, capsys):
     with pytest.raises(SystemExit):
         call("train_pretrained", "--help")
     shown = " ".join(capsys.readouterr().out.split())
-    command = "--data DATA --split day --models default \\ --folder FOLDER"
-    assert f"python -m benchmarks.bench_accuracy {command}" in shown
     written = "pretrained/clips.skb", "docs/model-card.md", "results/train_pretrained"
     assert all(file in shown for file in written)
