@@ -112,7 +112,7 @@ def test_without_a_model_the_sound_chooses_one(folder, tmp_path):
     soundfile.write(hiss, 0.1 * rng.normal(size=80000), 16000)
     result = run("annotate", folder / "r0.wav", hiss, "--out", tmp_path / "labels")
     assert result.exit_code == 0, result.output
-    chosen = "Model {} for 1 recordings, chosen by the sound (else: --model {})"
+    chosen = "Model {} was chosen by the sound of 1 recording (--model {} is"
     assert chosen.format("chest", "nose") in result.stderr
     assert chosen.format("nose", "chest") in result.stderr
     assert "for non-commercial use" in result.stderr
