@@ -123,7 +123,7 @@ def evaluate(
     breakdowns = _breakdown_columns(data, frame, group, by)
     model = None
     if model_file is not None:
-        title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
+        title = f"{len(paths)} clips, model {model_file}, 95 % intervals by {group}"
         model_file = model_path(model_file)
         model = load(model_file)
         print_result(n_trained_on=_warn_of_known_clips(model, paths))
