@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.bench_features [--clips 200] [--repeats 9] [--save]``
 
-Peers come with ``pip install "skbreath[bench]"``; those missing are named.
+Peers come with ``pip install -c constraints.txt ".[bench]"``; those missing are named.
 """
 
 import os

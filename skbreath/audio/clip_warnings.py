@@ -71,7 +71,8 @@ class AudioWarning(UserWarning):
 def batch_of_run(warned):
     """Warn about drift once per run, not once per batch of clips read in this block.
 
-    `warned` is a set: empty before the first batch, and the same for all batches.
+    `warned` is a set: empty before the first batch, and the same for all batches. With
+    "drift" and "silence" in it, there is no warning of these.
     """
     token = _already_warned.set(warned)
     try:
@@ -107,6 +108,8 @@ def warn_of_silence(waveforms, clips):
     highest, lowest = waveforms.max(axis=1), waveforms.min(axis=1)
     still = highest == lowest
     quiet = ~still & (np.maximum(highest, -lowest) < _QUIET_PEAK)
+    if "silence" in (_already_warned.get() or ()):
+        return still | quiet
     if still.any():
         _warn(
             still, clips, "digital silence", "predictions for {it} are not meaningful"

@@ -290,8 +290,8 @@ def _open_sound(descriptor, path):
                 return MediaFile(descriptor, path)
             except ImportError:
                 raise UnsupportedAudio(
-                    "cannot be read without PyAV: run `pip install "
-                    f'"skbreath[media]"`, or {_conversion(path)}'
+                    "cannot be read without PyAV: run `pip install -c constraints.txt "
+                    f'".[media]"`, or {_conversion(path)}'
                 ) from None
         raise
     if sound.frames == 0 and sound.format in ("WAV", "WAVEX", "RF64"):

@@ -314,8 +314,9 @@ class _Segmenters:
         """Print which models were chosen."""
         for name, number in sorted(self._numbers.items()):
             other = "chest" if name == "nose" else "nose"
-            count = "" if len(self._numbers) == 1 else f" for {number} recordings"
-            chosen = f"{count}, chosen by the sound (else: --model {other})"
+            count = f" of {number} recording{'s' * (number > 1)}"
+            count = "" if len(self._numbers) == 1 else count
+            chosen = f" was chosen by the sound{count} (--model {other} is the other)"
             say_model(name, chosen)
 
 

@@ -13,16 +13,13 @@ _STYLE = {"error": "red", "warning": "yellow", "note": "cyan"}
 @click.argument("data", type=path_type)
 @click.option("--group", help="Column of a CSV file whose values group related clips.")
 @labels_option
-@click.option(
-    "--pos-label", help="The positive class; it does not affect the findings."
-)
 @click.option("--out", type=path_type, help="CSV to write, with one row per file.")
 @click.option(
     "--strict", is_flag=True, help="Exit code 1 for warnings too, not only errors."
 )
 @jobs_option
 @click.pass_context
-def check(ctx, data, group, labels, pos_label, out, strict, jobs):
+def check(ctx, data, group, labels, out, strict, jobs):
     """Check a data set for common problems.
 
     DATA is a folder with train.csv and train/, a CSV file with the columns path and
@@ -54,7 +51,6 @@ def check(ctx, data, group, labels, pos_label, out, strict, jobs):
                 data,
                 group=group,
                 labels=labels,
-                pos_label=pos_label,
                 n_jobs=cores(jobs),
                 advance=advance,
             )

@@ -35,7 +35,7 @@ from .common.options import (
 @data_argument
 @preset_option
 @group_option
-@recording_option
+@recording_option("COLUMN", "a column of a CSV file; ")
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
 @click.option(
@@ -45,8 +45,9 @@ from .common.options import (
     "--model",
     "model_file",
     type=path_type,
-    help="Evaluate this trained model instead of training; DATA must not be its "
-    "training data. `pretrained` is the model of chest sounds in the package.",
+    help="Evaluate this trained model instead of training: a file, or a model of the "
+    "package, `clips` (stethoscope) or `nose-clips`. DATA must not be its training "
+    "data.",
 )
 @click.option("--out", type=path_type, help="CSV of the out-of-fold predictions.")
 @click.option("--breakdown", type=path_type, help="CSV of the scores of each group.")
@@ -122,6 +123,7 @@ def evaluate(
     breakdowns = _breakdown_columns(data, frame, group, by)
     model = None
     if model_file is not None:
+        title = f"{len(paths)} clips, model {model_file}, 95 % intervals by {group}"
         model_file = model_path(model_file)
         model = load(model_file)
         print_result(n_trained_on=_warn_of_known_clips(model, paths))
@@ -130,7 +132,6 @@ def evaluate(
             *(model, paths, y, groups), recordings=recordings, pos_label=pos_label
         )
         given = {"model_file": model_file.name}
-        title = f"{len(paths)} clips, {model_file}, 95 % intervals by {group}"
     else:
         title = f"{len(paths)} clips, {cv} folds by {group}, 95 % intervals by {group}"
         model = make_breath_classifier(

@@ -22,9 +22,10 @@ def export(model, out, clips):
     """Write a model as ONNX, which runs without Python.
 
     The file computes features and probabilities from waveforms. MODEL was written by
-    `skbreath train` or `tune`, or is the word pretrained; OUT ends in .onnx. Labels,
-    threshold and licence of the model are in the metadata of the file. Its output is
-    compared with the model before it is written. Needs the extra "onnx".
+    `skbreath train` or `tune`, or is a model of the package: clips (stethoscope) or
+    nose-clips. OUT ends in .onnx. Labels, threshold and licence of the model are in the
+    metadata of the file. Its output is compared with the model before it is written.
+    Needs the extra "onnx".
 
     \b
     Examples:

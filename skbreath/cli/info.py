@@ -31,8 +31,9 @@ _PACKAGES = (
 def info(model):
     """Show the contents of a model file, or versions.
 
-    MODEL is a .skb file, or the word pretrained; code in it is not run. Without MODEL:
-    versions and machine, to include in a report of an error.
+    MODEL is a .skb file, or a model of the package: clips, nose-clips, nose, nose-live
+    or chest. Code in it is not run. Without MODEL: versions and machine, to include in
+    a report of an error.
 
     \b
     Examples:

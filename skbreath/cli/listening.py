@@ -79,8 +79,13 @@ def listen(
             "- and --device are two sources of sound; leave one out."
         )
     _check_files(out, record, model, overwrite)
+    from ..live.sources import find_microphone
     from ..utils.contexts import one_thread
 
+    if device is not None and device.isdigit():
+        device = int(device)
+    if source is None:
+        find_microphone(device)
     segmenter = load_segmenter(model)
     with ExitStack() as stack:
         labels, keep = _open_labels(out, format_, stack), None
@@ -294,8 +299,7 @@ def _open_source(source, device, rate):
     from ..live.sources import Microphone, Pipe
 
     if source is None:
-        number = device is not None and device.isdigit()
-        return Microphone(int(device) if number else device, rate)
+        return Microphone(device, rate)
     stdin = sys.stdin.buffer
     if stdin.isatty():
         raise click.UsageError("- reads sound from a pipe, such as `arecord ... |`.")

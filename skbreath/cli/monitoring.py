@@ -32,8 +32,8 @@ def monitor(model, port, no_browser):
 
     Serves a page with waveform, inhales and exhales, rate and pauses of the browser's
     microphone, or of a file that is dropped on it, with an alarm for long pauses. Only
-    this computer can open it, and no sound leaves it. Ctrl-C ends it. Needs
-    `pip install "skbreath[monitor]"`. Not a medical device.
+    this computer can open it, and no sound leaves it. Ctrl-C ends it. Needs the extra
+    "monitor". Not a medical device.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def monitor(model, port, no_browser):
     except ImportError as error:
         raise ImportError(
             f"`skbreath monitor` needs further packages ({error}): run "
-            '`pip install "skbreath[monitor]"`.'
+            '`pip install -c constraints.txt ".[monitor]"`.'
         ) from error
 
     with open_port(port) as listener:

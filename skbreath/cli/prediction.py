@@ -30,7 +30,8 @@ from .common.options import (
 @click.option(
     "--model",
     type=path_type,
-    help="File written by `train`.  [default: the pretrained model of chest sounds]",
+    help="File written by `train`, or a model of the package: `clips` (stethoscope) or "
+    "`nose-clips`.  [default: clips]",
 )
 @click.option("--out", type=path_type, help="CSV to write; the terminal if not given.")
 @click.option(
@@ -38,7 +39,7 @@ from .common.options import (
     type=path_type,
     help="Competition folder: predict its test.csv and write ID,Target.",
 )
-@recording_option
+@recording_option("PATTERN", "with --submission a column of test.csv; ")
 @batch_size_option
 @click.option(
     "--reject-below",
@@ -76,6 +77,11 @@ def predict(
 
     if bool(paths) == (submission is not None):
         raise click.UsageError("Give either PATHS or --submission.")
+    for path in paths:
+        if path.suffix.lower() == ".csv":
+            raise click.UsageError(
+                f"Expected audio files or folders of them, got the table {path}."
+            )
     if submission is not None and out is None:
         raise click.UsageError("--submission needs --out.")
     if submission is not None and skip_bad:

@@ -47,7 +47,7 @@ _MOST_COMPARED = 10
 @out_option
 @preset_option
 @group_option
-@recording_option
+@recording_option("COLUMN", "a column of a CSV file; ")
 @pos_label_option
 @scoring_option("accuracy; f1 with the preset reference")
 @training_options

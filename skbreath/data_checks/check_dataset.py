@@ -33,7 +33,6 @@ LEVELS = ("error", "warning", "note")
         "data": [str, os.PathLike],
         "group": [str, None],
         "labels": [Mapping, None],
-        "pos_label": [str, None],
         "n_jobs": [int, None],
         "advance": "no_validation",
     },
@@ -46,7 +45,6 @@ def check_dataset(
     *,
     group: str | None = None,
     labels: Mapping[str, str | None] | None = None,
-    pos_label: str | None = None,
     n_jobs: int | None = None,
     advance: Callable[[int], Any] | None = None,
 ) -> Bunch:
@@ -70,8 +68,6 @@ def check_dataset(
     labels : dict of str to str or None, default=None
         New labels of label tracks, as for :func:`~skbreath.read_label_track`; rows of
         labels with None are left out.
-    pos_label : str, default=None
-        The positive class; None takes the last of two. It changes no finding.
     n_jobs : int, default=None
         Threads that read files, as in joblib.
     advance : callable, default=None
@@ -127,7 +123,6 @@ def check_dataset(
         )
     measured = scan_files(found.clips["path"].tolist(), n_jobs, advance)
     found.clips = pd.concat([found.clips, measured], axis=1)
-    found.pos_label = pos_label
     collected = [*found.findings, *unreadable_files(found)]
     if len(found.good):
         more = TRACK_CHECKS if found.layout == "label tracks" else LABEL_CHECKS

@@ -120,11 +120,7 @@ def label_leaks(data):
         return
     if len(known) > _MOST_CLIPS:
         known = known.sample(_MOST_CLIPS, random_state=0).sort_index()
-    positive = (known["label"] == (data.pos_label or names[1])).to_numpy()
-    if positive.all() or not positive.any():
-        raise ValueError(
-            f"pos_label must be one of the labels {names}, got {data.pos_label!r}."
-        )
+    positive = (known["label"] == names[1]).to_numpy()
     _, groups = _group_column(known)
     margin, splits = _auc_margin(positive), _make_splits(positive, groups)
     if splits is None:

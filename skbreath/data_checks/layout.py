@@ -63,8 +63,6 @@ class DataSet:
     findings: list = field(default_factory=list)
     phases: dict = field(default_factory=dict)
     """Tables of the phases of recordings with label tracks, by path."""
-    pos_label: str | None = None
-    """The positive class; None takes the last of two."""
 
     @cached_property
     def good(self):

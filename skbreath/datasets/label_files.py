@@ -237,7 +237,7 @@ def load_labelled_folder(
         ~paths.map(os.path.isfile).astype(bool),
         written,
         f"paths without a file (relative to {str(base)!r})",
-        "copy the files there, or give audio_folder",
+        "copy the files there, correct the paths, or in Python give audio_folder",
     )
     normal = paths.map(os.path.normpath)
     _check_rows(table, normal.duplicated(keep=False), written, "repeated paths")
@@ -322,6 +322,8 @@ def _read_table(table, columns, advice="rename a column"):
         raise ValueError(
             f"the file {str(table)!r} does not exist; check folder and spelling."
         ) from None
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{str(table)!r} is empty: expected a header.") from None
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(
             f"{str(table)!r} is not a CSV file in UTF-8 with a header: {error}"
@@ -329,7 +331,8 @@ def _read_table(table, columns, advice="rename a column"):
     missing = [column for column in columns if column not in frame]
     if missing:
         raise ValueError(
-            f"{str(table)!r} lacks the column {shorten(map(repr, missing))}; it has "
+            f"{str(table)!r} lacks the column{'s' * (len(missing) > 1)} "
+            f"{shorten(map(repr, missing))}; it has "
             f"{shorten(map(repr, frame.columns))}; {advice}."
         )
     if frame.empty:

@@ -14,7 +14,7 @@ from sklearn.model_selection import (
     TunedThresholdClassifierCV,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch, check_consistent_length
+from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -23,6 +23,7 @@ from ..fitting.cross_fitting import check_group_cv, check_splits, out_of_fold
 from ..fitting.labels import (
     check_at_most_two_classes,
     check_fitted_classes,
+    check_lengths,
     check_present,
     check_two_classes,
 )
@@ -225,7 +226,7 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         """
         check_present(y, "y")
         check_at_most_two_classes(y)
-        check_consistent_length(y, params.get("recordings"))
+        check_lengths(X, y=y, groups=groups, recordings=params.get("recordings"))
         with (
             recording(self, X, y, groups),
             weights_requested(self, params, y) as params,
@@ -239,8 +240,6 @@ class ThresholdClassifier(TunedThresholdClassifierCV):
         y = column_or_1d(y, warn=True)
         classes = np.unique(y)
         check_two_classes(classes)
-        if groups is not None:
-            check_consistent_length(y, groups)
         scorer, pos_label = name_positive_class(
             self.scoring, self.pos_label, classes.tolist()
         )

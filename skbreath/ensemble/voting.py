@@ -19,7 +19,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..fitting.cross_fitting import check_group_cv, out_of_fold_each
-from ..fitting.labels import check_fitted_classes, check_present, check_two_classes
+from ..fitting.labels import (
+    check_fitted_classes,
+    check_lengths,
+    check_present,
+    check_two_classes,
+)
 from ..fitting.routing import metadata_context, route_methods, weights_requested
 from ..fitting.scorers import name_positive_class
 from ..fitting.training_record import inside_fit, log_each_fit, recording
@@ -325,7 +330,8 @@ class WeightedVotingClassifier(VotingClassifier):
         weights = None
         if not isinstance(self.weights, str):
             weights = self.weights_ = check_weights(self.weights, self.estimators)
-        X, y, groups, _ = indexable(X, y, groups, params.get("recordings"))
+        check_lengths(X, y=y, groups=groups, recordings=params.get("recordings"))
+        X, y, groups = indexable(X, y, groups)
         y = self._check_labels(y)
         for name in _LEARNED:
             self.__dict__.pop(name, None)  # of an earlier fit

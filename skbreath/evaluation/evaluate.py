@@ -15,7 +15,7 @@ from .. import __version__
 from ..ensemble.inspection import unwrap_steps
 from ..ensemble.rejection import check_recordings, labels_and_confidence
 from ..fitting.cross_fitting import check_group_cv, out_of_fold
-from ..fitting.labels import label_column
+from ..fitting.labels import check_lengths, label_column
 from ..fitting.routing import metadata_context, requested
 from ..fitting.training_record import data_record
 from ..utils.sklearn_compat import _num_samples
@@ -136,6 +136,7 @@ def evaluate(
     calibration_error     0.04  0.01  0.06
     perfect_calibration   0.04  0.02  0.06
     """
+    check_lengths(X, y=y, groups=groups, recordings=recordings)
     X, y, groups, recordings = indexable(X, y, groups, recordings)
     y = label_column(y, "y")
     group_name = getattr(groups, "name", None)
@@ -238,6 +239,7 @@ def evaluate_fitted(
     high     0.98
     Name: accuracy, dtype: float64
     """
+    check_lengths(X, y=y, groups=groups, recordings=recordings)
     X, y, groups = indexable(X, y, groups)
     y = label_column(y, "y")
     check_binary(y, pos_label)

@@ -4,9 +4,12 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from ..utils.sklearn_compat import _num_samples
+
 __all__ = [
     "check_at_most_two_classes",
     "check_fitted_classes",
+    "check_lengths",
     "check_present",
     "check_two_classes",
     "label_column",
@@ -47,6 +50,17 @@ def check_fitted_classes(fitted, classes, name):
             f"Expected y to have the classes of {name}, {np.asarray(fitted).tolist()}, "
             f"got {np.asarray(classes).tolist()}; give labels of exactly these classes."
         )
+
+
+def check_lengths(X, **arguments):
+    """Raise an error that names an argument without one value for each row of `X`."""
+    n_rows = _num_samples(X)
+    for name, values in arguments.items():
+        if values is not None and _num_samples(values) != n_rows:
+            raise ValueError(
+                f"Found inconsistent numbers of samples: X has {n_rows}, {name} has "
+                f"{_num_samples(values)}."
+            )
 
 
 def check_two_classes(classes):

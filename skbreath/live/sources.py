@@ -15,7 +15,7 @@ import numpy as np
 
 from ..audio.files import RATES
 
-__all__ = ["Microphone", "Pipe", "list_microphones"]
+__all__ = ["Microphone", "Pipe", "find_microphone", "list_microphones"]
 
 _BLOCK_S, _QUEUE_S = 0.025, 60.0
 # A microphone that sends nothing for this long is gone.
@@ -199,16 +199,7 @@ class Microphone(_Source):
     """
 
     def __init__(self, device=None, rate=None):
-        sound = _sounddevice()
-        try:
-            found = sound.query_devices(device, "input")
-        except (ValueError, sound.PortAudioError) as error:
-            wanted = "" if device is None else f" {device!r}"
-            raise OSError(
-                f"no microphone{wanted} was found ({_first_line(error)}): connect one, "
-                "allow this program to use it, or choose one of `skbreath listen "
-                "--list-devices` by --device."
-            ) from None
+        sound, found = find_microphone(device)
         super().__init__(f"microphone {found['name']!r}", int(_QUEUE_S / _BLOCK_S))
         self.rate = int(found["default_samplerate"]) if rate is None else rate
         self._channels, self._last = 1, time.monotonic()
@@ -312,13 +303,28 @@ def list_microphones():
     ]
 
 
+def find_microphone(device=None):
+    """Return the module sounddevice, and what it says of a microphone."""
+    sound = _sounddevice()
+    try:
+        return sound, sound.query_devices(device, "input")
+    except (ValueError, sound.PortAudioError) as error:
+        wanted = "" if device is None else f" {device!r}"
+        raise OSError(
+            f"no microphone{wanted} was found ({_first_line(error)}): connect one, "
+            "allow this program to use it, or choose one of `skbreath listen "
+            "--list-devices` by --device."
+        ) from None
+
+
 def _sounddevice():
     """Import sounddevice, and say what to install where that fails."""
     try:
         import sounddevice
     except ImportError:
         raise ImportError(
-            'a microphone needs the extra "live": pip install "skbreath[live]".'
+            'a microphone needs the extra "live": pip install -c constraints.txt '
+            '".[live]".'
         ) from None
     except OSError:  # on Linux PortAudio is not in the wheel
         system = "apt install libportaudio2" if sys.platform == "linux" else "PortAudio"

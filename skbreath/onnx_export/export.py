@@ -163,8 +163,7 @@ def _check_packages():
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"export needs {error.name}: pip install -c constraints.txt "
-            '"skbreath[onnx]".'
+            f'export needs {error.name}: pip install -c constraints.txt ".[onnx]".'
         ) from error
 
 

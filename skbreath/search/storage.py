@@ -154,8 +154,8 @@ def _open_database(url):
     except ImportError as error:
         raise ImportError(
             f"the storage {_without_password(url)} needs a database driver that is "
-            "not installed; for PostgreSQL: pip install 'skbreath[distributed]' and a "
-            "URL that begins with postgresql+psycopg://"
+            "not installed; for PostgreSQL: pip install -c constraints.txt "
+            '".[distributed]" and a URL that begins with postgresql+psycopg://'
         ) from error
 
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ..audio.clip_warnings import batch_of_run
 from ..ensemble.boosted_trees import fast_version
 from ..utils.contexts import one_thread
 from .frame_network import FrameNetwork
@@ -101,7 +102,8 @@ class ClipStream:
         windows = np.lib.stride_tricks.sliding_window_view(self._samples, self._window)
         windows = np.ascontiguousarray(windows[: n * self._step : self._step])
         self._samples = self._samples[n * self._step :].copy()
-        with one_thread():
+        # A window is not a clip of one phase: it may be silent, or mostly pause.
+        with one_thread(), batch_of_run({"drift", "silence"}):
             values = self._classifier.predict_proba(windows)[:, self._columns]
         values = np.log(np.clip(values, 1e-3, 1 - 1e-3))
         if self._latest is not None:

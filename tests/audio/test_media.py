@@ -172,7 +172,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(tmp_path, monkeypatc
     with pytest.raises(AudioError, match="2 audio files") as caught:
         check_audio_files(paths)
     text = str(caught.value)
-    assert text.count('pip install "skbreath[media]"') == 2
+    assert text.count('pip install -c constraints.txt ".[media]"') == 2
     assert str(paths[1]) in text and "ffmpeg -i b.mp4 b.wav" in text
 
 

@@ -58,6 +58,19 @@ def test_a_model_file_has_a_suffix_of_models(mine, tmp_path):
     assert not out.exists()
 
 
+def test_predict_takes_no_table(mine):
+    result = CliRunner().invoke(main, ["predict", str(mine["table"])])
+    assert result.exit_code == 2
+    assert "Expected audio files or folders of them, got the table" in result.output
+
+
+def test_train_names_its_layouts(mine, tmp_path):
+    args = ["train", str(mine["clip"].parent), "--out", str(tmp_path / "m.skb")]
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 2
+    assert "columns path and label, or a folder with train.csv" in result.output
+
+
 def test_info_knows_the_pretrained_model():
     result = CliRunner().invoke(main, ["info", "pretrained"])
     assert result.exit_code == 0, result.output

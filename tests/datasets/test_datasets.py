@@ -97,9 +97,9 @@ I4, E5, E1 = TRAIN
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (_rows(f"{I4},I", header="name,label"), r"lacks the column 'ID', 'Target'; it"),
+        (_rows(f"{I4},I", header="name,label"), r"lacks the columns 'ID', 'Target'; "),
         (_rows(), "has a header, but no rows"),
-        ("", "is not a CSV file"),
+        ("", "is empty: expected a header"),
         ("ID,Target\n\xff", "is not a CSV file"),
         (_rows(f"{I4},I,more", f"{E5},E,more"), "is not a CSV file"),
         (_rows(f"{I4},I", f"{E5}"), r"an empty 'Target' in 1 of 2 rows: line 3"),
@@ -196,7 +196,7 @@ def test_labelled_folder(tmp_path):
     assert clips.id.tolist() == names
     with pytest.raises(ValueError, match="without a file .* 3 of 3 .*audio_folder"):
         load_labelled_folder(table, **columns)
-    with pytest.raises(ValueError, match="lacks the column 'path', 'label'"):
+    with pytest.raises(ValueError, match="lacks the columns 'path', 'label'"):
         load_labelled_folder(table)
     unlabelled = load_labelled_folder(
         table, tmp_path / "clips", path_column="file", label_column=None

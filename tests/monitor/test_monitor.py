@@ -293,7 +293,7 @@ def test_extra_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = CliRunner().invoke(main, ["monitor"])
     assert result.exit_code == 2
-    assert 'pip install "skbreath[monitor]"' in result.stderr
+    assert 'pip install -c constraints.txt ".[monitor]"' in result.stderr
 
 
 def test_model_of_other_labels_is_refused(tmp_path):

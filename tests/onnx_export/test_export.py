@@ -289,7 +289,7 @@ def test_errors_name_wrong_arguments(whole, sounds, tmp_path, monkeypatch):
     assert result.exit_code == 2 and ".onnx" in result.stderr
     monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
     result = run(main, ["export", str(tmp_path / "m.skb"), str(tmp_path / "m.onnx")])
-    assert result.exit_code == 2 and "skbreath[onnx]" in result.stderr
+    assert result.exit_code == 2 and ".[onnx]" in result.stderr
     assert not (tmp_path / "m.onnx").exists()
 
 

@@ -122,6 +122,11 @@ def load_clips(
     from ...datasets.label_files import load_kaggle_breath, load_labelled_folder
     from ...phases.phase_table import common_words, words_note
 
+    if data.is_dir() and not (data / "train.csv").is_file():
+        raise FileNotFoundError(
+            "Expected a CSV file with the columns path and label, or a folder with "
+            f"train.csv and train/, got the folder {data} without train.csv."
+        )
     if data.suffix.lower() == ".csv":
         clips = load_labelled_folder(data, group_column=group)
         groups = clips.groups

@@ -101,14 +101,7 @@ group_option = click.option(
     help="Column whose values folds must not share: recording or day; for a CSV file "
     "any of its columns.",
 )
-recording_option = click.option(
-    "--recording",
-    metavar="COLUMN",
-    help="Which clips were recorded together, so that each is compared with the others "
-    "of its recording: a column of a CSV file; a regular expression that finds a part "
-    r"of the file name, such as ^[^_]+; or none.  [default: names as in the Kaggle "
-    "layout, <recording>_<number>.wav]",
-)
+
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
 )
@@ -149,6 +142,18 @@ skip_bad_option = click.option(
     help="Leave out files that cannot be read, and list them in bad-files.csv beside "
     "the output, or on the terminal if there is none.",
 )
+
+
+def recording_option(metavar, column):
+    """Make the option --recording; `column` says of which table it may be a column."""
+    return click.option(
+        "--recording",
+        metavar=metavar,
+        help="Which clips were recorded together, so that each is compared with the "
+        f"others of its recording: {column}a regular expression that finds a part of "
+        "the file name, such as ^[^_]+; or none.  [default: names as in the Kaggle "
+        "layout, <recording>_<number>.wav]",
+    )
 
 
 def sample_rate_option(lowest):
