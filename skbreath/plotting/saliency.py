@@ -160,7 +160,7 @@ class SaliencyDisplay(TitledDisplay):
         >>> member = member.fit(sounds.waveforms, sounds.target)
         >>> display = SaliencyDisplay.from_estimator(member, sounds.waveforms[0])
         >>> display.saliency.shape, display.power.shape
-        ((32, 32), (32, 32))
+        ((64, 63), (64, 63))
         """
         models = [estimator]
         if isinstance(estimator, FoldAverage):

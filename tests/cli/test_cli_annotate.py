@@ -201,7 +201,7 @@ def test_where_no_breath_is_found_there_is_no_rate(model, tmp_path):
             ["{folder}/r0.wav", "--model", "{tmp}/no.joblib"],
             "`skbreath train` writes",
         ),
-        (["{folder}/r0.wav", "--model", "Nose"], "model of the package is nose"),
+        (["{folder}/r0.wav", "--model", "Nose"], "did you mean nose?"),
         (["{folder}/r0.wav", "--out", "{tmp}/labels.xyz"], ".csv, .json, .txt, got"),
         (["{folder}/r0.txt"], "not readable as audio"),
         (["{folder}/r0.wav", "--format", "csv"], "give both"),

@@ -72,7 +72,7 @@ def test_a_network_over_frequency_and_time_has_a_map_of_both(over_both, sounds):
     ax = Figure().subplots()
     display = SaliencyDisplay.from_estimator(over_both, sounds.waveforms[0], ax=ax)
     assert display.ax_ is ax and plt.get_fignums() == []
-    assert display.saliency.shape == display.power.shape == (32, 32)
+    assert display.saliency.shape == display.power.shape == (64, 63)
     assert display.saliency.min() >= 0 and display.saliency.max() <= 1
     assert display.label in ("E", "I") and display.probability >= 0.5
     assert ax.get_xlabel() == "Time (s)" and ax.get_ylabel() == "Mel band (Hz)"
