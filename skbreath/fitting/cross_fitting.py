@@ -17,6 +17,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
+from ..utils.contexts import quiet_restarts
 from ..utils.sklearn_compat import _check_method_params, _safe_indexing
 from .labels import check_fitted_classes, check_present
 from .routing import requested
@@ -183,8 +184,9 @@ def out_of_fold_each(
         for estimator, params in zip(estimators, fit_params, strict=True)
         for train, test in splits
     ]
-    outputs = Parallel(n_jobs=n_jobs, return_as="generator")([*first, *calls])
-    outputs = log_each_fit(outputs, "fitted one member or fold")
+    with quiet_restarts():
+        outputs = Parallel(n_jobs=n_jobs, return_as="generator")([*first, *calls])
+        outputs = iter([*log_each_fit(outputs, "fitted one member or fold")])
     fitted = [next(outputs) for _ in first]
     results = []
     for estimator in estimators:

@@ -2,12 +2,13 @@
 
 import gc
 import sys
+import warnings
 from contextlib import contextmanager
 from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["collector_paused", "one_thread", "quiet_optuna"]
+__all__ = ["collector_paused", "one_thread", "quiet_optuna", "quiet_restarts"]
 
 
 @contextmanager
@@ -37,6 +38,17 @@ def quiet_optuna():
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def quiet_restarts():
+    """Hide joblib's warning that it replaces a worker whose memory has grown.
+
+    The memory grows with each network that is fitted, and no fit is lost.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+        yield
 
 
 @contextmanager
