@@ -36,7 +36,7 @@ from skbreath import (
     save_model,
     score_predictions,
 )
-from skbreath.ensemble.rejection import labels_and_confidence
+from skbreath.ensemble.rejection import labels_and_probabilities
 from skbreath.utils.files import atomic_path
 
 PRESETS = ("reference", "fast", "default", "accurate")
@@ -80,7 +80,7 @@ def fit_fold(name, data, groups, train, test, options):
     began, cpu = time.perf_counter(), time.process_time()
     model.fit(list(paths[train]), labels[train], **fit_params)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    predicted, scores, confidence = labels_and_confidence(model, list(paths[test]))
+    predicted, scores = labels_and_probabilities(model, list(paths[test]))
     one = [paths[test[0]]]
     latency = harness.measure({"one clip": lambda: model.predict(one)}, repeats=21)
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ def fit_fold(name, data, groups, train, test, options):
     together = {}
     if name in COMPARING:
         own = data.recording[test]
-        predicted_with, scores_with, _ = labels_and_confidence(
+        predicted_with, scores_with = labels_and_probabilities(
             model, list(paths[test]), own
         )
         together = {
@@ -102,7 +102,6 @@ def fit_fold(name, data, groups, train, test, options):
         **together,
         "score": scores[:, inhale],
         "predicted": predicted == "I",
-        "confidence": confidence,
         "fit_seconds": seconds,
         "fit_cpu": cpu,
         "latency_ms": 1e3 * np.median(latency["one clip"].wall),

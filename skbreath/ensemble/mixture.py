@@ -214,16 +214,16 @@ class MixtureLearner:
         if mixed is None:
             mixed = np.tensordot(weights, proba, axes=1)
         share = learn_share(mixed, y, recordings, self.classes)
-        mixed = subtract_others(mixed, recordings, share)
+        mixture = Mixture(weights, share)
         if self.calibration is None:
-            return Mixture(weights, share)
-        sample_weight = None
+            return mixture
+        mixed, sample_weight = mixture.finish(mixed, recordings), None
         if self.calibration == "temperature":
             mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
-        calibrator = fit_calibrator(
+        mixture.calibrator = fit_calibrator(
             GivenProbabilities(self.classes), self.calibration, mixed, y, sample_weight
         )
-        return Mixture(weights, share, calibrator)
+        return mixture
 
 
 def _smoothed(mixed, y, classes):

@@ -26,17 +26,7 @@ def subtract_others(proba, recordings, share):
     array([[0.22, 0.78],
            [0.49, 0.51]])
     """
-    codes = pd.factorize(np.asarray(recordings))[0]
-    counts = np.bincount(codes)[codes][:, None]
-    logs = np.log(np.maximum(proba, _LEAST))
-    odds = logs - logs.mean(axis=1, keepdims=True)
-    totals = np.empty_like(odds)
-    for column, total in zip(odds.T, totals.T, strict=True):
-        # In the order of the values, so that the order of the clips has no influence.
-        order = np.lexsort((column, codes))
-        total[:] = np.bincount(codes[order], column[order])[codes]
-    corrected = softmax(odds - share * (totals - odds) / counts, axis=1)
-    return np.where(counts > 1, corrected, proba)
+    return _Comparison(proba, recordings).subtract(share)
 
 
 def learn_share(proba, y, recordings, classes):
@@ -44,10 +34,33 @@ def learn_share(proba, y, recordings, classes):
     if len(np.unique(recordings)) == len(y):
         return 0.0
     hit = np.arange(len(y)), np.searchsorted(classes, y)
+    comparison = _Comparison(proba, recordings)
 
     def loss(share):
-        corrected = subtract_others(proba, recordings, share)
+        corrected = comparison.subtract(share)
         return -np.log(np.maximum(corrected[hit], _LEAST)).mean()
 
     found = minimize_scalar(loss, bounds=(0, 1), method="bounded")
     return float(found.x) if found.fun < loss(0) else 0.0
+
+
+class _Comparison:
+    """Hold what is the same for all shares."""
+
+    def __init__(self, proba, recordings):
+        codes = pd.factorize(np.asarray(recordings))[0]
+        logs = np.log(np.maximum(proba, _LEAST))
+        odds = logs - logs.mean(axis=1, keepdims=True)
+        totals = np.empty_like(odds)
+        for column, total in zip(odds.T, totals.T, strict=True):
+            # In the order of the values, so that the order of the clips has no
+            # influence.
+            order = np.lexsort((column, codes))
+            total[:] = np.bincount(codes[order], column[order])[codes]
+        self._proba, self._odds, self._others = proba, odds, totals - odds
+        self._counts = np.bincount(codes)[codes][:, None]
+
+    def subtract(self, share):
+        """Get the probabilities after a share of the others is subtracted."""
+        odds = self._odds - share * self._others / self._counts
+        return np.where(self._counts > 1, softmax(odds, axis=1), self._proba)

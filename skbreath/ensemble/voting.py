@@ -15,10 +15,10 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch, indexable
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..fitting.cross_fitting import check_group_cv, out_of_fold_each
+from ..fitting.cross_fitting import check_group_cv, out_of_fold_each, run_fits
 from ..fitting.labels import (
     check_fitted_classes,
     check_lengths,
@@ -27,7 +27,7 @@ from ..fitting.labels import (
 )
 from ..fitting.routing import metadata_context, route_methods, weights_requested
 from ..fitting.scorers import name_positive_class
-from ..fitting.training_record import inside_fit, log_each_fit, recording
+from ..fitting.training_record import inside_fit, recording
 from ..utils.contexts import one_thread
 from ..utils.sklearn_compat import StrOptions, _fit_context, _print_elapsed_time
 from .mixture import (
@@ -346,21 +346,20 @@ class WeightedVotingClassifier(VotingClassifier):
             fit_params = [routed[name]["fit"] for name in members]
             on_all_rows = self._fits_on_all_rows(members, X, y, fit_params)
             if weights is None or self.calibration is not None:
-                known = {"groups": groups, "recordings": metadata.get("recordings")}
                 self.estimators_ = self._learn_mixture(
                     members,
                     X,
                     y,
-                    **known,
+                    groups,
+                    metadata.get("recordings"),
                     weights=weights,
                     fit_params=fit_params,
                     first=on_all_rows,
                 )
             elif self.refit:
-                fitted = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-                    on_all_rows
+                self.estimators_ = run_fits(
+                    on_all_rows, self.n_jobs, "fitted one member"
                 )
-                self.estimators_ = list(log_each_fit(fitted, "fitted one member"))
             else:
                 raise ValueError(
                     "refit=False keeps the models of the cross-fit, which is made "

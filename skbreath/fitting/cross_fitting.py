@@ -29,6 +29,7 @@ __all__ = [
     "check_splits",
     "out_of_fold",
     "out_of_fold_each",
+    "run_fits",
 ]
 
 
@@ -149,6 +150,13 @@ def out_of_fold(
     return results
 
 
+def run_fits(calls, n_jobs, message):
+    """Run delayed fits in one pool, and log `message` for each; list their results."""
+    with quiet_restarts():
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+        return list(log_each_fit(results, message))
+
+
 def out_of_fold_each(
     estimators,
     X,
@@ -184,10 +192,8 @@ def out_of_fold_each(
         for estimator, params in zip(estimators, fit_params, strict=True)
         for train, test in splits
     ]
-    with quiet_restarts():
-        outputs = Parallel(n_jobs=n_jobs, return_as="generator")([*first, *calls])
-        outputs = iter([*log_each_fit(outputs, "fitted one member or fold")])
-    fitted = [next(outputs) for _ in first]
+    outputs = run_fits([*first, *calls], n_jobs, "fitted one member or fold")
+    fitted, outputs = outputs[: len(first)], iter(outputs[len(first) :])
     results = []
     for estimator in estimators:
         results.append([])

@@ -83,7 +83,6 @@ def keep(tmp_path, breath_folder, script):
                 accuracy.fold_file(kept, "day", model, 0, fold),
                 score=score,
                 predicted=score > 0.5,
-                confidence=np.abs(score - 0.5),
                 **dict.fromkeys(("fit_seconds", "fit_cpu", "latency_ms", "size_mb"), 1),
             )
         return kept
@@ -170,6 +169,13 @@ def test_report_of_accuracy_names_what_is_missing(call, keep, breath_folder, cap
     assert "only these folds: 0, 1\n" in shown
     assert "MiniRocket, because no --peer is given" in shown
     assert re.search(r"^SVC +0\.", shown, flags=re.MULTILINE)
+
+
+def test_kept_folds_of_other_clips_are_refused(call, keep, breath_folder):
+    kept = keep("fast", range(5), n_too_many=1)
+    command = ["bench_accuracy", "--data", breath_folder, "--split", "day"]
+    with pytest.raises(SystemExit, match="day-fast-0-0.npz has the scores of"):
+        call(*command, "--folder", kept, "--models", "fast", "--report")
 
 
 def test_nothing_measured_is_an_error_and_not_saved(call, breath_folder, capsys):

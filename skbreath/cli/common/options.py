@@ -101,7 +101,6 @@ group_option = click.option(
     help="Column whose values folds must not share: recording or day; for a CSV file "
     "any of its columns.",
 )
-
 pos_label_option = click.option(
     "--pos-label", default="I", show_default=True, help="The positive class."
 )
