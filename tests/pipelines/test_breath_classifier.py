@@ -71,6 +71,14 @@ def test_every_form_of_paths_gives_the_same(fitted, clips, form):
     assert np.array_equal(fitted.predict_proba(waveforms), expected)
 
 
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_all_members_work_at_another_rate(clips, rate):
+    model = small_classifier(sample_rate=rate, max_epochs=1)
+    model.fit(clips.paths[:32], clips.target[:32])
+    proba = model.predict_proba(clips.paths[:4])
+    assert np.allclose(proba.sum(axis=1), 1)
+
+
 def test_names_and_order_of_files_change_no_prediction(fitted, clips, tmp_path):
     expected = fitted.predict_proba(clips.paths)
     order = np.random.default_rng(0).permutation(len(clips.paths))
