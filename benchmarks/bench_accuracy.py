@@ -5,7 +5,8 @@
 Five folds by recording, and five by day, of the clips of one data set: every clip is
 predicted by models that have heard nothing of its recording, or of its day. Each fit is
 kept in ``--folder``, and a run goes on with what is missing; ``--report`` only reports.
-MiniRocket is fitted in an environment of its own, ``--peer``, and left out without it.
+MiniRocket and pybreathparams are computed in environments of their own, and left out
+without ``--peer`` and ``--pybreathparams``.
 Nothing is tuned here: what the presets are was chosen on two of the folds by day.
 """
 
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -21,12 +23,14 @@ import numpy as np
 import pandas as pd
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import harness
+from benchmarks.bench_peer_breath import ask_peer
 from skbreath import (
     AudioReader,
     BreathFeatures,
@@ -42,7 +46,13 @@ from skbreath.utils.files import atomic_path
 PRESETS = ("reference", "fast", "default", "accurate")
 # Those that compare a clip with the other clips of its recording.
 COMPARING = ("fast", "default", "accurate")
-RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel")
+RIVALS = ("SVC", "boosting", "MiniRocket", "MiniRocket-mel", "pybreathparams")
+# The option that names the Python of a rival with an environment of its own.
+PEERS = {
+    "MiniRocket": "peer",
+    "MiniRocket-mel": "peer",
+    "pybreathparams": "pybreathparams",
+}
 N_FOLDS = 5
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
 
@@ -66,14 +76,16 @@ def make_model(name, seed, n_jobs):
     return pooled(HistGradientBoostingClassifier(random_state=seed))
 
 
-def fit_fold(name, data, groups, train, test, options):
+def fit_fold(name, seed, data, groups, train, test, options):
     """Train on some clips and predict others; give what the table needs."""
     paths, labels = np.asarray(data.paths), data.target
     if name.startswith("MiniRocket"):
         steps = [BreathFeatures(groups=("mel",))] if name.endswith("mel") else []
         heard = make_pipeline(AudioReader(), *steps)
         return fit_peer(heard, paths, labels, train, test, options)
-    model = make_model(name, options.seed, options.n_jobs)
+    if name == "pybreathparams":
+        return fit_breath_peer(paths, labels, train, test, options)
+    model = make_model(name, seed, options.n_jobs)
     fit_params = {"classifier__groups": groups[train]} if name in PRESETS else {}
     if name in COMPARING:
         fit_params["classifier__recordings"] = data.recording[train]
@@ -120,6 +132,27 @@ def fit_peer(heard, paths, labels, train, test, options):
         return dict(np.load(result))
 
 
+def fit_breath_peer(paths, labels, train, test, options):
+    """The same for the features of pybreathparams and a linear model, trained here.
+
+    Its features are computed in one batch by another process, so there is no time of a
+    single clip.
+    """
+    recipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    with tempfile.TemporaryDirectory() as folder:
+        ask = partial(ask_peer, options.pybreathparams, folder=Path(folder))
+        began = time.perf_counter()
+        recipe.fit(ask(paths[train])[0], labels[train])
+        seconds = time.perf_counter() - began
+        score = recipe.predict_proba(ask(paths[test])[0])
+    return {
+        "score": score[:, list(recipe.classes_).index("I")],
+        "predicted": recipe.classes_[score.argmax(axis=1)] == "I",
+        "fit_seconds": seconds,
+        **dict.fromkeys(("fit_cpu", "latency_ms", "size_mb"), np.nan),
+    }
+
+
 def fold_file(folder, split, name, seed, fold):
     """Where the predictions of a fold are kept."""
     return Path(folder) / f"{split}-{name}-{seed}-{fold}.npz"
@@ -132,9 +165,9 @@ def load_fold(file, test):
     return found
 
 
-def five_folds(data, groups, seed):
-    """The folds of all models."""
-    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+def five_folds(data, groups):
+    """The folds of all models and seeds."""
+    folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=0)
     return list(folds.split(data.target, data.target, groups))
 
 
@@ -143,24 +176,28 @@ def run(options, data, groups):
     labels = data.target
     recordings = data.recording
     predictions, costs, unmeasured = {}, {}, {}
-    splits = five_folds(data, groups, options.seed)
-    for name in options.models:
-        no_peer = name.startswith("MiniRocket") and not options.peer
+    splits = five_folds(data, groups)
+    for model, seed in ((m, s) for m in options.models for s in options.seeds):
+        peer = PEERS.get(model)
+        no_peer = peer and not getattr(options, peer)
+        name = f"{model}, seed {seed}" if seed else model
         kept, missing = [], []
         for fold in options.folds:
             train, test = splits[fold]
-            file = fold_file(options.folder, options.split, name, options.seed, fold)
+            file = fold_file(options.folder, options.split, model, seed, fold)
             if not file.is_file():
                 if options.report or no_peer:
                     missing.append(str(fold))
                     continue
-                found = fit_fold(name, data, groups, train, test, options)
+                found = fit_fold(model, seed, data, groups, train, test, options)
                 with atomic_path(file) as path:
                     np.savez(path, **found)
                 print(f"{file.name} {found['fit_seconds']:.0f} s", flush=True)
             kept.append((fold, test, load_fold(file, test)))
+        if missing and seed:
+            continue  # further seeds are shown where they are measured
         if missing:
-            why = "" if options.report else "no --peer is given, and "
+            why = "" if options.report else f"no --{peer} is given, and "
             unmeasured[name] = f"{why}these folds are missing: {', '.join(missing)}"
             continue
         rows = {name: ""}
@@ -244,9 +281,14 @@ def show(report, split, predictions, costs, unmeasured):
             (
                 name,
                 f"{cost['fit_seconds']:.0f}",
-                f"{cost['fit_cpu']:.0f}",
-                f"{cost['latency_ms']:.1f}",
-                f"{cost['size_mb']:.2f}",
+                *(
+                    "-" if np.isnan(cost[key]) else f"{cost[key]:.{digits}f}"
+                    for key, digits in (
+                        ("fit_cpu", 0),
+                        ("latency_ms", 1),
+                        ("size_mb", 2),
+                    )
+                ),
             )
             for name, cost in costs.items()
         ],
@@ -283,15 +325,28 @@ def main():
         "MiniRocket is not fitted",
     )
     arguments.add_argument(
+        "--pybreathparams",
+        help="python of an environment with pybreathparams (see bench_peer_breath.py)",
+    )
+    arguments.add_argument(
         "--n-jobs", type=int, default=1, help="CPU seconds are known of one only"
     )
-    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0],
+        metavar="SEED",
+        help="of the models; the folds are always the same",
+    )
     arguments.add_argument("--report", action="store_true", help="fit nothing more")
     arguments.add_argument("--save", action="store_true")
     options = arguments.parse_args()
     options.folds = sorted(set(options.folds))
-    if options.peer and shutil.which(options.peer) is None:
-        arguments.error(f"argument --peer: there is no program {options.peer!r}.")
+    for peer in sorted(set(PEERS.values())):
+        program = getattr(options, peer)
+        if program and shutil.which(program) is None:
+            arguments.error(f"argument --{peer}: there is no program {program!r}.")
     data = harness.load_clips(arguments, options.data)
     options.folder = harness.kept_folder(
         arguments, options.folder, report=options.report
@@ -300,7 +355,7 @@ def main():
     report = harness.Report("bench_accuracy")
     report.line(
         f"{len(data.target)} clips, {len(set(data.recording))} recordings, "
-        f"{len(set(data.day))} days; seed {options.seed}, n_jobs={options.n_jobs}"
+        f"{len(set(data.day))} days; n_jobs={options.n_jobs}; seed 0 unless said"
     )
     if len(options.folds) < N_FOLDS:
         report.line(f"only these folds: {', '.join(map(str, options.folds))}")

@@ -28,7 +28,7 @@ class NotChannelsLast(ResidualCNN2d):
         return self.pool(self.blocks(self.stem(x[:, None])))
 
 
-def ours(X, y, module, n_threads=1, precision=None):
+def ours(X, y, module, n_threads=1, precision=None, **net_params):
     """A fit of the classifier."""
     net = ResidualCNNClassifier(
         module=module,
@@ -38,6 +38,7 @@ def ours(X, y, module, n_threads=1, precision=None):
         early_stopping=False,
         n_threads=n_threads,
         precision=precision,
+        net_params=net_params,
         random_state=0,
     )
     return lambda: net.fit(X, y)
@@ -121,6 +122,7 @@ def main():
     candidates = {
         "ResidualCNNClassifier": ours(X, y, ResidualCNN2d),
         'precision="bf16"': ours(X, y, ResidualCNN2d, precision="bf16"),
+        "pool_first=True": ours(X, y, ResidualCNN2d, module__pool_first=True),
         tensors: loop(X, y, ResidualCNN2d),
         layout: loop(X, y, NotChannelsLast),
     }

@@ -43,13 +43,13 @@ def _mean_and_maximum(x):
 
 
 class _ResidualBlock(nn.Module):
-    """Apply two convolutions with a skip connection, then max pooling.
+    """Apply two convolutions with a skip connection, and max pooling before or after.
 
     Images are channels-last, which makes training on a CPU a quarter faster with one
     row, a third with many. `kernel` and `pool` are sizes over rows and columns.
     """
 
-    def __init__(self, n_in, n_out, kernel, pool, *, bias):
+    def __init__(self, n_in, n_out, kernel, pool, *, bias, pool_first=False):
         super().__init__()
         same = {"padding": "same", "bias": bias}
         self.body = nn.Sequential(
@@ -63,13 +63,16 @@ class _ResidualBlock(nn.Module):
         if n_in != n_out:
             self.skip = nn.Conv2d(n_in, n_out, 1, bias=bias)
         self.pool = pool
+        self.pool_first = pool_first
 
     def forward(self, x):
-        x = self.body(x) + self.skip(x)
-        # A single row or frame cannot be pooled. Pooling before the ReLU gives the same
-        # numbers with fewer comparisons.
+        # A single row or frame cannot be pooled.
         window = [min(pair) for pair in zip(self.pool, x.shape[-2:], strict=True)]
-        return F.relu(F.max_pool2d(x, window))
+        if self.pool_first:
+            x = F.max_pool2d(x, window)
+            return F.relu(self.body(x) + self.skip(x))
+        # Pooling before the ReLU gives the same numbers with fewer comparisons.
+        return F.relu(F.max_pool2d(self.body(x) + self.skip(x), window))
 
 
 class ResidualCNN1d(nn.Module):
@@ -193,6 +196,9 @@ class ResidualCNN2d(nn.Module):
         Channels at the end that are not frequencies, such as the two of the group
         ``"loop"``: each becomes a plane of its own beside the spectrogram, with the
         same values at all frequencies.
+    pool_first : bool, default=False
+        Halve both axes before the two convolutions of a block rather than after them:
+        they then compute a quarter, and training takes a third of the time.
 
     Raises
     ------
@@ -221,6 +227,7 @@ class ResidualCNN2d(nn.Module):
         kernel_size: int = 3,
         dropout: float = 0.3,
         n_planes: int = 0,
+        pool_first: bool = False,
     ) -> None:
         super().__init__()
         _check_kernel_size(kernel_size)
@@ -247,7 +254,9 @@ class ResidualCNN2d(nn.Module):
         kernel = (kernel_size, kernel_size)
         self.blocks = nn.Sequential(
             *(
-                _ResidualBlock(n_in, n_out, kernel, (2, 2), bias=False)
+                _ResidualBlock(
+                    n_in, n_out, kernel, (2, 2), bias=False, pool_first=pool_first
+                )
                 for n_in, n_out in pairwise(widths)
             )
         )

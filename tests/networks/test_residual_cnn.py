@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -52,7 +54,9 @@ def test_computes_what_a_network_of_one_dimensional_convolutions_does():
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 63, 500])
 @pytest.mark.parametrize("kernel_size", [1, 3, 7])
-@pytest.mark.parametrize("kind", [ResidualCNN1d, ResidualCNN2d])
+@pytest.mark.parametrize(
+    "kind", [ResidualCNN1d, ResidualCNN2d, partial(ResidualCNN2d, pool_first=True)]
+)
 def test_any_number_of_frames(kind, n_frames, kernel_size):
     network = kind(5, 3, hidden_channels=4, kernel_size=kernel_size).eval()
     assert network(torch.randn(2, 5, n_frames)).shape == (2, 3)
@@ -70,6 +74,20 @@ def test_embedding_joins_the_mean_and_the_maximum(kind, width):
 def test_even_kernel_is_refused(kind):
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         kind(5, kernel_size=4)
+
+
+def test_pooling_before_the_convolutions():
+    later = ResidualCNN2d(8, hidden_channels=4).eval()
+    network = ResidualCNN2d(8, hidden_channels=4, pool_first=True).eval()
+    network.load_state_dict(later.state_dict())  # the same weights, in another order
+    x = torch.randn(3, 8, 20)
+    h = network.stem(x[:, None])
+    for block, old in zip(network.blocks, later.blocks, strict=True):
+        h = F.max_pool2d(h, [min(2, size) for size in h.shape[2:]])
+        h = F.relu(old.body(h) + old.skip(h))
+        assert block.pool_first
+    torch.testing.assert_close(network.embed(x), network.pool(h))
+    assert not torch.allclose(network(x), later(x))
 
 
 def test_planes_are_seen_at_every_frequency():

@@ -71,7 +71,7 @@ def keep(tmp_path, breath_folder, script):
     """Writes fold files as if `bench_accuracy` had fitted a model."""
     accuracy = script("bench_accuracy")
     clips = load_kaggle_breath(breath_folder)
-    splits = accuracy.five_folds(clips, clips.day, seed=0)
+    splits = accuracy.five_folds(clips, clips.day)
     kept = tmp_path / "kept"
     kept.mkdir()
 
@@ -98,6 +98,7 @@ def keep(tmp_path, breath_folder, script):
         ("bench_accuracy", ["--folds", "-1"], "--folds: .* -1 .*choose from .*4"),
         ("bench_accuracy", ["--folds", "0", "7"], "--folds: .* 7 .*choose from .*4"),
         ("bench_accuracy", ["--peer", "nosuch"], "--peer: there is no .*'nosuch'"),
+        ("bench_accuracy", ["--pybreathparams", "no"], "--pybreathparams: .*'no'"),
         ("bench_accuracy", ["--report"], "give --folder"),
         ("bench_accuracy", ["--report", "--folder", "new"], "no folder 'new'"),
         ("bench_ablation", ["--networks", "nosuch"], "--networks: .*'nosuch'.*frames"),
@@ -197,7 +198,7 @@ def test_report_of_ablation_names_what_is_missing(
     assert "frames-as it is-0-0.npy" in shown and "--networks frames --ideas" in shown
 
     clips = load_kaggle_breath(breath_folder)
-    splits = script("bench_accuracy").five_folds(clips, clips.day, seed=0)
+    splits = script("bench_accuracy").five_folds(clips, clips.day)
     rng = np.random.default_rng(0)
     for idea in ("as it is", "no mixup"):
         for fold in (0, 1):
