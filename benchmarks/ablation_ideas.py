@@ -33,7 +33,7 @@ from skbreath.features.feature_set import GROUPS
 
 def spectrogram(**params):
     """The network over frequency and time that `ablation.md` begins with."""
-    params = {"max_epochs": 30, "net_params": {"module__n_planes": 2}} | params
+    params = {"max_epochs": 30, "pool_first": False} | params
     return make_spectrogram_member(**params)
 
 
@@ -143,6 +143,7 @@ IDEAS = {
         "filling masks first": wrapped(FillsMasks, spectrogram),
         "without doubtful clips": wrapped(WithoutDoubtful, spectrogram),
         "soft targets of teachers": wrapped(LearnsFromTeachers, spectrogram),
+        "pooling before the convolutions": changed(spectrogram, pool_first=True),
         "24 channels": changed(spectrogram, hidden_channels=24),
         "15 epochs": changed(spectrogram, max_epochs=15),
         "60 epochs": changed(spectrogram, max_epochs=60),
