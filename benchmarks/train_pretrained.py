@@ -216,12 +216,11 @@ def main():
         f'preset "{options.preset}", seed {SEED}, {len(clips.id)} clips, '
         f"{len(np.unique(clips.day))} days, {N_FOLDS} folds by day"
     )
-    members = zip(vote.named_estimators_, vote.weights_, strict=True)
-    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in members)
-    report.line(
-        f"weights: {weights}; {vote.recording_share_:.2f} of the log-odds of the other "
-        "clips of a recording are subtracted"
-    )
+    names = list(vote.named_estimators_)
+    shares = vote.recording_shares_
+    for what, values in {"weights": vote.weights_, "recording shares": shares}.items():
+        pairs = zip(names, values, strict=True)
+        report.line(f"{what}: " + ", ".join(f"{name} {v:.2f}" for name, v in pairs))
     about = METADATA | {"preset": options.preset, "seed": SEED, "folds_by": "day"}
     with atomic_path(PRETRAINED["clips"]) as path:
         save_model(fitted, path, metadata=about, half_size=True)

@@ -171,23 +171,38 @@ class GivenProbabilities(ClassifierMixin, BaseEstimator):
 
 @dataclass
 class Mixture:
-    """Hold the weights of the members, and what is done with their weighted mean.
+    """Mix the probabilities of members.
 
-    `recording_share` is that of :mod:`skbreath.ensemble.recording_odds`; the result is
-    calibrated unless `calibrator` is None.
+    Each member is compared with its recordings by its share, see
+    :mod:`skbreath.ensemble.recording_odds`; then the members are averaged by their
+    weights, and the mean is calibrated unless `calibrator` is None.
     """
 
     weights: np.ndarray
-    recording_share: float = 0.0
+    recording_shares: np.ndarray
     calibrator: CalibratedClassifierCV | None = None
 
-    def finish(self, mixed, recordings):
-        """Turn weighted means into the probabilities of the vote."""
-        if self.recording_share and recordings is not None:
-            mixed = subtract_others(mixed, recordings, self.recording_share)
+    def mean(self, proba, recordings):
+        """Compare and average probabilities (n_members, n_samples, n_classes)."""
+        proba = _compare(proba, recordings, self.recording_shares)
+        # In the order of the members, so that no bit depends on the number of rows.
+        return sum(w * member for w, member in zip(self.weights, proba, strict=True))
+
+    def calibrated(self, mixed):
+        """Turn means into the probabilities of the vote."""
         if self.calibrator is None:
             return mixed
         return self.calibrator.predict_proba(mixed)
+
+
+def _compare(proba, recordings, shares):
+    """List the probabilities of members after the comparison with their recordings."""
+    if recordings is None:
+        return list(proba)
+    return [
+        subtract_others(member, recordings, share) if share else member
+        for member, share in zip(proba, shares, strict=True)
+    ]
 
 
 @dataclass
@@ -201,23 +216,31 @@ class MixtureLearner:
     """Metric of learned weights, ``scorer(estimator, X, y)``; None is the log loss."""
     calibration: str | None
     """Method of :class:`~sklearn.calibration.CalibratedClassifierCV`."""
+    comparing: list[bool]
+    """Which members compare a clip with its recording themselves: no share of theirs
+    is learned."""
 
     def learn(self, proba, y, recordings, mixed=None):
         """Learn a Mixture from probabilities (n_members, n_samples, n_classes).
 
-        All but the weights is learned from the weighted means `mixed`; None means those
-        of `proba`.
+        The calibration is learned from the means `mixed`; None means those of `proba`.
         """
+        shares = np.array(
+            [
+                0.0 if compares else learn_share(member, y, recordings, self.classes)
+                for member, compares in zip(proba, self.comparing, strict=True)
+            ]
+        )
         weights = self.weights
         if weights is None:
-            weights = _learn_weights(proba, y, self.classes, self.scorer)
-        if mixed is None:
-            mixed = np.tensordot(weights, proba, axes=1)
-        share = learn_share(mixed, y, recordings, self.classes)
-        mixture = Mixture(weights, share)
+            compared = np.array(_compare(proba, recordings, shares))
+            weights = _learn_weights(compared, y, self.classes, self.scorer)
+        mixture = Mixture(weights, shares)
         if self.calibration is None:
             return mixture
-        mixed, sample_weight = mixture.finish(mixed, recordings), None
+        if mixed is None:
+            mixed = mixture.mean(proba, recordings)
+        sample_weight = None
         if self.calibration == "temperature":
             mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
         mixture.calibrator = fit_calibrator(
@@ -279,8 +302,8 @@ def cross_fit_mixture(learner, folds, y, recordings=None):
         # By row, not by fold: repeated cross-validation predicts a row more than once.
         other = ~np.isin(rows, test)
         mixture = learner.learn(proba[:, other], y[rows[other]], together[other])
-        plain[own] = np.tensordot(mixture.weights, proba[:, own], axes=1)
-        mixed[own] = mixture.finish(plain[own], together[own])
+        plain[own] = mixture.mean(proba[:, own], together[own])
+        mixed[own] = mixture.calibrated(plain[own])
         mixtures.append(mixture)
     first = rows[:n_rows]
     return Bunch(

@@ -3,6 +3,11 @@
 A recording holds inhales and exhales. So where most of its clips seem to be inhales,
 the microphone or the person, not the phase, makes them look so. A share of the mean
 log-odds of the other clips is subtracted from those of each clip.
+
+This is done member by member, and not with the mean of a vote: members that see the
+recordings in their features would be corrected twice. They are also those that know the
+clips of their training best, so that the odds of such clips, beside which others may be
+predicted, say more about their labels than about their recording.
 """
 
 import numpy as np

@@ -50,7 +50,7 @@ __all__ = ["WeightedVotingClassifier"]
 
 _PREFIX = "weights__"
 _LEARNED = ("oof_proba_", "oof_proba_alone_", "oof_member_proba_", "fold_weights_")
-_LEARNED += ("recording_share_", "calibrator_")
+_LEARNED += ("recording_shares_", "calibrator_")
 
 
 class WeightedVotingClassifier(VotingClassifier):
@@ -129,14 +129,15 @@ class WeightedVotingClassifier(VotingClassifier):
     oof_proba_alone_ : ndarray of shape (n_samples, n_classes)
         The same for each row as a recording of its own; equal without ``recordings``.
     oof_member_proba_ : ndarray of shape (n_members, n_samples, n_classes)
-        The members' out-of-fold probabilities. As `oof_proba_`.
+        The members' out-of-fold probabilities, before they are compared with their
+        recordings by `recording_shares_`. As `oof_proba_`.
     fold_weights_ : ndarray of shape (n_splits, n_members)
         The weights behind `oof_proba_`: if they vary a lot between folds,
         `weights_` are uncertain. As `oof_proba_`.
-    recording_share_ : float
+    recording_shares_ : ndarray of shape (n_members,)
         Share of the mean log-odds of the other clips of a recording that is subtracted
-        from those of each clip, see Notes; 0 if ``fit`` had no ``recordings``. As
-        `oof_proba_`.
+        from those of each clip, see Notes; 0 for members that request ``recordings``,
+        and if ``fit`` had none. As `oof_proba_`.
     calibrator_ : CalibratedClassifierCV
         From the weighted mean to probabilities. With `calibration` only.
     n_features_in_ : int
@@ -162,10 +163,12 @@ class WeightedVotingClassifier(VotingClassifier):
     learned from unweighted rows.
 
     A recording holds clips of all classes. Where most of its clips seem to be of one,
-    its microphone or person makes them look so. So if weights or a calibration are
-    learned, the vote uses ``recordings`` too: a share of the mean log-odds of the
-    others is subtracted from those of each clip (`recording_share_`). All is learned
-    from predictions with and without recordings, since a model is used in both ways.
+    its microphone or person makes them look so. Members with a
+    :class:`RecordingContext` see this in their features. For the others the vote
+    compares the clips, if weights or a calibration are learned: a share of the mean
+    log-odds of the other clips is subtracted from those of each clip
+    (`recording_shares_`). All is learned from predictions with and without recordings,
+    since a model is used in both ways.
 
     References
     ----------
@@ -448,7 +451,10 @@ class WeightedVotingClassifier(VotingClassifier):
                 "Expected a cv of at least two splits for learned weights or a "
                 f"calibration, got {len(splits)}; give a cv with more splits."
             )
-        learner = MixtureLearner(self.classes_, weights, scorer, self.calibration)
+        comparing = ["recordings" in params for params in fit_params]
+        learner = MixtureLearner(
+            self.classes_, weights, scorer, self.calibration, comparing
+        )
         folds, fitted = out_of_fold_each(
             list(members.values()),
             X,
@@ -462,7 +468,7 @@ class WeightedVotingClassifier(VotingClassifier):
         )
         learned = cross_fit_mixture(learner, folds, y, recordings)
         self.weights_ = learned.mixture.weights
-        self.recording_share_ = learned.mixture.recording_share
+        self.recording_shares_ = learned.mixture.recording_shares
         if self.calibration is not None:
             self.calibrator_ = learned.mixture.calibrator
         self.fold_weights_ = learned.fold_weights
@@ -501,17 +507,17 @@ class WeightedVotingClassifier(VotingClassifier):
             parts = zip(
                 member_names(self), self.weights_, self.estimators_, strict=True
             )
-            mixed = sum(
-                weight * member.predict_proba(X, **routed[name]["predict_proba"])
+            proba = [
+                member.predict_proba(X, **routed[name]["predict_proba"])
                 for name, weight, member in parts
                 if weight > 0
-            )
+            ]
+        used = self.weights_ > 0
+        shares = getattr(self, "recording_shares_", np.zeros(len(used)))
         mixture = Mixture(
-            self.weights_,
-            getattr(self, "recording_share_", 0.0),
-            getattr(self, "calibrator_", None),
+            self.weights_[used], shares[used], getattr(self, "calibrator_", None)
         )
-        return mixture.finish(mixed, params.get("recordings"))
+        return mixture.calibrated(mixture.mean(proba, params.get("recordings")))
 
     def predict(self, X: Any, **params: Any) -> np.ndarray:
         """Predict the most probable label of each row.
@@ -540,7 +546,7 @@ class WeightedVotingClassifier(VotingClassifier):
         """
         learns = isinstance(self.weights, str) or self.calibration is not None
         methods = ["fit"] if learns else []
-        if getattr(self, "recording_share_", learns):
+        if np.any(getattr(self, "recording_shares_", learns)):
             methods += ["predict_proba"]
         calls = {"predict": ["predict_proba"], "predict_proba": ["predict_proba"]}
         return route_methods(self, dict(self.estimators), methods, **calls)

@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import PredefinedSplit
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
-from skbreath import ThresholdClassifier, WeightedVotingClassifier
+from skbreath import RecordingContext, ThresholdClassifier, WeightedVotingClassifier
 
 METHODS = ["sigmoid", "isotonic", "temperature"]
 rng = np.random.default_rng(0)
@@ -172,7 +173,7 @@ def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weight
     X, y, recordings = loud_and_soft_recordings(n_classes)
     vote = vote_on_loudness(weights=weights, calibration="temperature")
     vote.fit(X, y, groups=recordings, recordings=recordings)
-    assert 0.3 < vote.recording_share_ <= 1
+    assert 0.3 < vote.recording_shares_[0] <= 1
     alone, together = (
         vote.predict_proba(X),
         vote.predict_proba(X, recordings=recordings),
@@ -186,13 +187,23 @@ def test_clips_are_compared_with_the_others_of_their_recording(n_classes, weight
     np.testing.assert_array_equal(single, alone)
 
 
+def test_a_member_that_sees_recordings_is_not_compared_again():
+    X, y, recordings = loud_and_soft_recordings()
+    context = make_pipeline(RecordingContext(), LogisticRegression())
+    members = [("context", context), ("loudness", LogisticRegression())]
+    vote = WeightedVotingClassifier(members, weights="learned", cv=3)
+    vote.fit(X, y, groups=recordings, recordings=recordings)
+    assert vote.recording_shares_[0] == 0
+    assert vote.recording_shares_[1] > 0.3
+
+
 def test_recordings_of_one_class_each_are_not_compared():
     X, y, recordings = loud_and_soft_recordings(mixed=False)
     vote = vote_on_loudness(weights="learned")
     vote.fit(X, y, groups=recordings, recordings=recordings)
-    assert vote.recording_share_ < 0.01
+    assert vote.recording_shares_[0] < 0.01
     vote.fit(X, y, groups=recordings)
-    assert vote.recording_share_ == 0
+    assert vote.recording_shares_[0] == 0
     assert np.array_equal(vote.oof_proba_, vote.oof_proba_alone_)
     with pytest.raises(TypeError, match=r"recordings.*not routed"):
         vote.predict_proba(X, recordings=recordings)
