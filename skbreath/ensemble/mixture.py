@@ -16,6 +16,7 @@ from .recording_odds import learn_share, subtract_others
 
 __all__ = [
     "FoldAverage",
+    "GivenLogOdds",
     "GivenProbabilities",
     "Mixture",
     "MixtureLearner",
@@ -169,6 +170,19 @@ class GivenProbabilities(ClassifierMixin, BaseEstimator):
         return self.classes_[X.argmax(axis=1)]
 
 
+class GivenLogOdds(GivenProbabilities):
+    """The same for a sigmoid, which is fitted to log-odds.
+
+    A sigmoid of the log-odds can shift all of them, or leave them as they are; one of
+    the probabilities can do neither.
+    """
+
+    def decision_function(self, X):
+        least = 1e-12  # a probability of 0 has no logarithm
+        odds = np.log(np.maximum(X, least)) - np.log(np.maximum(1 - X, least))
+        return odds[:, 1] if odds.shape[1] == 2 else odds
+
+
 @dataclass
 class Mixture:
     """Mix the probabilities of members.
@@ -243,8 +257,9 @@ class MixtureLearner:
         sample_weight = None
         if self.calibration == "temperature":
             mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
+        kind = GivenLogOdds if self.calibration == "sigmoid" else GivenProbabilities
         mixture.calibrator = fit_calibrator(
-            GivenProbabilities(self.classes), self.calibration, mixed, y, sample_weight
+            kind(self.classes), self.calibration, mixed, y, sample_weight
         )
         return mixture
 

@@ -88,7 +88,8 @@ class WeightedVotingClassifier(VotingClassifier):
         How the weighted mean is calibrated, as in
         :class:`~sklearn.calibration.CalibratedClassifierCV`: learned from the
         out-of-fold scores, without further fits of the members. The members are
-        cross-fitted for it also if their weights are given. The temperature is learned
+        cross-fitted for it also if their weights are given. The sigmoid is one of the
+        log-odds, with a factor and a shift; the temperature is a factor alone, learned
         with smoothed targets, as the sigmoid is: few rows without an error would make
         every probability 0 or 1.
     refit : bool, default=True

@@ -44,6 +44,7 @@ _PUBLIC = {
 _DEFINED_IN = {
     "skbreath.FoldAverage": "skbreath.ensemble.mixture",
     "skbreath.FrameModel": "skbreath.segmentation.frame_scores",
+    "skbreath.GivenLogOdds": "skbreath.ensemble.mixture",
     "skbreath.GivenProbabilities": "skbreath.ensemble.mixture",
     "sklearn.calibration._CalibratedClassifier": "skbreath.utils.calibration_compat",
     "sklearn.calibration._TemperatureScaling": "skbreath.utils.calibration_compat",

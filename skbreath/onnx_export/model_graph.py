@@ -322,6 +322,7 @@ class _Calibration(nn.Module):
         super().__init__()
         (fitted,) = calibrator.calibrated_classifiers_
         self.method = fitted.method
+        self.of_odds = hasattr(fitted.estimator, "decision_function")
         self.calibrators = []
         if self.method == "temperature":
             self.inverse = float(fitted.calibrators[0].beta_)
@@ -335,6 +336,9 @@ class _Calibration(nn.Module):
         if self.method == "temperature":
             logits = torch.log(proba + 1e-12)  # as in scikit-learn
             return torch.softmax(self.inverse * logits, dim=1)
+        if self.of_odds:  # as GivenLogOdds computes them
+            least = 1e-12
+            proba = proba.clamp(min=least).log() - (1 - proba).clamp(min=least).log()
         if proba.shape[1] == 2:
             positive = self.calibrators[0](proba[:, 1:])
             return torch.cat([1 - positive, positive], dim=1)

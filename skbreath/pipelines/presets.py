@@ -40,7 +40,7 @@ __all__ = [
 
 # Two folds are enough for weights and calibration. Members are then fitted on all
 # clips, which is better than the average of members fitted on folds.
-_CALIBRATED = {"calibration": "temperature", "cv": 2}
+_CALIBRATED = {"calibration": "sigmoid", "cv": 2}
 
 # Parameters of each preset that differ from the defaults of `make_breath_classifier`.
 PRESETS = {
