@@ -143,6 +143,11 @@ QUOTED = [
     ("bench_phases_people", "Nose", "as in the package, certain labels", "E 50 %"),
     ("bench_phases_people", "Nose", "as in the package, all recordings", "I 50 %"),
     ("bench_phases_people", "Nose", "as in the package, all recordings", "E 50 %"),
+    *(
+        ("train_pretrained", "Days not trained on", row, column)
+        for row in ("accuracy", "roc_auc")
+        for column in ("each clip alone", "with its recording")
+    ),
 ]
 
 
