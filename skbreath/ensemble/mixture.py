@@ -254,14 +254,23 @@ class MixtureLearner:
             return mixture
         if mixed is None:
             mixed = mixture.mean(proba, recordings)
-        sample_weight = None
-        if self.calibration == "temperature":
-            mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
-        kind = GivenLogOdds if self.calibration == "sigmoid" else GivenProbabilities
-        mixture.calibrator = fit_calibrator(
-            kind(self.classes), self.calibration, mixed, y, sample_weight
-        )
+        mixture.calibrator = self._calibrator(self.calibration, mixed, y)
         return mixture
+
+    def _calibrator(self, method, mixed, y):
+        if method == "sigmoid":
+            odds = GivenLogOdds(self.classes)
+            calibrator = fit_calibrator(odds, method, mixed, y, None)
+            (fitted,) = calibrator.calibrated_classifiers_
+            if all(sigmoid.a_ < 0 for sigmoid in fitted.calibrators):
+                return calibrator
+            # A few rows can make it fall; a temperature keeps the order.
+            method = "temperature"
+        sample_weight = None
+        if method == "temperature":
+            mixed, y, sample_weight = _smoothed(mixed, y, self.classes)
+        given = GivenProbabilities(self.classes)
+        return fit_calibrator(given, method, mixed, y, sample_weight)
 
 
 def _smoothed(mixed, y, classes):

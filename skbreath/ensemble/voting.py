@@ -91,7 +91,8 @@ class WeightedVotingClassifier(VotingClassifier):
         cross-fitted for it also if their weights are given. The sigmoid is one of the
         log-odds, with a factor and a shift; the temperature is a factor alone, learned
         with smoothed targets, as the sigmoid is: few rows without an error would make
-        every probability 0 or 1.
+        every probability 0 or 1. Where few rows would make the sigmoid reverse the
+        order of the scores, a temperature takes its place.
     refit : bool, default=True
         Whether each member is fitted on all rows for predictions. False keeps its
         models of the folds instead and averages them: no further fit, and an average

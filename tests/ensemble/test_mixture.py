@@ -150,6 +150,15 @@ def test_temperature_of_many_rows_is_that_of_scikit_learn():
     )
 
 
+@pytest.mark.parametrize("method", ["sigmoid", "temperature"])
+def test_few_misleading_rows_do_not_reverse_the_order(method):
+    scores, labels = np.linspace(0.1, 0.9, 8)[:, None], np.repeat(["I", "E"], 4)
+    members = [("a", ScoreReader(0))]
+    vote = WeightedVotingClassifier(members, weights=[1], calibration=method, cv=2)
+    inhale = vote.fit(scores, labels).predict_proba(scores)[:, 1]
+    assert (np.diff(inhale) > 0).all()
+
+
 def vote_on_loudness(**params):
     """A vote whose member does not compare clips."""
     members = [("loudness", LogisticRegression())]
