@@ -7,7 +7,7 @@ predicted by models that have heard nothing of its recording, or of its day. Eac
 kept in ``--folder``, and a run goes on with what is missing; ``--report`` only reports.
 MiniRocket and pybreathparams are computed in environments of their own, and left out
 without ``--peer`` and ``--pybreathparams``.
-Nothing is tuned here: what the presets are was chosen on two of the folds by day.
+Nothing is tuned here: what the presets are was chosen on folds by day of these clips.
 """
 
 import argparse
