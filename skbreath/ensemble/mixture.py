@@ -198,9 +198,8 @@ class Mixture:
 
     def mean(self, proba, recordings):
         """Compare and average probabilities (n_members, n_samples, n_classes)."""
-        proba = _compare(proba, recordings, self.recording_shares)
-        # In the order of the members, so that no bit depends on the number of rows.
-        return sum(w * member for w, member in zip(self.weights, proba, strict=True))
+        compared = _compare(proba, recordings, self.recording_shares)
+        return _weighted_mean(compared, self.weights)
 
     def calibrated(self, mixed):
         """Turn means into the probabilities of the vote."""
@@ -217,6 +216,11 @@ def _compare(proba, recordings, shares):
         subtract_others(member, recordings, share) if share else member
         for member, share in zip(proba, shares, strict=True)
     ]
+
+
+def _weighted_mean(proba, weights):
+    """Average members in their order, so that no bit depends on the number of rows."""
+    return sum(w * member for w, member in zip(weights, proba, strict=True))
 
 
 @dataclass
@@ -245,19 +249,18 @@ class MixtureLearner:
                 for member, compares in zip(proba, self.comparing, strict=True)
             ]
         )
+        compared = np.array(_compare(proba, recordings, shares))
         weights = self.weights
         if weights is None:
-            compared = np.array(_compare(proba, recordings, shares))
             weights = _learn_weights(compared, y, self.classes, self.scorer)
-        mixture = Mixture(weights, shares)
         if self.calibration is None:
-            return mixture
+            return Mixture(weights, shares)
         if mixed is None:
-            mixed = mixture.mean(proba, recordings)
-        mixture.calibrator = self._calibrator(self.calibration, mixed, y)
-        return mixture
+            mixed = _weighted_mean(compared, weights)
+        return Mixture(weights, shares, self._calibrator(mixed, y))
 
-    def _calibrator(self, method, mixed, y):
+    def _calibrator(self, mixed, y):
+        method = self.calibration
         if method == "sigmoid":
             odds = GivenLogOdds(self.classes)
             calibrator = fit_calibrator(odds, method, mixed, y, None)

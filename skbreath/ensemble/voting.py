@@ -506,16 +506,14 @@ class WeightedVotingClassifier(VotingClassifier):
         check_is_fitted(self)
         with one_thread(), metadata_context(**params) as metadata:
             routed = process_routing(self, "predict_proba", **metadata)
-            parts = zip(
-                member_names(self), self.weights_, self.estimators_, strict=True
-            )
+            names, used = member_names(self), np.flatnonzero(self.weights_ > 0)
             proba = [
-                member.predict_proba(X, **routed[name]["predict_proba"])
-                for name, weight, member in parts
-                if weight > 0
+                self.estimators_[number].predict_proba(
+                    X, **routed[names[number]]["predict_proba"]
+                )
+                for number in used
             ]
-        used = self.weights_ > 0
-        shares = getattr(self, "recording_shares_", np.zeros(len(used)))
+        shares = getattr(self, "recording_shares_", np.zeros(len(names)))
         mixture = Mixture(
             self.weights_[used], shares[used], getattr(self, "calibrator_", None)
         )

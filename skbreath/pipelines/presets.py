@@ -314,12 +314,11 @@ def preset_members(
     if preset == "fast":
         return [("frames", net(make_frame_member, 25))]
     boosting = make_boosting_member(sample_rate=sample_rate, random_state=seed())
-    quick = preset != "accurate"
+    epochs, pool_first = (60, False) if preset == "accurate" else (30, True)
+    frames = net(make_frame_member, 30)
+    spectrogram = net(make_spectrogram_member, epochs, pool_first=pool_first)
     return [
-        ("frames", net(make_frame_member, 30)),
-        (
-            "spectrogram",
-            net(make_spectrogram_member, 30 if quick else 60, pool_first=quick),
-        ),
+        ("frames", frames),
+        ("spectrogram", spectrogram),
         ("boosting", boosting),
     ]
