@@ -16,10 +16,10 @@ import time
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import harness
 from benchmarks.ablation_ideas import IDEAS
+from benchmarks.bench_accuracy import five_folds
 from skbreath import AudioReader, compare_predictions
 from skbreath.utils.files import atomic_path
 
@@ -97,8 +97,8 @@ def main():
     if options.report:
         check_bases(arguments, options, folder)
     labels, waveforms = data.target, AudioReader().fit_transform(list(data.paths))
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
-    splits = [list(folds.split(labels, labels, data.day))[fold] for fold in FOLDS]
+    folds = five_folds(data, data.day)
+    splits = [folds[fold] for fold in FOLDS]
 
     def scores_of(network, name, seed, fold, train, test):
         """From the folder, or fitted; None if nothing is to be fitted."""

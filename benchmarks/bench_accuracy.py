@@ -23,14 +23,13 @@ import numpy as np
 import pandas as pd
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import harness
-from benchmarks.bench_peer_breath import ask_peer
+from benchmarks.bench_peer_breath import ask_peer, recipe
 from skbreath import (
     AudioReader,
     BreathFeatures,
@@ -55,6 +54,8 @@ PEERS = {
 }
 N_FOLDS = 5
 METRICS = ("accuracy", "f1", "roc_auc", "log_loss", "calibration_error")
+# Costs of a fold, and the digits that the table shows.
+COSTS = {"fit_seconds": 0, "fit_cpu": 0, "latency_ms": 1, "size_mb": 2}
 
 
 def pooled(classifier):
@@ -138,18 +139,18 @@ def fit_breath_peer(paths, labels, train, test, options):
     Its features are computed in one batch by another process, so there is no time of a
     single clip.
     """
-    recipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model = recipe()
     with tempfile.TemporaryDirectory() as folder:
         ask = partial(ask_peer, options.pybreathparams, folder=Path(folder))
         began = time.perf_counter()
-        recipe.fit(ask(paths[train])[0], labels[train])
+        model.fit(ask(paths[train])[0], labels[train])
         seconds = time.perf_counter() - began
-        score = recipe.predict_proba(ask(paths[test])[0])
+        score = model.predict_proba(ask(paths[test])[0])
     return {
-        "score": score[:, list(recipe.classes_).index("I")],
-        "predicted": recipe.classes_[score.argmax(axis=1)] == "I",
+        **dict.fromkeys(COSTS, np.nan),
+        "score": score[:, list(model.classes_).index("I")],
+        "predicted": model.classes_[score.argmax(axis=1)] == "I",
         "fit_seconds": seconds,
-        **dict.fromkeys(("fit_cpu", "latency_ms", "size_mb"), np.nan),
     }
 
 
@@ -194,8 +195,6 @@ def run(options, data, groups):
                     np.savez(path, **found)
                 print(f"{file.name} {found['fit_seconds']:.0f} s", flush=True)
             kept.append((fold, test, load_fold(file, test)))
-        if missing and seed:
-            continue  # further seeds are shown where they are measured
         if missing:
             why = "" if options.report else f"no --{peer} is given, and "
             unmeasured[name] = f"{why}these folds are missing: {', '.join(missing)}"
@@ -218,8 +217,7 @@ def run(options, data, groups):
                 for fold, test, found in kept
             ).sort_values("row", ignore_index=True)
         costs[name] = {
-            key: np.median([found[key] for _, _, found in kept])
-            for key in ("fit_seconds", "fit_cpu", "latency_ms", "size_mb")
+            key: np.median([found[key] for _, _, found in kept]) for key in COSTS
         }
     return predictions, costs, unmeasured
 
@@ -280,14 +278,9 @@ def show(report, split, predictions, costs, unmeasured):
         [
             (
                 name,
-                f"{cost['fit_seconds']:.0f}",
                 *(
                     "-" if np.isnan(cost[key]) else f"{cost[key]:.{digits}f}"
-                    for key, digits in (
-                        ("fit_cpu", 0),
-                        ("latency_ms", 1),
-                        ("size_mb", 2),
-                    )
+                    for key, digits in COSTS.items()
                 ),
             )
             for name, cost in costs.items()

@@ -43,6 +43,11 @@ def ask_peer(python, files, folder):
         return arrays["features"], arrays["inhale"]
 
 
+def recipe():
+    """Build the classifier of the peer, to be trained here on its features."""
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+
+
 def cut(waveforms, tables, folder):
     """Write each phase of 0.2 s or more as a file of its own length."""
     files = []
@@ -91,7 +96,6 @@ def main():
     if data is None:
         raise SystemExit("no real recordings (set SKBREATH_DATA)")
     report = harness.Report("bench_peer_breath")
-    recipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, files, y, groups, sounds in data_sets(data, Path(folder)):
@@ -99,7 +103,7 @@ def main():
             called = np.where(inhale > 0.5, "I", "E")
             table = score_predictions(y, called, inhale, groups)
             rows.append(row(name, "pybreathparams, as installed", table))
-            table = evaluate(recipe, features, y, groups).table
+            table = evaluate(recipe(), features, y, groups).table
             rows.append(row(name, "pybreathparams, trained here", table))
             if sounds is not None:
                 model = load_pretrained("nose-clips")

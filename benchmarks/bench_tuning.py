@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import harness
+from benchmarks.bench_accuracy import five_folds
 from skbreath import AudioReader, compare_predictions, tune_breath_classifier
 from skbreath.utils.files import atomic_path
 
@@ -76,8 +77,7 @@ def main():
     options = arguments.parse_args()
     data = harness.load_clips(arguments, options.data)
     folder = harness.kept_folder(arguments, options.folder, report=False)
-    by_day = StratifiedGroupKFold(5, shuffle=True, random_state=0)
-    train, test = next(by_day.split(data.target, data.target, data.day))
+    train, test = five_folds(data, data.day)[0]
     draw = np.random.default_rng(options.seed)
     train = np.sort(draw.choice(train, min(options.clips, len(train)), replace=False))
     X, X_test = (AudioReader().fit_transform(data.paths[r]) for r in (train, test))
